@@ -1,0 +1,243 @@
+import { Allocator } from './allocator.ts';
+import { control, stop, word } from './control.ts';
+import type { Encoder } from './encoder.ts';
+import type { WorkerStart, WorkerTrap } from './worker.ts';
+
+/** What the device needs from its host: compiled kernels and threads. */
+export interface DeviceHost {
+  /** Bytes of the kernel module for this machine's features. */
+  kernels(build: KernelBuild): Promise<BufferSource>;
+  startWorker(start: WorkerStart, events: WorkerEvents): Promise<WorkerHandle>;
+}
+
+/** `relaxed` uses relaxed SIMD; `plain` runs wherever there are SIMD and threads. */
+export type KernelBuild = 'relaxed' | 'plain';
+
+export interface WorkerEvents {
+  onTrap(message: WorkerTrap): void;
+  /** The worker is gone: it ended by itself, or was killed. */
+  onExit(reason: string): void;
+}
+
+export interface WorkerHandle {
+  terminate(): Promise<void>;
+  /** Whether the worker keeps the process running: it does while a program runs, and not while it is idle. */
+  keepAlive(on: boolean): void;
+}
+
+export interface DeviceOptions {
+  readonly threads: number;
+  /** Bytes of scratch memory that the largest kernel needs per thread. */
+  readonly scratchBytes: number;
+  /** Which kernels to run; by default what the machine can do. */
+  readonly build?: KernelBuild;
+}
+
+/** A run did not happen: `aborted` leaves the device as it was, `trap` too, `dead` is the end of it. */
+export class DeviceError extends Error {
+  readonly reason: 'aborted' | 'trap' | 'dead' | 'memory';
+
+  constructor(reason: DeviceError['reason'], message: string) {
+    super(message);
+    this.name = 'DeviceError';
+    this.reason = reason;
+  }
+}
+
+const pageBytes = 65536;
+const maximumPages = 65536;
+
+/**
+ * One shared memory of at most 4 GiB and the threads that compute on it. The main thread records programs and awaits
+ * them; it never computes. A larger model is split by layers over several devices.
+ */
+export class Device {
+  readonly threads: number;
+  readonly build: KernelBuild;
+  readonly #memory: WebAssembly.Memory;
+  readonly #allocator: Allocator;
+  readonly #words: Int32Array<SharedArrayBuffer>;
+  readonly #workers: WorkerHandle[] = [];
+  readonly #dead: Promise<never>;
+  #die: (error: DeviceError) => void = () => {};
+  #death: DeviceError | undefined;
+  #trap = '';
+  #closed = false;
+  #program = { address: 0, bytes: 0 };
+  #running: Promise<unknown> = Promise.resolve();
+
+  private constructor(memory: WebAssembly.Memory, threads: number, build: KernelBuild) {
+    this.#memory = memory;
+    this.threads = threads;
+    this.build = build;
+    this.#words = new Int32Array(sharedBuffer(memory));
+    this.#allocator = new Allocator(control.address + control.bytes, (end) => this.#grow(end));
+    this.#dead = new Promise((_, reject) => {
+      this.#die = (error) => {
+        this.#death ??= error;
+        reject(error);
+      };
+    });
+    this.#dead.catch(() => {});
+  }
+
+  static async create(host: DeviceHost, { threads, scratchBytes, build }: DeviceOptions): Promise<Device> {
+    const chosen = build ?? (relaxedSimd() ? 'relaxed' : 'plain');
+    const module = await WebAssembly.compile(await host.kernels(chosen));
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: maximumPages, shared: true });
+    const device = new Device(memory, threads, chosen);
+    const starts = Array.from({ length: threads }, () => device.allocate(scratchBytes));
+    for (const scratch of starts) {
+      const worker = await host.startWorker(
+        { module, memory, threads, scratch },
+        { onTrap: ({ trap }) => device.#onTrap(trap), onExit: (reason) => device.#onExit(reason) },
+      );
+      device.#workers.push(worker);
+    }
+    return device;
+  }
+
+  /** Bytes allocated by the caller and the device itself. */
+  get bytesInUse(): number {
+    return this.#allocator.bytesInUse;
+  }
+
+  /** Address of `bytes` bytes aligned to 64. Contents are undefined. @throws DeviceError `memory` beyond 4 GiB. */
+  allocate(bytes: number): number {
+    return this.#allocator.allocate(bytes);
+  }
+
+  free(address: number): void {
+    this.#allocator.free(address);
+  }
+
+  /** Views of device memory; valid for as long as the allocation is. */
+  bytes(address: number, length: number): Uint8Array<SharedArrayBuffer> {
+    return new Uint8Array(sharedBuffer(this.#memory), address, length);
+  }
+
+  floats(address: number, length: number): Float32Array<SharedArrayBuffer> {
+    return new Float32Array(sharedBuffer(this.#memory), address, length);
+  }
+
+  ints(address: number, length: number): Int32Array<SharedArrayBuffer> {
+    return new Int32Array(sharedBuffer(this.#memory), address, length);
+  }
+
+  /**
+   * Runs a recorded program on all threads. Runs queue up behind one another.
+   * @throws DeviceError `aborted` when the signal fires (what the program wrote so far stays written), `trap` when a
+   * kernel failed, `dead` when a worker is gone.
+   */
+  run(encoder: Encoder, signal?: AbortSignal): Promise<void> {
+    const next = this.#running.then(() => this.#run(encoder.program(), signal));
+    this.#running = next.catch(() => {});
+    return next;
+  }
+
+  /** Ends the workers. Programs under way are stopped. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#interrupt(stop.quit);
+    Atomics.add(this.#words, word(control.generation), 1);
+    Atomics.notify(this.#words, word(control.generation));
+    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+    this.#die(new DeviceError('dead', 'the device is closed'));
+  }
+
+  async #run(program: Int32Array, signal: AbortSignal | undefined): Promise<void> {
+    if (this.#death) throw this.#death;
+    if (signal?.aborted) throw new DeviceError('aborted', 'stopped before it began');
+    this.#load(program);
+    const words = this.#words;
+    for (const offset of [control.stop, control.arrived, control.sleepers, control.done, control.trapped]) {
+      Atomics.store(words, word(offset), 0);
+    }
+    const abort = () => this.#interrupt(stop.abort);
+    signal?.addEventListener('abort', abort);
+    try {
+      for (const worker of this.#workers) worker.keepAlive(true);
+      Atomics.add(words, word(control.generation), 1);
+      Atomics.notify(words, word(control.generation));
+      await Promise.race([this.#finished(), this.#dead]);
+    } finally {
+      signal?.removeEventListener('abort', abort);
+      for (const worker of this.#workers) worker.keepAlive(false);
+    }
+    if (Atomics.load(words, word(control.trapped)) > 0) {
+      await this.#trapText();
+      throw new DeviceError('trap', `a kernel failed: ${this.#trap}`);
+    }
+    if (Atomics.load(words, word(control.stop)) === stop.abort) throw new DeviceError('aborted', 'stopped');
+  }
+
+  #load(program: Int32Array): void {
+    if (program.byteLength > this.#program.bytes) {
+      if (this.#program.bytes) this.free(this.#program.address);
+      const bytes = program.byteLength * 2;
+      this.#program = { address: this.allocate(bytes), bytes };
+    }
+    this.ints(this.#program.address, program.length).set(program);
+    Atomics.store(this.#words, word(control.program), this.#program.address);
+  }
+
+  async #finished(): Promise<void> {
+    const index = word(control.done);
+    for (;;) {
+      const done = Atomics.load(this.#words, index);
+      if (done >= this.threads) return;
+      const wait = Atomics.waitAsync(this.#words, index, done);
+      if (wait.async) await wait.value;
+    }
+  }
+
+  /** The worker's message may come a little later than its flag. */
+  async #trapText(): Promise<void> {
+    for (let tries = 0; tries < 50 && this.#trap === ''; tries++) await new Promise((wake) => setTimeout(wake, 10));
+  }
+
+  #onTrap(text: string): void {
+    this.#trap = text;
+  }
+
+  #onExit(reason: string): void {
+    if (this.#closed) return;
+    this.#die(new DeviceError('dead', `a worker thread ended: ${reason}`));
+    this.#interrupt(stop.failed);
+  }
+
+  #interrupt(why: number): void {
+    Atomics.store(this.#words, word(control.stop), why);
+    Atomics.notify(this.#words, word(control.phase));
+  }
+
+  #grow(end: number): void {
+    const missing = Math.ceil(end / pageBytes) - this.#memory.buffer.byteLength / pageBytes;
+    if (missing <= 0) return;
+    try {
+      this.#memory.grow(missing);
+    } catch {
+      throw new DeviceError(
+        'memory',
+        `no room for ${end} bytes: a device ends at ${maximumPages * pageBytes} bytes, or the machine has no memory left`,
+      );
+    }
+  }
+}
+
+/** The current buffer of a shared memory: it is replaced when the memory grows, and older ones stay valid. */
+function sharedBuffer(memory: WebAssembly.Memory): SharedArrayBuffer {
+  const buffer: unknown = memory.buffer;
+  if (buffer instanceof SharedArrayBuffer) return buffer;
+  throw new DeviceError('memory', 'this host gives no shared memory; a web page needs cross-origin isolation');
+}
+
+/** Whether this engine compiles relaxed SIMD: a module with one `i32x4.relaxed_dot_i8x16_i7x16_add_s`. */
+function relaxedSimd(): boolean {
+  return WebAssembly.validate(
+    new Uint8Array([
+      0, 97, 115, 109, 1, 0, 0, 0, 1, 8, 1, 96, 3, 123, 123, 123, 1, 123, 3, 2, 1, 0, 10, 13, 1, 11, 0, 32, 0, 32, 1,
+      32, 2, 253, 147, 2, 11,
+    ]),
+  );
+}

@@ -1,0 +1,36 @@
+import type { Command } from '@loci/kernels';
+
+/** Records commands into the form that workers walk: opcode, argument words, join, counter, arguments …, 0. */
+export class Encoder {
+  #words = new Int32Array(1024);
+  #length = 0;
+
+  record(...commands: readonly (Command | readonly Command[])[]): void {
+    for (const one of commands) {
+      if ('opcode' in one) this.#push(one);
+      else for (const command of one) this.#push(command);
+    }
+  }
+
+  #push({ opcode, words, join }: Command): void {
+    const need = this.#length + words.length + 5;
+    if (need > this.#words.length) {
+      const larger = new Int32Array(need * 2);
+      larger.set(this.#words);
+      this.#words = larger;
+    }
+    const at = this.#length;
+    this.#words[at] = opcode;
+    this.#words[at + 1] = words.length;
+    this.#words[at + 2] = join ? 1 : 0;
+    this.#words[at + 3] = 0;
+    this.#words.set(words, at + 4);
+    this.#length = at + 4 + words.length;
+  }
+
+  /** The finished program, ended by opcode 0. */
+  program(): Int32Array {
+    this.#words[this.#length] = 0;
+    return this.#words.subarray(0, this.#length + 1);
+  }
+}

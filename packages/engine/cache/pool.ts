@@ -1,0 +1,81 @@
+import type { Device } from '@loci/device';
+import { type PageFormat, pageBytes } from '@loci/kernels';
+
+/**
+ * Pages of one format and head size. Pages are cut from slabs of device memory and reused when freed; a page may be
+ * held by several sequences that share a prefix.
+ */
+export class PagePool {
+  readonly format: PageFormat;
+  readonly d: number;
+  readonly pageBytes: number;
+  readonly #device: Device;
+  readonly #stride: number;
+  readonly #free: number[] = [];
+  readonly #slabs: number[] = [];
+  /** Holders of a page, where there is more than one. */
+  readonly #shared = new Map<number, number>();
+  #inUse = 0;
+
+  constructor(device: Device, format: PageFormat, d: number) {
+    this.#device = device;
+    this.format = format;
+    this.d = d;
+    this.pageBytes = pageBytes(format, d);
+    this.#stride = Math.ceil(this.pageBytes / 64) * 64;
+  }
+
+  /** Pages held by at least one sequence. */
+  get pagesInUse(): number {
+    return this.#inUse;
+  }
+
+  /** Address of a page of zeros: kernels may read slots that were never written, and must find finite numbers there. */
+  allocate(): number {
+    const page = this.#free.pop() ?? this.#slab();
+    this.#device.bytes(page, this.pageBytes).fill(0);
+    this.#inUse++;
+    return page;
+  }
+
+  /** One more sequence holds the page. */
+  share(page: number): void {
+    this.#shared.set(page, (this.#shared.get(page) ?? 1) + 1);
+  }
+
+  isShared(page: number): boolean {
+    return this.#shared.has(page);
+  }
+
+  release(page: number): void {
+    const holders = this.#shared.get(page);
+    if (holders !== undefined) {
+      if (holders === 2) this.#shared.delete(page);
+      else this.#shared.set(page, holders - 1);
+      return;
+    }
+    this.#free.push(page);
+    this.#inUse--;
+  }
+
+  /** A page of its own with the same contents. */
+  copy(page: number): number {
+    const copy = this.allocate();
+    this.#device.bytes(copy, this.pageBytes).set(this.#device.bytes(page, this.pageBytes));
+    return copy;
+  }
+
+  /** Gives all memory back; no page may be used afterwards. */
+  close(): void {
+    for (const slab of this.#slabs.splice(0)) this.#device.free(slab);
+    this.#free.length = 0;
+  }
+
+  #slab(): number {
+    const pages = Math.max(1, Math.floor(2 ** 20 / this.#stride));
+    const slab = this.#device.allocate(pages * this.#stride);
+    this.#slabs.push(slab);
+    for (let page = pages - 1; page > 0; page--) this.#free.push(slab + page * this.#stride);
+    return slab;
+  }
+}

@@ -1,0 +1,107 @@
+import { type Device, Encoder } from '@loci/device';
+import { embed } from '@loci/kernels';
+import { LociError } from '../errors.ts';
+import type { Architecture, LayerShape } from '../families/architecture.ts';
+import { HiddenProbe } from './hidden.ts';
+import { type LayerContext, recordAttention, recordFeedForward } from './layer.ts';
+import { readOutput, recordOutput } from './output.ts';
+import { inputLength, type Placed, type Segment, type SegmentResult } from './segment.ts';
+import type { Weights } from './weights.ts';
+import { maxRows, type Precision, Workspace } from './workspace.ts';
+
+/**
+ * The forward pass: records one program for a batch of segments and runs it. Nothing here knows a family or a paper;
+ * the architecture says what is there, the caches say where keys and values lie.
+ */
+export class Decoder {
+  readonly arch: Architecture;
+  readonly weights: Weights;
+  readonly #device: Device;
+  readonly #workspace: Workspace;
+  /** The distinct rotations of the layers: models alternate between at most two. */
+  readonly #rotations: readonly LayerShape[];
+
+  constructor(device: Device, arch: Architecture, weights: Weights) {
+    if (arch.headSize % 16 !== 0 || arch.hidden % 8 !== 0 || arch.width % 8 !== 0) {
+      const sizes = `width ${arch.width}, feed-forward ${arch.hidden}, head ${arch.headSize}`;
+      throw new LociError('unsupported', `sizes must divide by 8, the head's by 16: ${sizes}`);
+    }
+    this.arch = arch;
+    this.weights = weights;
+    this.#device = device;
+    this.#rotations = arch.layers.filter((layer, i) => arch.layers.findIndex((one) => sameRotation(one, layer)) === i);
+    this.#workspace = new Workspace(device, arch, this.#rotations.length);
+  }
+
+  /**
+   * Appends the segments' tokens to their caches and returns what each asked for. At most `maxRows` tokens in all; one
+   * call at a time. When it fails or is aborted no cache has changed.
+   */
+  async forward(segments: readonly Segment[], precision: Precision, signal?: AbortSignal): Promise<SegmentResult[]> {
+    let n = 0;
+    const placed = segments.map((segment): Placed => {
+      const first = n;
+      n += inputLength(segment.input);
+      return { segment, first, n: n - first };
+    });
+    if (n === 0 || n > maxRows) throw new RangeError(`${n} rows in one program`);
+    for (const { segment, n: rows } of placed) segment.cache.reserve(rows);
+    const context: LayerContext = { arch: this.arch, workspace: this.#workspace, precision, n, placed };
+    const encoder = new Encoder();
+    const probe = new HiddenProbe(this.#device, context);
+    for (const one of placed) this.#recordInput(encoder, one);
+    probe.record(encoder, 0);
+    for (const [index, weights] of this.weights.layers.entries()) {
+      const shape = this.#layer(index);
+      const table = this.#workspace.table(this.#rotations.findIndex((other) => sameRotation(other, shape)));
+      const layer = { index, shape, weights, table };
+      recordAttention(encoder, context, layer);
+      recordFeedForward(encoder, context, layer);
+      probe.record(encoder, index + 1);
+    }
+    probe.record(encoder, this.weights.layers.length + 1, this.weights.outputNorm);
+    const output = recordOutput(encoder, this.#device, context, this.weights);
+    await this.#device.run(encoder, signal);
+    for (const { segment, n: rows } of placed) segment.cache.commit(rows);
+    return placed.map((one) => ({ ...readOutput(this.#device, context, output, one), hidden: probe.read(one) }));
+  }
+
+  /** Puts ids (or embeddings), positions and rotations where the program finds them. */
+  #recordInput(encoder: Encoder, { segment, first, n }: Placed): void {
+    const { width, rotated, embedFactor: factor } = this.arch;
+    const w = this.#workspace;
+    this.#device.ints(w.positions + first * 4, n).set(segment.positions);
+    const pairs = rotated / 2;
+    for (const [i, { frequencies, rotationFactor }] of this.#rotations.entries()) {
+      const table = w.table(i);
+      const cos = this.#device.floats(table.cos + first * pairs * 4, n * pairs);
+      const sin = this.#device.floats(table.sin + first * pairs * 4, n * pairs);
+      let at = 0;
+      for (const position of segment.positions) {
+        for (const frequency of frequencies) {
+          cos[at] = Math.cos(position * frequency) * rotationFactor;
+          sin[at] = Math.sin(position * frequency) * rotationFactor;
+          at++;
+        }
+      }
+    }
+    const out = w.x + first * width * 4;
+    if (segment.input.kind === 'embeddings') {
+      this.#device.floats(out, n * width).set(segment.input.rows);
+      return;
+    }
+    const ids = w.ids + first * 4;
+    this.#device.ints(ids, n).set(segment.input.ids);
+    encoder.record(embed({ table: this.weights.embedding, ids, n, out, factor }));
+  }
+
+  #layer(index: number): LayerShape {
+    const layer = this.arch.layers[index];
+    if (!layer) throw new RangeError(`layer ${index} of ${this.arch.layers.length}`);
+    return layer;
+  }
+}
+
+function sameRotation(a: LayerShape, b: LayerShape): boolean {
+  return a.frequencies === b.frequencies && a.rotationFactor === b.rotationFactor;
+}

@@ -1,0 +1,150 @@
+import type { Encoder } from '@loci/device';
+import { type Attend, activate, append, attend, mergeSplits, norm, partialFloats, quantize, rope } from '@loci/kernels';
+import type { Architecture, LayerShape } from '../families/architecture.ts';
+import { linear, normFor } from './linear.ts';
+import type { Placed } from './segment.ts';
+import type { LayerWeights, Vector } from './weights.ts';
+import { inputForms, type Precision, type Workspace } from './workspace.ts';
+
+/** One block of the transformer and where it writes. */
+export interface Layer {
+  readonly index: number;
+  readonly shape: LayerShape;
+  readonly weights: LayerWeights;
+  /** Addresses of this layer's cos and sin [n, rotated / 2]. */
+  readonly table: { readonly cos: number; readonly sin: number };
+}
+
+export interface LayerContext {
+  readonly arch: Architecture;
+  readonly workspace: Workspace;
+  readonly precision: Precision;
+  /** Rows of the program. */
+  readonly n: number;
+  readonly placed: readonly Placed[];
+}
+
+/** x += attention(norm(x)): norm → q, k, v → rope → append → attend → out. */
+export function recordAttention(encoder: Encoder, context: LayerContext, layer: Layer): void {
+  const { arch, workspace: w, precision, n, placed } = context;
+  const { index, weights, table } = layer;
+  const { heads: h, kvHeads: g, headSize: d, normEpsilon: epsilon } = arch;
+  const input = [weights.q, weights.k, weights.v];
+  encoder.record(
+    normFor(precision, input, w.x, n, weights.attentionNorm, epsilon, w.normed),
+    linear(precision, w.normed, n, weights.q, { out: w.q, bias: weights.qBias, join: false }),
+    linear(precision, w.normed, n, weights.k, { out: w.k, bias: weights.kBias, join: false }),
+    linear(precision, w.normed, n, weights.v, { out: w.v, bias: weights.vBias }),
+  );
+  const headNorm = (x: number, heads: number, weight: Vector, join: boolean) =>
+    norm({ x, stride: d, rows: n * heads, columns: d, weight: weight.address, epsilon, out: x, join });
+  if (weights.qNorm && weights.kNorm) {
+    encoder.record(headNorm(w.q, h, weights.qNorm, false), headNorm(w.k, g, weights.kNorm, true));
+  }
+  const rotate = { n, d, rotated: arch.rotated, ...table, pairs: arch.pairs };
+  encoder.record(rope({ ...rotate, x: w.q, heads: h, join: false }), rope({ ...rotate, x: w.k, heads: g }));
+  for (const [i, { segment, first, n: rows }] of placed.entries()) {
+    const at = first * g * d * 4;
+    encoder.record(
+      append({
+        keys: w.k + at,
+        values: w.v + at,
+        n: rows,
+        g,
+        d,
+        heads: segment.cache.headsOf(index),
+        positions: w.positions + first * 4,
+        format: segment.cache.pool.format,
+        join: i === placed.length - 1,
+      }),
+    );
+  }
+  const attends = attendsOf(context, layer);
+  encoder.record(...attends.map(attend));
+  encoder.record(...attends.flatMap((one) => mergeSplits(one) ?? []));
+  if (inputForms(precision, [weights.o]).bytes) {
+    encoder.record(quantize({ x: w.mixed.float, stride: h * d, rows: n, columns: h * d }, w.mixed.bytes));
+  }
+  addBlock(encoder, context, weights.attentionPostNorm, (out, accumulate) =>
+    linear(precision, w.mixed, n, weights.o, { out, accumulate }),
+  );
+}
+
+/** One attention call per segment. They are independent: only what is split must be joined before it is merged. */
+function attendsOf({ arch, workspace: w, placed }: LayerContext, { index, shape }: Layer): Attend[] {
+  const { heads: h, kvHeads: g, headSize: d, attentionScale: scale } = arch;
+  const slots = placed.map(({ segment, n }) => segment.cache.slotsOf(index) + n);
+  const partials = placed.map(({ n }, i) => partialFloats(n, h, d, slots[i] ?? 0));
+  const total = partials.reduce((sum, floats) => sum + floats, 0);
+  let room = total > 0 ? w.growing('partials', total) : 0;
+  return placed.map(({ segment, first, n }, i) => {
+    const mine = room;
+    room += (partials[i] ?? 0) * 4;
+    return {
+      queries: w.q + first * h * d * 4,
+      out: w.mixed.float + first * h * d * 4,
+      n,
+      h,
+      g,
+      d,
+      heads: segment.cache.headsOf(index),
+      slots: slots[i] ?? 0,
+      positions: w.positions + first * 4,
+      scale,
+      window: shape.window,
+      format: segment.cache.pool.format,
+      partials: mine,
+      join: i === placed.length - 1,
+    };
+  });
+}
+
+/** x += down(act(gate(norm(x))) · up(norm(x))) */
+export function recordFeedForward(encoder: Encoder, context: LayerContext, { weights }: Layer): void {
+  const { arch, workspace: w, precision, n } = context;
+  const inner = inputForms(precision, [weights.down]);
+  encoder.record(
+    normFor(precision, [weights.gate, weights.up], w.x, n, weights.ffnNorm, arch.normEpsilon, w.normed),
+    linear(precision, w.normed, n, weights.gate, { out: w.gate, join: false }),
+    linear(precision, w.normed, n, weights.up, { out: w.up }),
+    activate({
+      gate: w.gate,
+      up: w.up,
+      stride: arch.hidden,
+      n,
+      columns: arch.hidden,
+      activation: arch.activation,
+      ...(inner.float && { out: w.inner.float }),
+      ...(inner.bytes && { bytes: w.inner.bytes }),
+    }),
+  );
+  addBlock(encoder, context, weights.ffnPostNorm, (out, accumulate) =>
+    linear(precision, w.inner, n, weights.down, { out, accumulate }),
+  );
+}
+
+/** Adds a block's output to the residual stream, through the block's own norm where the family has one. */
+function addBlock(
+  encoder: Encoder,
+  { arch, workspace: w, n }: LayerContext,
+  postNorm: Vector | undefined,
+  product: (out: number, accumulate: boolean) => ReturnType<typeof linear>,
+): void {
+  if (!postNorm) {
+    encoder.record(product(w.x, true));
+    return;
+  }
+  encoder.record(
+    product(w.block, false),
+    norm({
+      x: w.block,
+      stride: arch.width,
+      rows: n,
+      columns: arch.width,
+      weight: postNorm.address,
+      epsilon: arch.normEpsilon,
+      out: w.x,
+      residual: w.x,
+    }),
+  );
+}

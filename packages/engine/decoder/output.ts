@@ -1,0 +1,70 @@
+import type { Device, Encoder } from '@loci/device';
+import { copy, loss, negativeLogLikelihood } from '@loci/kernels';
+import type { LayerContext } from './layer.ts';
+import { linear, normFor } from './linear.ts';
+import type { Placed } from './segment.ts';
+import type { Weights } from './weights.ts';
+import { lossBatch } from './workspace.ts';
+
+/** Where a program leaves logits and losses. */
+export interface Output {
+  readonly logitRows: readonly number[];
+  readonly logits: number;
+  readonly stride: number;
+  /** Rows whose loss was computed, in order. */
+  readonly lossRows: readonly number[];
+}
+
+/** Final norm and output head for the rows that want logits or a loss, and for no others. */
+export function recordOutput(encoder: Encoder, device: Device, context: LayerContext, weights: Weights): Output {
+  const { arch, workspace: w, precision, placed } = context;
+  const { vocabulary: v, width, normEpsilon } = arch;
+  const stride = Math.ceil(v / 8) * 8;
+  const logitRows = placed.flatMap(({ segment, first }) => (segment.logits ?? []).map((row) => first + row));
+  const wanted = placed.flatMap(({ segment, first }) =>
+    Array.from(segment.targets ?? [], (target, row) => ({ row: first + row, target })).filter(
+      ({ target }) => target >= 0,
+    ),
+  );
+  const lossRows = wanted.map(({ row }) => row);
+  const rooms = Math.max(logitRows.length, Math.min(wanted.length, lossBatch));
+  if (rooms === 0) return { logitRows, logits: 0, stride, lossRows };
+  device.ints(w.targets, wanted.length).set(wanted.map(({ target }) => target));
+  device.ints(w.lossRows, lossRows.length).set(lossRows);
+  device.ints(w.logitRows, logitRows.length).set(logitRows);
+  // Losses are taken batch by batch, in the room that the logits take afterwards.
+  const logits = w.growing('logits', rooms * stride);
+  const head = (rows: number, n: number) =>
+    encoder.record(
+      copy({ from: w.x, stride: width, rows, n, columns: width, out: w.lastRows }),
+      normFor(precision, [weights.output], w.lastRows, n, weights.outputNorm, normEpsilon, w.last),
+      linear(precision, w.last, n, weights.output, { out: logits }),
+    );
+  for (let i = 0; i < wanted.length; i += lossBatch) {
+    const n = Math.min(lossBatch, wanted.length - i);
+    head(w.lossRows + i * 4, n);
+    encoder.record(loss({ logits, stride, n, v, targets: w.targets + i * 4, out: w.losses + i * 8 }));
+  }
+  if (logitRows.length > 0) head(w.logitRows, logitRows.length);
+  return { logitRows, logits, stride, lossRows };
+}
+
+/** Copies a segment's part of the output out of device memory. */
+export function readOutput(
+  device: Device,
+  { workspace: w, arch }: LayerContext,
+  output: Output,
+  { segment, first, n }: Placed,
+): { logits: Float32Array[]; losses: Float64Array } {
+  const logits = (segment.logits ?? []).map((row) => {
+    const address = output.logits + output.logitRows.indexOf(first + row) * output.stride * 4;
+    return Float32Array.from(device.floats(address, arch.vocabulary));
+  });
+  const losses = new Float64Array(n).fill(Number.NaN);
+  const pairs = device.floats(w.losses, output.lossRows.length * 2);
+  for (const [i, row] of output.lossRows.entries()) {
+    if (row < first || row >= first + n) continue;
+    losses[row - first] = negativeLogLikelihood(pairs[2 * i] ?? Number.NaN, pairs[2 * i + 1] ?? Number.NaN);
+  }
+  return { logits, losses };
+}

@@ -1,0 +1,41 @@
+import type { KvCache } from '../cache/cache.ts';
+
+/** Some consecutive tokens of one sequence, and what is wanted of them. */
+export interface Segment {
+  readonly cache: KvCache;
+  readonly input: SegmentInput;
+  /** Where the tokens stand: [n], ascending, behind everything in the cache. */
+  readonly positions: Int32Array;
+  /** Rows whose logits are wanted. */
+  readonly logits?: readonly number[];
+  /** For every row the token whose loss is wanted; −1 for none. */
+  readonly targets?: Int32Array;
+  /** Rows whose residual stream is wanted at every depth. */
+  readonly hidden?: readonly number[];
+}
+
+export type SegmentInput =
+  | { readonly kind: 'ids'; readonly ids: Int32Array }
+  /** Rows [n, c] in place of token embeddings, the family's embedding factor included. */
+  | { readonly kind: 'embeddings'; readonly rows: Float32Array; readonly n: number };
+
+export interface SegmentResult {
+  /** One [v] per row asked for. */
+  readonly logits: readonly Float32Array[];
+  /** −ln p(target) in nats; NaN where the target was −1 or none was given. */
+  readonly losses: Float64Array;
+  /** Per row asked for: after the embedding, after every block, after the final norm: [layers + 2] of [c]. */
+  readonly hidden: readonly (readonly Float32Array[])[];
+}
+
+export function inputLength(input: SegmentInput): number {
+  return input.kind === 'ids' ? input.ids.length : input.n;
+}
+
+/** A segment placed among the rows of one program. */
+export interface Placed {
+  readonly segment: Segment;
+  /** Its first row. */
+  readonly first: number;
+  readonly n: number;
+}

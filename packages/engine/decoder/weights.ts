@@ -1,0 +1,228 @@
+import type { Device } from '@loci/device';
+import { blockBytes, type Layout, type Matrix, matrixBytes, packAffine, packFloats } from '@loci/kernels';
+import { LociError } from '../errors.ts';
+import type { Architecture, LayerTensors } from '../families/architecture.ts';
+import { dequantize, toAffine } from '../format/blocks.ts';
+import type { StoredTensor, TensorType } from '../format/types.ts';
+
+/** A vector of floats in device memory. */
+export interface Vector {
+  readonly address: number;
+  readonly length: number;
+}
+
+export interface LayerWeights {
+  readonly attentionNorm: Vector;
+  readonly q: Matrix;
+  readonly k: Matrix;
+  readonly v: Matrix;
+  readonly o: Matrix;
+  readonly qBias: Vector | undefined;
+  readonly kBias: Vector | undefined;
+  readonly vBias: Vector | undefined;
+  readonly qNorm: Vector | undefined;
+  readonly kNorm: Vector | undefined;
+  readonly attentionPostNorm: Vector | undefined;
+  readonly ffnNorm: Vector;
+  readonly gate: Matrix;
+  readonly up: Matrix;
+  readonly down: Matrix;
+  readonly ffnPostNorm: Vector | undefined;
+}
+
+export interface Weights {
+  readonly embedding: Matrix;
+  readonly layers: readonly LayerWeights[];
+  readonly outputNorm: Vector;
+  /** The embedding itself when the head is tied to it. */
+  readonly output: Matrix;
+  /** Bytes in device memory. */
+  readonly bytes: number;
+}
+
+export interface LoadProgress {
+  readonly loadedBytes: number;
+  readonly totalBytes: number;
+}
+
+export interface WeightOptions {
+  /** What matrices stored as floats become: 8 bits with a scale per 32, or float32 as they are. */
+  readonly floats: 'q8' | 'f32';
+  readonly onProgress?: (progress: LoadProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** File bytes read at a time: loading holds this much beside the model itself. */
+const pieceBytes = 2 ** 22;
+
+/**
+ * Reads every tensor of the architecture into device memory, piece by piece, in the packed layouts.
+ * @throws LociError `bad-file` for a tensor that is missing or of the wrong shape, `aborted`.
+ */
+export async function loadWeights(
+  device: Device,
+  arch: Architecture,
+  file: string,
+  tensors: ReadonlyMap<string, StoredTensor>,
+  options: WeightOptions,
+): Promise<Weights> {
+  const loader = new Loader(device, arch, file, tensors, options);
+  const { width, heads, kvHeads, headSize, hidden, vocabulary } = arch;
+  const embedding = await loader.matrix(arch.embedding, vocabulary, width);
+  const layers: LayerWeights[] = [];
+  for (const { tensors: names } of arch.layers) {
+    const vector = (role: keyof LayerTensors, length: number, offset = 0) =>
+      loader.optional(names[role], length, offset);
+    const offset = arch.normOffset;
+    layers.push({
+      attentionNorm: await loader.vector(names.attentionNorm, width, offset),
+      q: await loader.matrix(names.q, heads * headSize, width),
+      k: await loader.matrix(names.k, kvHeads * headSize, width),
+      v: await loader.matrix(names.v, kvHeads * headSize, width),
+      o: await loader.matrix(names.o, width, heads * headSize),
+      qBias: await vector('qBias', heads * headSize),
+      kBias: await vector('kBias', kvHeads * headSize),
+      vBias: await vector('vBias', kvHeads * headSize),
+      qNorm: await vector('qNorm', headSize, offset),
+      kNorm: await vector('kNorm', headSize, offset),
+      attentionPostNorm: await vector('attentionPostNorm', width, offset),
+      ffnNorm: await loader.vector(names.ffnNorm, width, offset),
+      gate: await loader.matrix(names.gate, hidden, width),
+      up: await loader.matrix(names.up, hidden, width),
+      down: await loader.matrix(names.down, width, hidden),
+      ffnPostNorm: await vector('ffnPostNorm', width, offset),
+    });
+  }
+  const outputNorm = await loader.vector(arch.outputNorm, width, arch.normOffset);
+  const output = arch.output === arch.embedding ? embedding : await loader.matrix(arch.output, vocabulary, width);
+  return { embedding, layers, outputNorm, output, bytes: loader.bytes };
+}
+
+/** The layout that holds a tensor type exactly; float types by choice, and always as floats where rows do not divide by 32. */
+export function layoutFor(type: TensorType, columns: number, floats: 'q8' | 'f32'): Layout {
+  switch (type) {
+    case 'F32':
+    case 'F16':
+    case 'BF16':
+      return floats === 'q8' && columns % 32 === 0 ? 'q8x32' : 'f32';
+    case 'Q4_0':
+    case 'Q4_1':
+    case 'Q4_K':
+      return 'q4x32';
+    case 'Q2_K':
+    case 'Q3_K':
+      return 'q4x16';
+    case 'Q8_0':
+    case 'Q5_0':
+    case 'Q5_1':
+    case 'Q5_K':
+    case 'IQ4_NL':
+      return 'q8x32';
+    case 'Q6_K':
+      return 'q8x16';
+  }
+}
+
+class Loader {
+  bytes = 0;
+  readonly #device: Device;
+  readonly #file: string;
+  readonly #tensors: ReadonlyMap<string, StoredTensor>;
+  readonly #options: WeightOptions;
+  readonly #totalBytes: number;
+  #loadedBytes = 0;
+
+  constructor(
+    device: Device,
+    arch: Architecture,
+    file: string,
+    tensors: ReadonlyMap<string, StoredTensor>,
+    options: WeightOptions,
+  ) {
+    this.#device = device;
+    this.#file = file;
+    this.#tensors = tensors;
+    this.#options = options;
+    const names = [arch.embedding, arch.outputNorm, ...arch.layers.flatMap((layer) => Object.values(layer.tensors))];
+    if (arch.output !== arch.embedding) names.push(arch.output);
+    this.#totalBytes = names.reduce((sum, name) => sum + (tensors.get(name)?.byteLength ?? 0), 0);
+  }
+
+  async optional(name: string | undefined, length: number, offset: number): Promise<Vector | undefined> {
+    return name === undefined ? undefined : this.vector(name, length, offset);
+  }
+
+  async vector(name: string, length: number, offset = 0): Promise<Vector> {
+    const tensor = this.#find(name, [length]);
+    const values = dequantize(tensor.type, await tensor.source.read(tensor.offset, tensor.byteLength), length);
+    // Kernels read biases in blocks of 8 rows.
+    const address = this.#allocate(Math.ceil(length / 8) * 32);
+    const target = this.#device.floats(address, Math.ceil(length / 8) * 8).fill(0);
+    target.set(offset === 0 ? values : values.map((value) => value + offset));
+    this.#progress(tensor.byteLength);
+    return { address, length };
+  }
+
+  async matrix(name: string, rows: number, columns: number): Promise<Matrix> {
+    const tensor = this.#find(name, [rows, columns]);
+    const layout = layoutFor(tensor.type, columns, this.#options.floats);
+    const bytes = matrixBytes(layout, rows, columns);
+    const address = this.#allocate(bytes);
+    const block = blockBytes(layout, columns);
+    // The last block's rows beyond the matrix stay zero.
+    this.#device.bytes(address + bytes - block, block).fill(0);
+    const rowBytes = tensor.byteLength / rows;
+    const piece = Math.max(8, Math.floor(pieceBytes / rowBytes / 8) * 8);
+    for (let first = 0; first < rows; first += piece) {
+      this.#checkAborted();
+      const count = Math.min(piece, rows - first);
+      const source = await tensor.source.read(tensor.offset + first * rowBytes, count * rowBytes);
+      const at = address + (first / 8) * block;
+      const length = Math.ceil(count / 8) * block;
+      if (layout === 'f32') {
+        const values = dequantize(tensor.type, source, count * columns);
+        packFloats(values, count, columns, this.#device.floats(at, length / 4));
+      } else {
+        packAffine(this.#affine(tensor, source, count, columns), count, columns, this.#device.bytes(at, length));
+      }
+      this.#progress(source.byteLength);
+    }
+    return { layout, rows, columns, address };
+  }
+
+  #affine(tensor: StoredTensor, source: Uint8Array<ArrayBuffer>, rows: number, columns: number) {
+    try {
+      return toAffine(tensor.type, source, rows, columns);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new LociError('bad-file', `${tensor.source.name}: tensor "${tensor.name}": ${reason}`, { cause: error });
+    }
+  }
+
+  #find(name: string, shape: readonly number[]): StoredTensor {
+    const tensor = this.#tensors.get(name);
+    if (!tensor) throw new LociError('bad-file', `${this.#file}: there is no tensor "${name}"`);
+    if (tensor.shape.length !== shape.length || shape.some((size, axis) => tensor.shape[axis] !== size)) {
+      const found = tensor.shape.join(' × ');
+      throw new LociError(
+        'bad-file',
+        `${this.#file}: tensor "${name}" is ${found}, but the metadata says ${shape.join(' × ')}`,
+      );
+    }
+    return tensor;
+  }
+
+  #allocate(bytes: number): number {
+    this.bytes += bytes;
+    return this.#device.allocate(bytes);
+  }
+
+  #progress(bytes: number): void {
+    this.#loadedBytes += bytes;
+    this.#options.onProgress?.({ loadedBytes: this.#loadedBytes, totalBytes: this.#totalBytes });
+  }
+
+  #checkAborted(): void {
+    if (this.#options.signal?.aborted) throw new LociError('aborted', `${this.#file}: loading was stopped`);
+  }
+}

@@ -1,0 +1,101 @@
+import type { Device } from '@loci/device';
+import type { Bytes8, Matrix } from '@loci/kernels';
+import type { Architecture } from '../families/architecture.ts';
+import type { Rows } from './linear.ts';
+
+/** Rows that pass through the decoder in one program. */
+export const maxRows = 256;
+/** Rows whose logits are turned into losses at a time: each is a vocabulary wide, so they are few. */
+export const lossBatch = 32;
+
+export type Precision = 'int8' | 'float32';
+
+/** In which forms a set of matrices takes its input under a precision. */
+export function inputForms(precision: Precision, matrices: readonly Matrix[]): { float: boolean; bytes: boolean } {
+  const float = (matrix: Matrix) => precision === 'float32' || matrix.layout === 'f32';
+  return { float: matrices.some(float), bytes: !matrices.every(float) };
+}
+
+/** Intermediate results of one program, for up to `maxRows` rows. All are float32 unless said otherwise. */
+export class Workspace {
+  readonly ids: number;
+  readonly positions: number;
+  /** The residual stream [n, c]. */
+  readonly x: number;
+  /** Normed input of a block: [n, c]. */
+  readonly normed: Rows;
+  readonly q: number;
+  readonly k: number;
+  readonly v: number;
+  /** Attention's result [n, h · d]. */
+  readonly mixed: Rows;
+  readonly gate: number;
+  readonly up: number;
+  /** act(gate) · up */
+  readonly inner: Rows;
+  /** A block's output before its own norm: [n, c]. */
+  readonly block: number;
+  /** Numbers of the rows that go through the output head for their loss and for their logits. */
+  readonly lossRows: number;
+  readonly logitRows: number;
+  /** Those rows of the residual stream [n, c] and their normed form. */
+  readonly lastRows: number;
+  readonly last: Rows;
+  readonly targets: number;
+  /** [n, 2], see the loss kernel. */
+  readonly losses: number;
+  readonly #device: Device;
+  readonly #tables: { cos: number; sin: number }[];
+  readonly #growing = new Map<string, { address: number; bytes: number }>();
+
+  constructor(device: Device, arch: Architecture, rotations: number) {
+    this.#device = device;
+    const floats = (columns: number) => device.allocate(maxRows * Math.ceil(columns / 8) * 32);
+    const bytes = (columns: number): Bytes8 => ({
+      q: device.allocate(maxRows * columns),
+      meta: device.allocate(maxRows * Math.ceil(columns / 32) * 16),
+    });
+    const both = (columns: number): Rows => ({ float: floats(columns), bytes: bytes(columns) });
+    const { width, heads, kvHeads, headSize, hidden } = arch;
+    this.ids = floats(1);
+    this.positions = floats(1);
+    this.lossRows = floats(1);
+    this.logitRows = floats(1);
+    this.targets = floats(1);
+    this.losses = floats(2);
+    this.x = floats(width);
+    this.normed = both(width);
+    this.q = floats(heads * headSize);
+    this.k = floats(kvHeads * headSize);
+    this.v = floats(kvHeads * headSize);
+    this.mixed = both(heads * headSize);
+    this.gate = floats(hidden);
+    this.up = floats(hidden);
+    // The inner activations may take the gate's place: each is read just before it is written.
+    this.inner = { float: this.gate, bytes: bytes(hidden) };
+    this.block = floats(width);
+    this.lastRows = floats(width);
+    this.last = both(width);
+    this.#tables = Array.from({ length: rotations }, () => ({
+      cos: floats(arch.rotated / 2),
+      sin: floats(arch.rotated / 2),
+    }));
+  }
+
+  /** Addresses of cos and sin [n, rotated / 2] of the i-th distinct rotation. */
+  table(rotation: number): { readonly cos: number; readonly sin: number } {
+    const table = this.#tables[rotation];
+    if (!table) throw new RangeError(`rotation ${rotation} of ${this.#tables.length}`);
+    return table;
+  }
+
+  /** A buffer of at least `count` floats that is kept until a larger one is asked for under the same name. */
+  growing(name: 'logits' | 'partials' | 'hidden', count: number): number {
+    const held = this.#growing.get(name);
+    if (held && held.bytes >= count * 4) return held.address;
+    if (held) this.#device.free(held.address);
+    const address = this.#device.allocate(count * 4);
+    this.#growing.set(name, { address, bytes: count * 4 });
+    return address;
+  }
+}

@@ -1,0 +1,91 @@
+import type { Activation, RopePairs } from '@loci/kernels';
+import type { MetadataValue, StoredTensor } from '../format/types.ts';
+
+/** The names of one layer's tensors in the weight file; an optional one is not there in every family. */
+export interface LayerTensors {
+  readonly attentionNorm: string;
+  readonly q: string;
+  readonly k: string;
+  readonly v: string;
+  readonly o: string;
+  readonly qBias?: string;
+  readonly kBias?: string;
+  readonly vBias?: string;
+  /** Norm over the channels of each query (key) head, before rotation. */
+  readonly qNorm?: string;
+  readonly kNorm?: string;
+  /** Norm of the attention's output, before it is added to the residual stream. */
+  readonly attentionPostNorm?: string;
+  readonly ffnNorm: string;
+  readonly gate: string;
+  readonly up: string;
+  readonly down: string;
+  readonly ffnPostNorm?: string;
+}
+
+export interface LayerShape {
+  readonly tensors: LayerTensors;
+  /** A key is seen when it is less than this many positions back; 0 means all keys. */
+  readonly window: number;
+  /** Radians per position of each rotated pair: [rotated / 2]. */
+  readonly frequencies: Float64Array;
+  /** Factor on cos and sin (YaRN's attention temperature). */
+  readonly rotationFactor: number;
+}
+
+/** Everything the decoder needs to know of a model; families produce it, nothing else reads metadata. */
+export interface Architecture {
+  readonly family: string;
+  readonly vocabulary: number;
+  /** Model width c. */
+  readonly width: number;
+  /** Query heads h. */
+  readonly heads: number;
+  /** Key/value heads g. */
+  readonly kvHeads: number;
+  /** Channels of a head d. */
+  readonly headSize: number;
+  /** Width of the feed-forward layer. */
+  readonly hidden: number;
+  /** Tokens the model was trained to attend over. */
+  readonly contextLength: number;
+  readonly normEpsilon: number;
+  /** Added to norm weights when they are stored as a difference from it. */
+  readonly normOffset: number;
+  readonly embedFactor: number;
+  readonly attentionScale: number;
+  readonly activation: Activation;
+  readonly pairs: RopePairs;
+  /** Channels of a head that are rotated. */
+  readonly rotated: number;
+  readonly layers: readonly LayerShape[];
+  readonly embedding: string;
+  readonly outputNorm: string;
+  /** The embedding's own name when the head is tied to it. */
+  readonly output: string;
+}
+
+/** What a family reads: where the numbers come from differs by file format, the family's mapping does not. */
+export type ModelDescription =
+  | {
+      readonly kind: 'gguf';
+      readonly file: string;
+      readonly metadata: ReadonlyMap<string, MetadataValue>;
+      readonly tensors: ReadonlyMap<string, StoredTensor>;
+      /** `rope_freqs.weight` where the file has it: divisors of the base frequencies. */
+      readonly ropeFactors?: Float32Array;
+    }
+  | {
+      readonly kind: 'config';
+      readonly file: string;
+      /** The parsed config.json. */
+      readonly config: Readonly<Record<string, unknown>>;
+      readonly tensors: ReadonlyMap<string, StoredTensor>;
+    };
+
+/** One model family: recognises its files and maps their names and numbers. */
+export interface Family {
+  /** Values of `general.architecture` (GGUF) and `model_type` (config.json). */
+  readonly names: readonly string[];
+  architecture(model: ModelDescription): Architecture;
+}

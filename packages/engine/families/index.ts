@@ -1,0 +1,19 @@
+import { LociError } from '../errors.ts';
+import type { Architecture, Family, ModelDescription } from './architecture.ts';
+import { llama } from './llama.ts';
+
+const families: readonly Family[] = [llama];
+
+/** Finds the family of a model and lets it describe the architecture. @throws LociError `unsupported`, `bad-file`. */
+export function describe(model: ModelDescription): Architecture {
+  const name = model.kind === 'gguf' ? model.metadata.get('general.architecture') : model.config['model_type'];
+  const family = families.find(({ names }) => typeof name === 'string' && names.includes(name));
+  if (!family) {
+    const known = families.flatMap(({ names }) => names).join(', ');
+    throw new LociError(
+      'unsupported',
+      `${model.file}: architecture "${String(name)}" is not supported (known: ${known})`,
+    );
+  }
+  return family.architecture(model);
+}

@@ -1,0 +1,1 @@
+export { LociError, type ErrorCode } from './errors.ts';

@@ -1,0 +1,64 @@
+import { address, int, take } from '../assembly/args';
+import { floatToHalf } from '../assembly/simd';
+import { F16, F32, pageOf, SLOTS, slotK, slotV, Q8, scaleK, scaleV } from './page.assembly';
+
+/**
+ * Writes the keys and values of n tokens into the pages of every key/value head, behind the slots that are used.
+ * Arguments: keys [n, g, d], values [n, g, d], n, g, d, heads [g] of { page table, used slots }, positions [n], store.
+ */
+export function append(args: usize, counter: usize): void {
+  const keys = address(args, 0);
+  const values = address(args, 1);
+  const n = int(args, 2);
+  const heads = int(args, 3);
+  const d = int(args, 4);
+  const table = address(args, 5);
+  const positions = address(args, 6);
+  const format = int(args, 7);
+  const rowBytes = <usize>d << 2;
+  for (let t = take(counter); t < n; t = take(counter)) {
+    for (let head = 0; head < heads; head++) {
+      const entry = table + (<usize>head << 3);
+      const index = load<i32>(entry, 4) + t;
+      const page = pageOf(load<u32>(entry), index);
+      const slot = index & (SLOTS - 1);
+      const row = (<usize>t * heads + head) * rowBytes;
+      store<i32>(page + (<usize>slot << 2), load<i32>(positions + (<usize>t << 2)));
+      const k = slotK(page, d, slot, format);
+      const v = slotV(page, d, slot, format);
+      if (format == F32) writeFloats(keys + row, values + row, d, k, v);
+      else if (format == F16) writeHalves(keys + row, values + row, d, k, v);
+      else {
+        store<f32>(scaleK(page, d, slot), writeBytes(keys + row, d, k, SLOTS));
+        store<f32>(scaleV(page, d, slot), writeBytes(values + row, d, v, 1));
+      }
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline function writeFloats(keys: usize, values: usize, d: i32, k: usize, v: usize): void {
+  for (let c: usize = 0; c < <usize>d; c++) {
+    store<f32>(k + ((c * SLOTS) << 2), load<f32>(keys + (c << 2)));
+    store<f32>(v + (c << 2), load<f32>(values + (c << 2)));
+  }
+}
+
+// @ts-ignore: decorator
+@inline function writeHalves(keys: usize, values: usize, d: i32, k: usize, v: usize): void {
+  for (let c: usize = 0; c < <usize>d; c++) {
+    store<u16>(k + ((c * SLOTS) << 1), <u16>floatToHalf(load<f32>(keys + (c << 2))));
+    store<u16>(v + (c << 1), <u16>floatToHalf(load<f32>(values + (c << 2))));
+  }
+}
+
+/** Symmetric bytes with one scale, `stride` apart; returns the scale. */
+function writeBytes(x: usize, d: i32, out: usize, stride: usize): f32 {
+  let largest: f32 = 0;
+  for (let c: usize = 0; c < <usize>d; c++) largest = max<f32>(largest, abs<f32>(load<f32>(x + (c << 2))));
+  const inverse: f32 = largest > 1e-36 ? <f32>127 / largest : 0;
+  for (let c: usize = 0; c < <usize>d; c++) {
+    store<i8>(out + c * stride, <i8>nearest<f32>(load<f32>(x + (c << 2)) * inverse));
+  }
+  return largest / 127;
+}

@@ -1,0 +1,41 @@
+import { type Command, command } from '../command.ts';
+
+/** Slots of one page. */
+export const pageSlots = 32;
+
+/** Element formats of a page; the order is the number that kernels know them by. */
+export const pageFormats = ['f32', 'f16', 'q8'] as const;
+export type PageFormat = (typeof pageFormats)[number];
+
+/** Bytes of one page of one head: positions, keys, values and, with 8 bits, a scale per slot of each. */
+export function pageBytes(format: PageFormat, d: number): number {
+  const elements = 2 * d * pageSlots;
+  switch (format) {
+    case 'f32':
+      return 128 + 4 * elements;
+    case 'f16':
+      return 128 + 2 * elements;
+    case 'q8':
+      return 128 + elements + 256;
+  }
+}
+
+interface Append {
+  /** Addresses of float32 [n, g, d]. */
+  readonly keys: number;
+  readonly values: number;
+  readonly n: number;
+  readonly g: number;
+  readonly d: number;
+  /** Address of [g] pairs of int32: address of the head's page table, slots used before. */
+  readonly heads: number;
+  /** Address of int32 [n]. */
+  readonly positions: number;
+  readonly format: PageFormat;
+  readonly join?: boolean;
+}
+
+/** Writes new keys and values behind the used slots of every head; the pages must be there. */
+export function append({ keys, values, n, g, d, heads, positions, format, join }: Append): Command {
+  return command('append', [keys, values, n, g, d, heads, positions, pageFormats.indexOf(format)], join);
+}

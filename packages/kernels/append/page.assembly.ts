@@ -1,0 +1,55 @@
+// AssemblyScript. The layout of one page of the key/value cache: up to 32 slots of one head of one layer.
+//   positions  i32 [32]
+//   keys       [d][32]   channel by channel, so that 4 slots are one vector
+//   values     [32][d]   slot by slot
+//   scales     f32 [32] of the keys, f32 [32] of the values (8-bit pages only)
+// index.ts of this folder states the same sizes for the host.
+
+// @ts-ignore: decorator
+@inline export const SLOTS: i32 = 32;
+// @ts-ignore: decorator
+@inline export const F32: i32 = 0;
+// @ts-ignore: decorator
+@inline export const F16: i32 = 1;
+// @ts-ignore: decorator
+@inline export const Q8: i32 = 2;
+
+// @ts-ignore: decorator
+@inline function elementShift(format: i32): i32 {
+  return format == F32 ? 2 : format == F16 ? 1 : 0;
+}
+
+// @ts-ignore: decorator
+@inline export function pageOf(table: usize, slot: i32): usize {
+  return <usize>load<u32>(table + (<usize>(slot >> 5) << 2));
+}
+
+// @ts-ignore: decorator
+@inline export function keysOf(page: usize): usize {
+  return page + 128;
+}
+
+// @ts-ignore: decorator
+@inline export function valuesOf(page: usize, d: i32, format: i32): usize {
+  return page + 128 + (<usize>(d * SLOTS) << elementShift(format));
+}
+
+// @ts-ignore: decorator
+@inline export function slotK(page: usize, d: i32, slot: i32, format: i32): usize {
+  return keysOf(page) + (<usize>slot << elementShift(format));
+}
+
+// @ts-ignore: decorator
+@inline export function slotV(page: usize, d: i32, slot: i32, format: i32): usize {
+  return valuesOf(page, d, format) + (<usize>(slot * d) << elementShift(format));
+}
+
+// @ts-ignore: decorator
+@inline export function scaleK(page: usize, d: i32, slot: i32): usize {
+  return page + 128 + <usize>(2 * d * SLOTS) + (<usize>slot << 2);
+}
+
+// @ts-ignore: decorator
+@inline export function scaleV(page: usize, d: i32, slot: i32): usize {
+  return scaleK(page, d, slot) + 128;
+}

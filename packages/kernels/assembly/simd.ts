@@ -1,0 +1,73 @@
+// Vector primitives that several kernels share. Relaxed instructions are used where the build enables them; the plain
+// build computes the same integers and, in floats, the same sums with one more rounding.
+
+/** a · b + c per lane (fused where the relaxed build is in use). */
+// @ts-ignore: decorator
+@inline export function madd(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
+  return f32x4.add(f32x4.mul(a, b), c);
+}
+
+/**
+ * Per 32-bit lane: acc + Σ of 4 products of `x` (signed bytes) and `w` (bytes 0 … 127).
+ * The sums fit: 4 · 127 · 127 is far below 2³¹, and no pair exceeds 2¹⁵, so every engine computes the same integer.
+ */
+// @ts-ignore: decorator
+@inline export function dot4(acc: v128, x: v128, w: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return i32x4.relaxed_dot_i8x16_i7x16_add_s(x, w, acc);
+  const products = i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(x), i16x8.extend_low_i8x16_s(w));
+  const others = i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_s(x), i16x8.extend_high_i8x16_s(w));
+  const even = v128.shuffle<i32>(products, others, 0, 2, 4, 6);
+  const odd = v128.shuffle<i32>(products, others, 1, 3, 5, 7);
+  return i32x4.add(acc, i32x4.add(even, odd));
+}
+
+// @ts-ignore: decorator
+@inline export function sum(v: v128): f32 {
+  return (
+    f32x4.extract_lane(v, 0) + f32x4.extract_lane(v, 1) + (f32x4.extract_lane(v, 2) + f32x4.extract_lane(v, 3))
+  );
+}
+
+// @ts-ignore: decorator
+@inline export function largest(v: v128): f32 {
+  return max<f32>(
+    max<f32>(f32x4.extract_lane(v, 0), f32x4.extract_lane(v, 1)),
+    max<f32>(f32x4.extract_lane(v, 2), f32x4.extract_lane(v, 3)),
+  );
+}
+
+/** eˣ per lane, relative error below 2 · 10⁻⁷; results below the smallest normal number are 0, −∞ gives 0. */
+export function exp(x: v128): v128 {
+  const low = f32x4.ge(x, f32x4.splat(-87.33654));
+  x = f32x4.max(f32x4.min(x, f32x4.splat(88.37626)), f32x4.splat(-87.33654));
+  const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(1.44269504)));
+  // ln 2 in two parts, so that n · ln 2 is subtracted without rounding.
+  let r = madd(n, f32x4.splat(-0.693359375), x);
+  r = madd(n, f32x4.splat(2.12194440e-4), r);
+  let p = f32x4.splat(1.9875691500e-4);
+  p = madd(p, r, f32x4.splat(1.3981999507e-3));
+  p = madd(p, r, f32x4.splat(8.3334519073e-3));
+  p = madd(p, r, f32x4.splat(4.1665795894e-2));
+  p = madd(p, r, f32x4.splat(1.6666665459e-1));
+  p = madd(p, r, f32x4.splat(5.0000001201e-1));
+  p = madd(p, f32x4.mul(r, r), f32x4.add(r, f32x4.splat(1)));
+  const scale = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23);
+  return v128.and(f32x4.mul(p, scale), low);
+}
+
+/** Four half-precision numbers in the low half of each 32-bit lane (sign-extended) as float32. Infinities are not kept. */
+// @ts-ignore: decorator
+@inline export function halfToFloat(h: v128): v128 {
+  const bits = v128.and(i32x4.shl(h, 13), i32x4.splat(0x8fffe000));
+  return f32x4.mul(bits, f32x4.splat(reinterpret<f32>(0x77800000))); // 2¹¹²
+}
+
+/** float32 to half precision, round to nearest even, clamped to ±65504. */
+export function floatToHalf(x: f32): u32 {
+  const bits = reinterpret<u32>(x);
+  const sign = (bits >> 16) & 0x8000;
+  const magnitude = min<f32>(abs<f32>(x), 65504);
+  const scaled = reinterpret<u32>(magnitude * reinterpret<f32>(0x07800000)); // 2⁻¹¹²
+  return sign | ((scaled + 0x0fff + ((scaled >> 13) & 1)) >> 13);
+}

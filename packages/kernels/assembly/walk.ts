@@ -1,0 +1,103 @@
+// Every thread walks the same recorded program. Commands share out their work through a counter of their own; between
+// commands the threads meet at a barrier, unless the command says that the next one does not depend on it.
+import { activate } from '../activate/assembly';
+import { append } from '../append/assembly';
+import { attend, merge } from '../attend/assembly';
+import { copy } from '../copy/assembly';
+import { embed } from '../embed/assembly';
+import { loss } from '../loss/assembly';
+import { matmul, matmulFloat } from '../matmul/assembly';
+import { norm, quantize } from '../norm/assembly';
+import { rope } from '../rope/assembly';
+
+// Words of the control block. Each stands in a cache line of its own: threads spin on them.
+// @ts-ignore: decorator
+@inline const ARRIVED: usize = 64;
+// @ts-ignore: decorator
+@inline const PHASE: usize = 128;
+// @ts-ignore: decorator
+@inline const SLEEPERS: usize = 192;
+// @ts-ignore: decorator
+@inline const STOP: usize = 256;
+
+// @ts-ignore: decorator
+@inline const SPINS: i32 = 20000;
+
+/** Waits until all threads are here. Returns false when the run is to stop. */
+function barrier(control: usize, threads: i32): bool {
+  if (threads > 1) {
+    const phase = atomic.load<i32>(control + PHASE);
+    if (atomic.add<i32>(control + ARRIVED, 1) == threads - 1) {
+      atomic.store<i32>(control + ARRIVED, 0);
+      atomic.store<i32>(control + PHASE, phase + 1);
+      if (atomic.load<i32>(control + SLEEPERS) > 0) atomic.notify(control + PHASE, -1);
+    } else {
+      let spins = 0;
+      while (atomic.load<i32>(control + PHASE) == phase && atomic.load<i32>(control + STOP) == 0) {
+        if (++spins < SPINS) continue;
+        atomic.add<i32>(control + SLEEPERS, 1);
+        // The main thread bumps STOP and wakes PHASE when a worker has died; the time limit covers a lost wake-up.
+        atomic.wait<i32>(control + PHASE, phase, 100000000);
+        atomic.sub<i32>(control + SLEEPERS, 1);
+      }
+    }
+  }
+  return atomic.load<i32>(control + STOP) == 0;
+}
+
+/**
+ * Runs the program at `program` as thread `thread` of `threads`.
+ * A command is: opcode, words of arguments, 1 when a barrier follows, its counter, then the arguments; opcode 0 ends.
+ * Returns 0 when the program ran to its end and 1 when it was stopped.
+ */
+export function walk(program: usize, control: usize, threads: i32, scratch: usize): i32 {
+  let opcode = load<i32>(program);
+  while (opcode != 0) {
+    const counter = program + 12;
+    const args = program + 16;
+    switch (opcode) {
+      case 1:
+        embed(args, counter, scratch);
+        break;
+      case 2:
+        norm(args, counter, scratch);
+        break;
+      case 3:
+        quantize(args, counter);
+        break;
+      case 4:
+        matmul(args, counter);
+        break;
+      case 5:
+        matmulFloat(args, counter, scratch);
+        break;
+      case 6:
+        rope(args, counter);
+        break;
+      case 7:
+        append(args, counter);
+        break;
+      case 8:
+        attend(args, counter, scratch);
+        break;
+      case 9:
+        merge(args, counter);
+        break;
+      case 10:
+        activate(args, counter, scratch);
+        break;
+      case 11:
+        loss(args, counter);
+        break;
+      case 12:
+        copy(args, counter);
+        break;
+      default:
+        unreachable();
+    }
+    if (load<i32>(program, 8) != 0 && !barrier(control, threads)) return 1;
+    program = args + (<usize>load<i32>(program, 4) << 2);
+    opcode = load<i32>(program);
+  }
+  return barrier(control, threads) ? 0 : 1;
+}

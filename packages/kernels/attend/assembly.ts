@@ -1,0 +1,301 @@
+// Attention of a block of queries over the pages of one key/value head. A page is unpacked to floats once for all
+// queries and all query heads that share it; the softmax is accumulated page by page (max, denominator, output).
+import { F16, F32, keysOf, pageOf, scaleK, scaleV, SLOTS, valuesOf } from '../append/page.assembly';
+import { address, float, int, take } from '../assembly/args';
+import { exp, halfToFloat, largest, madd, sum } from '../assembly/simd';
+
+// @ts-ignore: decorator
+@inline const NONE: f32 = -Infinity;
+
+/**
+ * Arguments: 0 queries [n, h, d], 1 n, 2 h, 3 g, 4 d, 5 heads [g] of { page table, used slots before these n },
+ * 6 positions [n], 7 out [n, h, d], 8 scale, 9 window (a key is seen when position − key position < window; 0: all),
+ * 10 store, 11 tokens a tile, 12 pages a split (0: no split), 13 splits, 14 partials [n, h, splits, d + 2].
+ */
+export function attend(args: usize, counter: usize, scratch: usize): void {
+  const q = address(args, 0);
+  const n = int(args, 1);
+  const h = int(args, 2);
+  const g = int(args, 3);
+  const d = int(args, 4);
+  const heads = address(args, 5);
+  const positions = address(args, 6);
+  const out = address(args, 7);
+  const scale = float(args, 8);
+  const window = int(args, 9);
+  const format = int(args, 10);
+  const tokens = int(args, 11);
+  const splitPages = int(args, 12);
+  const splits = int(args, 13);
+  const partials = address(args, 14);
+
+  const group = h / g;
+  const tiles = (n + tokens - 1) / tokens;
+  const items = g * tiles * splits;
+  const rowBytes = <usize>d << 2;
+  const most = (tokens * group + 3) & ~3;
+  const qs = scratch;
+  const o = qs + <usize>most * rowBytes;
+  const p = o + <usize>most * rowBytes;
+  const state = p + (<usize>(most * SLOTS) << 2); // [rows] of { max, denominator }
+  const kFloats = state + (<usize>most << 3);
+  const vFloats = kFloats + <usize>SLOTS * rowBytes;
+
+  for (let item = take(counter); item < items; item = take(counter)) {
+    const head = item % g;
+    const split = (item / g) % splits;
+    // The last tiles see the most keys: they go first, so that no thread is left with a long one at the end.
+    const tile = tiles - 1 - item / (g * splits);
+    const t0 = tile * tokens;
+    const t1 = min(t0 + tokens, n);
+    const rows = (t1 - t0) * group;
+    const padded = (rows + 3) & ~3;
+
+    for (let r = 0; r < padded; r++) {
+      const to = qs + <usize>r * rowBytes;
+      const from = q + (<usize>(t0 + r / group) * h + head * group + (r % group)) * rowBytes;
+      for (let c: usize = 0; c < rowBytes; c += 4) {
+        store<f32>(to + c, r < rows ? load<f32>(from + c) * scale : 0);
+        store<f32>(o + <usize>r * rowBytes + c, 0);
+      }
+      store<f32>(state + (<usize>r << 3), NONE);
+      store<f32>(state + (<usize>r << 3), 0, 4);
+    }
+
+    const entry = heads + (<usize>head << 3);
+    const table = <usize>load<u32>(entry);
+    const used = load<i32>(entry, 4) + n;
+    const firstQuery = load<i32>(positions + (<usize>t0 << 2));
+    const lastQuery = load<i32>(positions + (<usize>(t1 - 1) << 2));
+    let page = split * splitPages;
+    let end = (used + SLOTS - 1) / SLOTS;
+    if (splitPages) end = min(end, page + splitPages);
+    for (; page < end; page++) {
+      const at = pageOf(table, page << 5);
+      const count = min(SLOTS, used - (page << 5));
+      const oldest = load<i32>(at);
+      const newest = load<i32>(at + (<usize>(count - 1) << 2));
+      if (oldest > lastQuery) break; // positions ascend: nothing further is visible
+      if (window && newest <= firstQuery - window) continue;
+      let k = keysOf(at);
+      let v = valuesOf(at, d, format);
+      if (format != F32) {
+        if (format == F16) {
+          unpackHalves(k, d * SLOTS, kFloats);
+          unpackHalves(v, d * SLOTS, vFloats);
+        } else {
+          unpackKeys(k, d, scaleK(at, d, 0), kFloats);
+          unpackValues(v, d, scaleV(at, d, 0), vFloats);
+        }
+        k = kFloats;
+        v = vFloats;
+      }
+      for (let r = 0; r < padded; r += 4) score(qs + <usize>r * rowBytes, k, d, p + (<usize>r << 7));
+      const masked = count < SLOTS || newest > firstQuery || (window && oldest <= lastQuery - window);
+      if (masked) {
+        for (let r = 0; r < rows; r++) {
+          mask(p + (<usize>r << 7), at, count, load<i32>(positions + (<usize>(t0 + r / group) << 2)), window);
+        }
+      }
+      for (let r = 0; r < rows; r++) {
+        soften(p + (<usize>r << 7), state + (<usize>r << 3), o + <usize>r * rowBytes, d);
+      }
+      for (let r = 0; r < padded; r += 4) accumulate(p + (<usize>r << 7), v, d, o + <usize>r * rowBytes);
+    }
+
+    for (let r = 0; r < rows; r++) {
+      const row = <usize>(t0 + r / group) * h + head * group + (r % group);
+      const from = o + <usize>r * rowBytes;
+      const m = load<f32>(state + (<usize>r << 3));
+      const l = load<f32>(state + (<usize>r << 3), 4);
+      if (splitPages) {
+        const to = partials + (row * splits + split) * (rowBytes + 8);
+        store<f32>(to, m);
+        store<f32>(to, l, 4);
+        memory.copy(to + 8, from, rowBytes);
+      } else {
+        const factor: f32 = l > 0 ? <f32>1 / l : 0;
+        for (let c: usize = 0; c < rowBytes; c += 4) store<f32>(out + row * rowBytes + c, load<f32>(from + c) * factor);
+      }
+    }
+  }
+}
+
+/** Scores of 4 query rows against the 32 slots of a page: [4][32]. */
+function score(q: usize, k: usize, d: i32, out: usize): void {
+  const rowBytes = <usize>d << 2;
+  for (let s: usize = 0; s < 128; s += 32) {
+    let q0 = q, kp = k + s;
+    let a0 = f32x4.splat(0), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, d0 = a0, d1 = a0;
+    for (let c = 0; c < d; c++) {
+      const k0 = v128.load(kp), k1 = v128.load(kp, 16);
+      let qq = v128.load32_splat(q0);
+      a0 = madd(k0, qq, a0);
+      a1 = madd(k1, qq, a1);
+      qq = v128.load32_splat(q0 + rowBytes);
+      b0 = madd(k0, qq, b0);
+      b1 = madd(k1, qq, b1);
+      qq = v128.load32_splat(q0 + 2 * rowBytes);
+      c0 = madd(k0, qq, c0);
+      c1 = madd(k1, qq, c1);
+      qq = v128.load32_splat(q0 + 3 * rowBytes);
+      d0 = madd(k0, qq, d0);
+      d1 = madd(k1, qq, d1);
+      q0 += 4;
+      kp += 128;
+    }
+    v128.store(out + s, a0);
+    v128.store(out + s, a1, 16);
+    v128.store(out + s, b0, 128);
+    v128.store(out + s, b1, 144);
+    v128.store(out + s, c0, 256);
+    v128.store(out + s, c1, 272);
+    v128.store(out + s, d0, 384);
+    v128.store(out + s, d1, 400);
+  }
+}
+
+/** Sets the scores of slots that a query at `position` must not see to −∞. */
+function mask(p: usize, page: usize, count: i32, position: i32, window: i32): void {
+  for (let s = 0; s < SLOTS; s++) {
+    const at = load<i32>(page + (<usize>s << 2));
+    if (s >= count || at > position || (window && at <= position - window)) store<f32>(p + (<usize>s << 2), NONE);
+  }
+}
+
+/** One step of the running softmax: scores become weights relative to the new maximum, and what stood before is rescaled. */
+function soften(p: usize, state: usize, o: usize, d: i32): void {
+  let top = v128.load(p);
+  for (let s: usize = 16; s < 128; s += 16) top = f32x4.max(top, v128.load(p + s));
+  const before = load<f32>(state);
+  const m = max<f32>(before, largest(top));
+  if (m == NONE) {
+    for (let s: usize = 0; s < 128; s += 16) v128.store(p + s, f32x4.splat(0));
+    return;
+  }
+  const mm = f32x4.splat(m);
+  let total = f32x4.splat(0);
+  for (let s: usize = 0; s < 128; s += 16) {
+    const e = exp(f32x4.sub(v128.load(p + s), mm));
+    v128.store(p + s, e);
+    total = f32x4.add(total, e);
+  }
+  let l = load<f32>(state, 4);
+  if (m != before) {
+    const factor = exp(f32x4.splat(before - m));
+    l *= f32x4.extract_lane(factor, 0);
+    const bytes = <usize>d << 2;
+    for (let c: usize = 0; c < bytes; c += 16) v128.store(o + c, f32x4.mul(v128.load(o + c), factor));
+    store<f32>(state, m);
+  }
+  store<f32>(state, l + sum(total), 4);
+}
+
+/** o [4][d] += p [4][32] · v [32][d]; d is a multiple of 8. */
+function accumulate(p: usize, v: usize, d: i32, o: usize): void {
+  const rowBytes = <usize>d << 2;
+  const o1 = o + rowBytes, o2 = o1 + rowBytes, o3 = o2 + rowBytes;
+  for (let c: usize = 0; c < rowBytes; c += 32) {
+    let vp = v + c;
+    let a0 = v128.load(o + c), a1 = v128.load(o + c, 16), b0 = v128.load(o1 + c), b1 = v128.load(o1 + c, 16);
+    let c0 = v128.load(o2 + c), c1 = v128.load(o2 + c, 16), d0 = v128.load(o3 + c), d1 = v128.load(o3 + c, 16);
+    for (let s: usize = 0; s < 128; s += 4) {
+      const v0 = v128.load(vp), v1 = v128.load(vp, 16);
+      let pp = v128.load32_splat(p + s);
+      a0 = madd(v0, pp, a0);
+      a1 = madd(v1, pp, a1);
+      pp = v128.load32_splat(p + s, 128);
+      b0 = madd(v0, pp, b0);
+      b1 = madd(v1, pp, b1);
+      pp = v128.load32_splat(p + s, 256);
+      c0 = madd(v0, pp, c0);
+      c1 = madd(v1, pp, c1);
+      pp = v128.load32_splat(p + s, 384);
+      d0 = madd(v0, pp, d0);
+      d1 = madd(v1, pp, d1);
+      vp += rowBytes;
+    }
+    v128.store(o + c, a0);
+    v128.store(o + c, a1, 16);
+    v128.store(o1 + c, b0);
+    v128.store(o1 + c, b1, 16);
+    v128.store(o2 + c, c0);
+    v128.store(o2 + c, c1, 16);
+    v128.store(o3 + c, d0);
+    v128.store(o3 + c, d1, 16);
+  }
+}
+
+function unpackHalves(x: usize, count: i32, out: usize): void {
+  for (let c = 0; c < count; c += 8) {
+    const v = v128.load(x);
+    v128.store(out, halfToFloat(i32x4.extend_low_i16x8_s(v)));
+    v128.store(out, halfToFloat(i32x4.extend_high_i16x8_s(v)), 16);
+    x += 16;
+    out += 32;
+  }
+}
+
+/** 16 bytes as floats, four vectors of them, each multiplied by its scale. */
+// @ts-ignore: decorator
+@inline function unpackSixteen(x: usize, s0: v128, s1: v128, s2: v128, s3: v128, out: usize): void {
+  const v = v128.load(x);
+  const low = i16x8.extend_low_i8x16_s(v);
+  const high = i16x8.extend_high_i8x16_s(v);
+  v128.store(out, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(low)), s0));
+  v128.store(out, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(low)), s1), 16);
+  v128.store(out, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(high)), s2), 32);
+  v128.store(out, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(high)), s3), 48);
+}
+
+function unpackKeys(x: usize, d: i32, scales: usize, out: usize): void {
+  for (let half: usize = 0; half < 2; half++) {
+    const s = scales + (half << 6);
+    const s0 = v128.load(s), s1 = v128.load(s, 16), s2 = v128.load(s, 32), s3 = v128.load(s, 48);
+    for (let c = 0; c < d; c++) {
+      unpackSixteen(x + (<usize>c << 5) + (half << 4), s0, s1, s2, s3, out + (<usize>c << 7) + (half << 6));
+    }
+  }
+}
+
+/** d is a multiple of 16. */
+function unpackValues(x: usize, d: i32, scales: usize, out: usize): void {
+  for (let slot: usize = 0; slot < <usize>SLOTS; slot++) {
+    const s = v128.load32_splat(scales + (slot << 2));
+    for (let c = 0; c < d; c += 16) {
+      unpackSixteen(x, s, s, s, s, out);
+      x += 16;
+      out += 64;
+    }
+  }
+}
+
+/** Joins the partial softmaxes of splits. Arguments: partials [rows, splits, d + 2], rows, splits, d, out [rows, d]. */
+export function merge(args: usize, counter: usize): void {
+  const partials = address(args, 0);
+  const rows = int(args, 1);
+  const splits = int(args, 2);
+  const d = int(args, 3);
+  const out = address(args, 4);
+  const rowBytes = <usize>d << 2;
+  const partBytes = rowBytes + 8;
+  for (let r = take(counter); r < rows; r = take(counter)) {
+    const first = partials + <usize>(r * splits) * partBytes;
+    const to = out + <usize>r * rowBytes;
+    let m = NONE;
+    for (let s = 0; s < splits; s++) m = max<f32>(m, load<f32>(first + <usize>s * partBytes));
+    let l: f32 = 0;
+    memory.fill(to, 0, rowBytes);
+    for (let s = 0; s < splits; s++) {
+      const part = first + <usize>s * partBytes;
+      if (load<f32>(part, 4) == 0) continue;
+      const factor = f32x4.extract_lane(exp(f32x4.splat(load<f32>(part) - m)), 0);
+      l += load<f32>(part, 4) * factor;
+      for (let c: usize = 0; c < rowBytes; c += 4) {
+        store<f32>(to + c, load<f32>(to + c) + load<f32>(part + c, 8) * factor);
+      }
+    }
+    const inverse: f32 = l > 0 ? <f32>1 / l : 0;
+    for (let c: usize = 0; c < rowBytes; c += 4) store<f32>(to + c, load<f32>(to + c) * inverse);
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * One kernel call as data: workers read it from shared memory and run it together.
+ * `words` are the kernel's arguments (see the kernel's `assembly.ts`), `join` says whether all threads meet before the
+ * next command; two commands that do not depend on one another need no barrier between them.
+ */
+export interface Command {
+  readonly opcode: number;
+  readonly words: readonly number[];
+  readonly join: boolean;
+}
+
+/** The numbers that `assembly/walk.ts` dispatches on. */
+export const opcodes = {
+  embed: 1,
+  norm: 2,
+  quantize: 3,
+  matmul: 4,
+  matmulFloat: 5,
+  rope: 6,
+  append: 7,
+  attend: 8,
+  merge: 9,
+  activate: 10,
+  loss: 11,
+  copy: 12,
+} as const;
+
+const floats = new Float32Array(1);
+const bits = new Int32Array(floats.buffer);
+
+/** A float argument as the 32-bit word that holds it. */
+export function floatWord(value: number): number {
+  floats[0] = value;
+  return bits[0]!;
+}
+
+export function command(kernel: keyof typeof opcodes, words: readonly number[], join = true): Command {
+  return { opcode: opcodes[kernel], words, join };
+}
+
+/**
+ * Activations in 8 bits: bytes [n, columns] and, per 32 columns, 16 bytes of meta (scale, scaled sums of all 32, of the
+ * first 16 and of the last 16).
+ */
+export interface Bytes8 {
+  readonly q: number;
+  readonly meta: number;
+}

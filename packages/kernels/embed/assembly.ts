@@ -1,0 +1,34 @@
+import { address, float, int, take } from '../assembly/args';
+import { expand } from '../matmul/assembly';
+
+/** Arguments: table (packed rows), layout, columns, ids [n], n, out [n, columns], factor. */
+export function embed(args: usize, counter: usize, scratch: usize): void {
+  const table = address(args, 0);
+  const layout = int(args, 1);
+  const columns = int(args, 2);
+  const ids = address(args, 3);
+  const n = int(args, 4);
+  const out = address(args, 5);
+  const factor = float(args, 6);
+  // Eight rows are expanded to use one of them: simple, and far below one part in a thousand of a step.
+  const group = layout == 0 || layout == 2 ? 32 : 16;
+  const groupBytes = <usize>(64 + (layout < 2 ? group << 2 : group << 3));
+  const blockBytes = layout == 4 ? <usize>columns << 5 : <usize>(columns / group) * groupBytes;
+  for (let t = take(counter); t < n; t = take(counter)) {
+    const id = load<i32>(ids + (<usize>t << 2));
+    const block = table + <usize>(id >> 3) * blockBytes;
+    const lane = <usize>(id & 7) << 2;
+    const row = out + <usize>t * (<usize>columns << 2);
+    for (let from = 0; from < columns; from += 32) {
+      const to = min(from + 32, columns);
+      let slab = block + (<usize>from << 5);
+      if (layout < 4) {
+        slab = scratch;
+        expand(layout, block, columns, from, to, slab);
+      }
+      for (let c = from; c < to; c++) {
+        store<f32>(row + (<usize>c << 2), load<f32>(slab + (<usize>(c - from) << 5) + lane) * factor);
+      }
+    }
+  }
+}

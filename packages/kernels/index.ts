@@ -1,0 +1,21 @@
+/** Compute kernels: each folder holds one kernel's definition (reference), its WebAssembly and the command that calls it. */
+export { type Activation, activate } from './activate/index.ts';
+export { append, type PageFormat, pageBytes, pageFormats, pageSlots } from './append/index.ts';
+export { type Attend, attend, attendScratch, mergeSplits, partialFloats } from './attend/index.ts';
+export { type Bytes8, type Command, opcodes } from './command.ts';
+export { copy } from './copy/index.ts';
+export { embed } from './embed/index.ts';
+export { loss, negativeLogLikelihood } from './loss/index.ts';
+export { matmul, matmulFloat } from './matmul/index.ts';
+export {
+  type AffineRows,
+  blockBytes,
+  type Layout,
+  layoutOf,
+  type Matrix,
+  matrixBytes,
+  packAffine,
+  packFloats,
+} from './matmul/layout.ts';
+export { norm, quantize } from './norm/index.ts';
+export { type RopePairs, rope } from './rope/index.ts';

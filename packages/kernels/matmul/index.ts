@@ -1,0 +1,36 @@
+import { type Bytes8, type Command, command } from '../command.ts';
+import { blockBytes, layouts, type Matrix } from './layout.ts';
+
+interface Product {
+  readonly matrix: Matrix;
+  readonly n: number;
+  /** [n, stride] float32, stride a multiple of 8 that is not less than the matrix's rows. */
+  readonly out: number;
+  readonly stride: number;
+  /** Address of `rows` floats (padded like the matrix), or 0. */
+  readonly bias?: number;
+  /** Add to what `out` holds (and ignore the bias of `matmulFloat`). */
+  readonly accumulate?: boolean;
+  readonly join?: boolean;
+}
+
+/** Bytes of weights that a thread takes at a time: small enough to share evenly, large enough to stream. */
+const itemBytes = 32768;
+
+/** out [n, rows] = x [n, columns] · Wᵀ with x in 8 bits; any layout but `f32`. */
+export function matmul(x: Bytes8, product: Product): Command {
+  const { matrix } = product;
+  const blocks = Math.max(1, Math.round(itemBytes / blockBytes(matrix.layout, matrix.columns)));
+  return command('matmul', [...words(product, x.q, x.meta), blocks], product.join);
+}
+
+/** The same with x [n, columns] in float32: the definition in single precision, for every layout. */
+export function matmulFloat(x: number, product: Product): Command {
+  return command('matmulFloat', words(product, x, 0), product.join);
+}
+
+function words({ matrix, n, out, stride, bias, accumulate }: Product, x: number, meta: number): number[] {
+  const layout = layouts.indexOf(matrix.layout);
+  const { address, rows, columns } = matrix;
+  return [address, layout, rows, columns, x, meta, n, out, stride, bias ?? 0, accumulate ? 1 : 0];
+}

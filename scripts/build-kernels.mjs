@@ -1,0 +1,44 @@
+// Compiles the AssemblyScript kernels, twice: with relaxed SIMD and without. Does nothing when the sources are those of
+// the last build.
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const kernels = join(root, 'packages/kernels');
+const out = join(kernels, 'build');
+const builds = { relaxed: 'simd,relaxed-simd,threads', plain: 'simd,threads' };
+
+function sourceHash() {
+  const hash = createHash('sha256');
+  const files = readdirSync(kernels, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('assembly.ts') || /^assembly[/\\].*\.ts$/.test(file))
+    .sort();
+  for (const file of [fileURLToPath(import.meta.url), ...files.map((file) => join(kernels, file))]) {
+    hash.update(file.slice(root.length)).update(readFileSync(file));
+  }
+  return hash.digest('hex');
+}
+
+/** Returns true when something was compiled. */
+export async function buildKernels(say = () => {}) {
+  const stamp = join(out, 'sources.sha256');
+  const hash = sourceHash();
+  const current = existsSync(stamp) && readFileSync(stamp, 'utf8') === hash;
+  if (current && Object.keys(builds).every((name) => existsSync(join(out, `${name}.wasm`)))) return false;
+  say('Compiling the kernels …');
+  const { default: asc } = await import('assemblyscript/asc');
+  mkdirSync(out, { recursive: true });
+  for (const [name, features] of Object.entries(builds)) {
+    const { error, stderr } = await asc.main([
+      'assembly/walk.ts',
+      ...['--baseDir', kernels, '--outFile', `build/${name}.wasm`, '--enable', features],
+      ...['-O3', '--noAssert', '--runtime', 'stub', '--use', 'abort=', '--disableWarning', '112'],
+      ...['--importMemory', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536'],
+    ]);
+    if (error) throw new Error(`the kernels do not compile (${name}):\n${stderr.toString()}`, { cause: error });
+  }
+  writeFileSync(stamp, hash);
+  return true;
+}

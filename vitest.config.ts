@@ -1,0 +1,10 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['packages/**/*.test.ts', 'examples/**/*.test.ts', 'scripts/**/*.test.ts'],
+    testTimeout: 120_000,
+    // Engine tests start worker threads of their own: two test files at a time keep a small machine honest.
+    maxWorkers: 2,
+  },
+});
