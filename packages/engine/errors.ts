@@ -5,6 +5,7 @@
 export type ErrorCode =
   | 'aborted'
   | 'bad-file'
+  | 'bad-numbers'
   | 'bad-option'
   | 'bad-template'
   | 'device-failed'

@@ -109,6 +109,11 @@ export class KvCache {
     }
   }
 
+  /** Pages that hold this many slots. */
+  pagesFor(slots: number): number {
+    return Math.ceil(slots / pageSlots);
+  }
+
   /** Takes the next head's contents, in the order of `export`; the cache must be new. */
   import(index: number, used: number, pages: readonly Uint8Array[]): void {
     const head = this.#head(index);

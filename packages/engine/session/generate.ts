@@ -1,0 +1,112 @@
+import { LociError } from '../errors.ts';
+import type { Tokenizer } from '../text/types.ts';
+import { Sampler, type SamplingOptions } from './sampler.ts';
+import type { ReadOptions, Sequence } from './sequence.ts';
+import { StopWatch } from './stop.ts';
+
+export interface GenerateOptions extends SamplingOptions, ReadOptions {
+  /** Tokens to generate at most. The default is what the window leaves. */
+  readonly maxTokens?: number;
+  /** Strings that end the text; they are not part of it. */
+  readonly stop?: readonly string[];
+  /** Goes on after an end-of-text token, as benchmarks ask for. */
+  readonly ignoreEnd?: boolean;
+}
+
+/** One generated token and the text that became certain with it (whole characters, no part of a stop string). */
+export interface Token {
+  /** Absent in the last piece, which holds what was held back before the text ended. */
+  readonly id?: number;
+  readonly text: string;
+}
+
+export interface GenerationResult {
+  readonly text: string;
+  readonly ids: readonly number[];
+  /** `end`: the model ended its text; `stop`: a stop string appeared; `length`: maxTokens; `window`: no room is left. */
+  readonly stopReason: 'end' | 'stop' | 'length' | 'window';
+  readonly promptTokens: number;
+  /** Of them, how many were in the cache already. */
+  readonly reusedTokens: number;
+  /** Time to the first token's logits, reading included. */
+  readonly prefillMs: number;
+  readonly prefillTokensPerSecond: number;
+  /** Mean over the tokens after the first; 0 when there are none. */
+  readonly decodeMsPerToken: number;
+  readonly kvBytes: number;
+}
+
+/** A prompt that has been read: the logits behind it and what reading cost. */
+export interface Prefilled {
+  readonly logits: Float32Array;
+  readonly promptTokens: number;
+  readonly reusedTokens: number;
+  readonly prefillMs: number;
+}
+
+/** Generates from a read prompt, token by token. What is generated is in the sequence, but for the last token. */
+export async function* generate(
+  sequence: Sequence,
+  tokenizer: Tokenizer,
+  window: number,
+  prefill: () => Promise<Prefilled>,
+  options: GenerateOptions,
+): AsyncGenerator<Token, GenerationResult> {
+  const { maxTokens = Number.POSITIVE_INFINITY, signal } = options;
+  if (!(maxTokens >= 0)) throw new LociError('bad-option', `maxTokens is ${maxTokens}; it must be 0 or more`);
+  const sampler = new Sampler(options);
+  const read = await prefill();
+  const seen = new Set(sequence.ids);
+  const generated = new Set<number>();
+  const detokenizer = tokenizer.detokenizer({ skipSpecial: true, continues: true });
+  const watch = new StopWatch(options.stop);
+  const ids: number[] = [];
+  let text = '';
+  let logits = read.logits;
+  let stopReason: GenerationResult['stopReason'] = 'length';
+  let decodeMs = 0;
+  while (ids.length < maxTokens) {
+    const id = sampler.sample(logits, seen, generated);
+    if (tokenizer.endOfGeneration.has(id) && !options.ignoreEnd) {
+      stopReason = 'end';
+      break;
+    }
+    ids.push(id);
+    seen.add(id);
+    generated.add(id);
+    const piece = watch.push(detokenizer.push(id));
+    text += piece.text;
+    yield { id, text: piece.text };
+    if (piece.stopped) {
+      stopReason = 'stop';
+      break;
+    }
+    if (ids.length >= maxTokens) break;
+    if (sequence.length >= window) {
+      stopReason = 'window';
+      break;
+    }
+    const step = performance.now();
+    logits = (await sequence.read({ kind: 'ids', ids: Int32Array.of(id) }, {}, { signal })).logits;
+    decodeMs += performance.now() - step;
+  }
+  if (stopReason !== 'stop') {
+    const rest = watch.push(detokenizer.flush());
+    const tail = rest.text + (rest.stopped ? '' : watch.flush());
+    if (rest.stopped) stopReason = 'stop';
+    text += tail;
+    if (tail !== '') yield { text: tail };
+  }
+  const steps = Math.max(1, ids.length - 1);
+  return {
+    text,
+    ids,
+    stopReason,
+    promptTokens: read.promptTokens,
+    reusedTokens: read.reusedTokens,
+    prefillMs: read.prefillMs,
+    prefillTokensPerSecond: ((read.promptTokens - read.reusedTokens) / read.prefillMs) * 1000,
+    decodeMsPerToken: decodeMs / steps,
+    kvBytes: sequence.cache.bytes,
+  };
+}

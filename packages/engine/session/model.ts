@@ -1,0 +1,209 @@
+import { Device, type DeviceHost } from '@loci/device';
+import { attendScratch, type PageFormat } from '@loci/kernels';
+import { KvCache } from '../cache/cache.ts';
+import { PagePool } from '../cache/pool.ts';
+import { Decoder } from '../decoder/decoder.ts';
+import { type LoadProgress, loadWeights } from '../decoder/weights.ts';
+import type { Precision } from '../decoder/workspace.ts';
+import { LociError } from '../errors.ts';
+import type { Architecture } from '../families/architecture.ts';
+import { describe } from '../families/index.ts';
+import type { ModelFiles } from '../format/model-files.ts';
+import type { ByteSource, FileStore } from '../platform/types.ts';
+import { renderChat } from '../text/chat-template.ts';
+import type { Tokenizer } from '../text/types.ts';
+import { Scheduler } from './scheduler.ts';
+import { Sequence } from './sequence.ts';
+import { type Prompt, Session } from './session.ts';
+import { readSnapshot } from './snapshot.ts';
+
+/** What a model needs from its host. */
+export interface Platform {
+  readonly device: DeviceHost;
+  readonly defaultThreads: number;
+  readonly files: FileStore;
+  open(path: string): Promise<ByteSource>;
+}
+
+export interface LoadOptions {
+  /** Worker threads; by default one per processor that this process may use. */
+  readonly threads?: number;
+  /**
+   * `float32` keeps matrices that the file holds as floats in float32; by default they are rounded to 8 bits with a
+   * scale per 32, which is smaller and faster.
+   */
+  readonly precision?: Precision;
+  readonly onProgress?: (progress: LoadProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface OpenOptions {
+  /** `int8` (the default) rounds activations to 8 bits with a scale per 32; `float32` does not, and is slow. */
+  readonly precision?: Precision;
+  /** Number format of keys and values: `f16` by default, `f32` by default under float32. */
+  readonly store?: PageFormat;
+}
+
+const maxThreads = 64;
+
+/** A loaded model: weights on a device, a tokenizer, and the sessions that share them. */
+export class Model {
+  readonly name: string;
+  readonly arch: Architecture;
+  readonly tokenizer: Tokenizer;
+  /** Tokens that a session can hold. */
+  readonly contextLength: number;
+  /** Bytes of the weights in memory. */
+  readonly weightBytes: number;
+  /** Identifies the weights: saved sessions belong to it. */
+  readonly fingerprint: string;
+  readonly files: FileStore;
+  readonly threads: number;
+  readonly #platform: Platform;
+  readonly #device: Device;
+  readonly #scheduler: Scheduler;
+  readonly #chatTemplate: string | undefined;
+  readonly #pools = new Map<PageFormat, PagePool>();
+
+  private constructor(platform: Platform, files: ModelFiles, device: Device, decoder: Decoder) {
+    this.#platform = platform;
+    this.#device = device;
+    this.#scheduler = new Scheduler(decoder);
+    this.#chatTemplate = files.chatTemplate;
+    this.name = files.name;
+    this.tokenizer = files.tokenizer;
+    this.fingerprint = files.fingerprint;
+    this.files = platform.files;
+    this.arch = decoder.arch;
+    this.contextLength = decoder.arch.contextLength;
+    this.weightBytes = decoder.weights.bytes;
+    this.threads = device.threads;
+  }
+
+  /** Loads weights onto a new device. @throws LociError `bad-file`, `unsupported`, `bad-option`, `out-of-memory`, `aborted`. */
+  static async load(platform: Platform, files: ModelFiles, options: LoadOptions = {}): Promise<Model> {
+    const threads = options.threads ?? platform.defaultThreads;
+    if (!Number.isInteger(threads) || threads < 1 || threads > maxThreads) {
+      throw new LociError('bad-option', `threads is ${threads}; it must be a whole number from 1 to ${maxThreads}`);
+    }
+    const arch = describe(files.description);
+    const { heads, kvHeads, headSize, width } = arch;
+    const scratchBytes = Math.max(65536, attendScratch(heads, kvHeads, headSize), width * 4);
+    const device = await Device.create(platform.device, { threads, scratchBytes });
+    try {
+      const weights = await loadWeights(device, arch, files.description.file, files.description.tensors, {
+        floats: options.precision === 'float32' ? 'f32' : 'q8',
+        ...(options.onProgress && { onProgress: options.onProgress }),
+        ...(options.signal && { signal: options.signal }),
+      });
+      if (files.tokenizer.vocabularySize > arch.vocabulary) {
+        const sizes = `${files.tokenizer.vocabularySize} tokens, but the embedding has ${arch.vocabulary} rows`;
+        throw new LociError('bad-file', `${files.description.file}: the tokenizer has ${sizes}`);
+      }
+      return new Model(platform, files, device, new Decoder(device, arch, weights));
+    } catch (error) {
+      await device.close();
+      throw error;
+    }
+  }
+
+  /** Opens a session with an empty cache. */
+  async open(options: OpenOptions = {}): Promise<Session> {
+    const precision = options.precision ?? 'int8';
+    return new Session(this, precision, this.newSequence(precision, options.store ?? defaultStore(precision)));
+  }
+
+  /**
+   * Opens a saved session where it was left.
+   * @throws LociError `bad-file` when the file is damaged or belongs to another model.
+   */
+  async restore(path: string): Promise<Session> {
+    const source = await this.#platform.open(path);
+    try {
+      let cache: KvCache | undefined;
+      const { precision, ids } = await readSnapshot(source, (header) => {
+        const { layers, kvHeads, headSize } = this.arch;
+        const same = header.layers === layers.length && header.kvHeads === kvHeads && header.headSize === headSize;
+        if (header.model !== this.fingerprint || !same) {
+          throw new LociError('bad-file', `${path}: this session was saved with another model than ${this.name}`);
+        }
+        if (!isFormat(header.format) || !isPrecision(header.precision)) {
+          throw new LociError('bad-file', `${path}: unknown store "${header.format}" or precision "${header.precision}"`);
+        }
+        cache = this.#newCache(header.format);
+        return cache;
+      });
+      if (!cache || !isPrecision(precision)) throw new LociError('bad-file', `${path}: the session is empty`);
+      const sequence = new Sequence(cache, this.#scheduler, precision, this.contextLength, ids);
+      return new Session(this, precision, sequence);
+    } finally {
+      await source.close();
+    }
+  }
+
+  /** The ids of a prompt: text gets the begin token its model expects, a conversation goes through the chat template. */
+  idsOf(prompt: Prompt): Int32Array {
+    if (typeof prompt === 'string') return this.#withBos(this.tokenizer.encode(prompt, { special: 'text' }));
+    if ('ids' in prompt) return this.#checkedIds(prompt.ids);
+    if ('messages' in prompt) return this.tokenizer.encode(this.render(prompt.messages), { special: 'parse' });
+    throw new LociError('bad-option', 'embeddings have no token ids: give text, messages or ids');
+  }
+
+  /** A conversation as the text that the model was trained to answer. @throws LociError `unsupported` without a template. */
+  render(messages: Extract<Prompt, { messages: unknown }>['messages']): string {
+    if (this.#chatTemplate === undefined) {
+      throw new LociError('unsupported', `${this.name} has no chat template: it continues text, give it a plain prompt`);
+    }
+    const { special } = this.tokenizer;
+    const text = (id: number | undefined) => (id === undefined ? '' : this.tokenizer.decode([id]));
+    return renderChat(this.#chatTemplate, {
+      messages,
+      addGenerationPrompt: true,
+      bosToken: text(special.bos),
+      eosToken: text(special.eos),
+    });
+  }
+
+  /** An empty sequence with a cache of its own; `close` it. */
+  newSequence(precision: Precision, store: PageFormat): Sequence {
+    return new Sequence(this.#newCache(store), this.#scheduler, precision, this.contextLength);
+  }
+
+  /** Ends the worker threads. Sessions of this model cannot be used afterwards. */
+  async close(): Promise<void> {
+    await this.#device.close();
+  }
+
+  #newCache(store: PageFormat): KvCache {
+    const pool = this.#pools.get(store) ?? new PagePool(this.#device, store, this.arch.headSize);
+    this.#pools.set(store, pool);
+    return new KvCache(this.#device, pool, this.arch.layers.length, this.arch.kvHeads);
+  }
+
+  #withBos(ids: Int32Array): Int32Array {
+    const { bos } = this.tokenizer.special;
+    return this.tokenizer.addBos && bos !== undefined ? Int32Array.of(bos, ...ids) : ids;
+  }
+
+  #checkedIds(source: ArrayLike<number>): Int32Array {
+    const ids = Int32Array.from(source);
+    for (let i = 0; i < ids.length; i++) {
+      const id = source[i] ?? Number.NaN;
+      if (Number.isInteger(id) && id >= 0 && id < this.arch.vocabulary) continue;
+      throw new LociError('bad-option', `token ${i} is ${id}; ids go from 0 to ${this.arch.vocabulary - 1}`);
+    }
+    return ids;
+  }
+}
+
+function defaultStore(precision: Precision): PageFormat {
+  return precision === 'float32' ? 'f32' : 'f16';
+}
+
+function isPrecision(text: string): text is Precision {
+  return text === 'int8' || text === 'float32';
+}
+
+function isFormat(text: string): text is PageFormat {
+  return text === 'f32' || text === 'f16' || text === 'q8';
+}

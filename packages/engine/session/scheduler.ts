@@ -1,0 +1,96 @@
+import { DeviceError } from '@loci/device';
+import type { Decoder } from '../decoder/decoder.ts';
+import { inputLength, type Segment, type SegmentResult } from '../decoder/segment.ts';
+import { maxRows, type Precision } from '../decoder/workspace.ts';
+import { LociError } from '../errors.ts';
+
+interface Job {
+  readonly segment: Segment;
+  readonly precision: Precision;
+  readonly signal: AbortSignal | undefined;
+  resolve(result: SegmentResult): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * Puts the segments that sessions submit at the same time into one program: sequences that generate together read the
+ * weights once for all of them.
+ */
+export class Scheduler {
+  readonly #decoder: Decoder;
+  readonly #queue: Job[] = [];
+  #busy = false;
+
+  constructor(decoder: Decoder) {
+    this.#decoder = decoder;
+  }
+
+  /**
+   * Runs a segment of at most `maxRows` rows, together with others.
+   * @throws LociError `aborted`; `device-failed` when a kernel failed or a worker died.
+   */
+  submit(segment: Segment, precision: Precision, signal?: AbortSignal): Promise<SegmentResult> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ segment, precision, signal, resolve, reject });
+      if (this.#busy) return;
+      this.#busy = true;
+      void this.#work();
+    });
+  }
+
+  async #work(): Promise<void> {
+    while (this.#queue.length > 0) {
+      // Sessions that were answered by the last program get to submit their next token before the batch is made up.
+      await nextTurn();
+      const batch = this.#next();
+      if (batch.length > 0) await this.#run(batch);
+    }
+    this.#busy = false;
+  }
+
+  /** Takes the oldest job and all that fit beside it. */
+  #next(): Job[] {
+    const batch: Job[] = [];
+    let rows = 0;
+    for (const job of this.#queue.splice(0)) {
+      const n = inputLength(job.segment.input);
+      if (job.signal?.aborted) job.reject(new LociError('aborted', 'stopped'));
+      else if (rows + n <= maxRows && job.precision === (batch[0] ?? job).precision) {
+        batch.push(job);
+        rows += n;
+      } else this.#queue.push(job);
+    }
+    return batch;
+  }
+
+  async #run(batch: readonly Job[]): Promise<void> {
+    const [first] = batch;
+    if (!first) return;
+    try {
+      const segments = batch.map(({ segment }) => segment);
+      // One program cannot stop for one of several sequences; alone it stops at once.
+      const signal = batch.length === 1 ? first.signal : undefined;
+      const results = await this.#decoder.forward(segments, first.precision, signal);
+      for (const [i, job] of batch.entries()) {
+        const result = results[i];
+        if (result) job.resolve(result);
+      }
+    } catch (error) {
+      for (const job of batch) job.reject(asLociError(error));
+    }
+  }
+}
+
+function asLociError(error: unknown): unknown {
+  if (!(error instanceof DeviceError)) return error;
+  const code = error.reason === 'aborted' ? 'aborted' : error.reason === 'memory' ? 'out-of-memory' : 'device-failed';
+  return new LociError(code, error.message, { cause: error });
+}
+
+/** Lets everything run that is ready to run. */
+function nextTurn(): Promise<void> {
+  return new Promise((wake) => {
+    if (typeof setImmediate === 'function') setImmediate(wake);
+    else setTimeout(wake, 0);
+  });
+}

@@ -1,0 +1,132 @@
+import type { KvCache } from '../cache/cache.ts';
+import type { SegmentInput, SegmentResult } from '../decoder/segment.ts';
+import { maxRows, type Precision } from '../decoder/workspace.ts';
+import { LociError } from '../errors.ts';
+import type { Scheduler } from './scheduler.ts';
+
+export interface ReadProgress {
+  readonly doneTokens: number;
+  readonly totalTokens: number;
+  readonly tokensPerSecond: number;
+}
+
+export interface ReadOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: ReadProgress) => void) | undefined;
+}
+
+/** Stands in `Sequence.ids` for a row that was given as an embedding. */
+export const embeddedRow = -1;
+
+/** What is wanted of the rows that are read, beside the logits of the last one. */
+export interface ReadWants {
+  /** The loss of this token at every row; −1 for none. */
+  readonly targets?: Int32Array;
+  /** The residual stream of the last row at every depth. */
+  readonly hidden?: boolean;
+}
+
+export interface ReadResult {
+  /** Of the last row: [v]. */
+  readonly logits: Float32Array;
+  readonly losses: Float64Array;
+  readonly hidden: readonly Float32Array[];
+}
+
+/** The tokens whose keys and values are in a cache, and how more of them get there. */
+export class Sequence {
+  readonly cache: KvCache;
+  readonly #scheduler: Scheduler;
+  readonly #precision: Precision;
+  readonly #window: number;
+  #ids: number[];
+
+  constructor(cache: KvCache, scheduler: Scheduler, precision: Precision, window: number, ids: readonly number[] = []) {
+    this.cache = cache;
+    this.#scheduler = scheduler;
+    this.#precision = precision;
+    this.#window = window;
+    this.#ids = [...ids];
+  }
+
+  get ids(): readonly number[] {
+    return this.#ids;
+  }
+
+  get length(): number {
+    return this.#ids.length;
+  }
+
+  fork(): Sequence {
+    return new Sequence(this.cache.fork(), this.#scheduler, this.#precision, this.#window, this.#ids);
+  }
+
+  /** Forgets everything from a position on. */
+  truncate(length: number): void {
+    if (length >= this.#ids.length) return;
+    this.cache.truncate(length);
+    this.#ids.length = length;
+  }
+
+  /** Tokens at the start of `ids` that are in the cache already. */
+  commonPrefix(ids: ArrayLike<number>): number {
+    let n = 0;
+    while (n < this.#ids.length && n < ids.length && this.#ids[n] === ids[n] && ids[n] !== embeddedRow) n++;
+    return n;
+  }
+
+  /**
+   * Reads rows behind what is there, chunk by chunk. What was read before an error or an abort stays read.
+   * @throws LociError `too-long` before anything is read, `aborted`, `device-failed`, `out-of-memory`.
+   */
+  async read(input: SegmentInput, wants: ReadWants = {}, { signal, onProgress }: ReadOptions = {}): Promise<ReadResult> {
+    const total = input.kind === 'ids' ? input.ids.length : input.n;
+    if (total === 0) throw new LociError('bad-option', 'there are no tokens to read');
+    this.#checkWindow(total);
+    const losses = new Float64Array(total);
+    const started = performance.now();
+    let last: SegmentResult | undefined;
+    for (let from = 0; from < total; from += maxRows) {
+      const n = Math.min(maxRows, total - from);
+      const start = this.#ids.length;
+      const isLast = from + n === total;
+      last = await this.#scheduler.submit(
+        {
+          cache: this.cache,
+          input: slice(input, from, n),
+          positions: Int32Array.from({ length: n }, (_, i) => start + i),
+          ...(isLast && { logits: [n - 1] }),
+          ...(wants.targets && { targets: wants.targets.subarray(from, from + n) }),
+          ...(wants.hidden && isLast && { hidden: [n - 1] }),
+        },
+        this.#precision,
+        signal,
+      );
+      losses.set(last.losses, from);
+      for (let i = 0; i < n; i++) this.#ids.push(input.kind === 'ids' ? (input.ids[from + i] ?? embeddedRow) : embeddedRow);
+      const seconds = (performance.now() - started) / 1000;
+      onProgress?.({ doneTokens: from + n, totalTokens: total, tokensPerSecond: (from + n) / seconds });
+    }
+    return { logits: last?.logits[0] ?? new Float32Array(), losses, hidden: last?.hidden[0] ?? [] };
+  }
+
+  close(): void {
+    this.cache.close();
+    this.#ids = [];
+  }
+
+  #checkWindow(more: number): void {
+    const need = this.#ids.length + more;
+    if (need <= this.#window) return;
+    throw new LociError(
+      'too-long',
+      `${need} tokens do not fit the window of ${this.#window}: shorten the text, or choose a model with a longer window`,
+    );
+  }
+}
+
+function slice(input: SegmentInput, from: number, n: number): SegmentInput {
+  if (input.kind === 'ids') return { kind: 'ids', ids: input.ids.subarray(from, from + n) };
+  const width = input.rows.length / input.n;
+  return { kind: 'embeddings', rows: input.rows.subarray(from * width, (from + n) * width), n };
+}

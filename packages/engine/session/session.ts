@@ -1,0 +1,251 @@
+import type { SegmentInput } from '../decoder/segment.ts';
+import type { Precision } from '../decoder/workspace.ts';
+import { LociError } from '../errors.ts';
+import type { ChatMessage } from '../text/chat-template.ts';
+import { type GenerateOptions, type GenerationResult, generate, type Prefilled, type Token } from './generate.ts';
+import type { Model } from './model.ts';
+import type { ReadOptions, Sequence } from './sequence.ts';
+import { type SnapshotHeader, writeSnapshot } from './snapshot.ts';
+
+/** What a session reads: text, a conversation, token ids as they are, or rows [n, c] in place of token embeddings. */
+export type Prompt =
+  | string
+  | { readonly messages: readonly ChatMessage[] }
+  | { readonly ids: ArrayLike<number> }
+  | { readonly embeddings: Float32Array };
+
+export interface Scores {
+  /** −ln p in nats of every token but the first, given those before it. */
+  readonly losses: Float64Array;
+  readonly meanNll: number;
+}
+
+/**
+ * One conversation: a sequence of tokens with its cache. A new prompt reuses the longest prefix that the cache already
+ * holds. One call at a time; sessions of the same model may run at the same time and share the work.
+ */
+export class Session {
+  readonly model: Model;
+  readonly precision: Precision;
+  readonly #sequence: Sequence;
+  /** Logits behind the last token of the sequence, where they are known. */
+  #logits: Float32Array | undefined;
+  #busy = false;
+
+  constructor(model: Model, precision: Precision, sequence: Sequence) {
+    this.model = model;
+    this.precision = precision;
+    this.#sequence = sequence;
+  }
+
+  /** Tokens whose keys and values are kept. */
+  get ids(): readonly number[] {
+    return this.#sequence.ids;
+  }
+
+  /** Bytes of the pages that hold them. */
+  get kvBytes(): number {
+    return this.#sequence.cache.bytes;
+  }
+
+  /**
+   * Reads a prompt into the cache.
+   * @throws LociError `too-long` when it does not fit the window, `aborted` (what was read stays read).
+   */
+  async prefill(prompt: Prompt, options: ReadOptions = {}): Promise<Prefilled> {
+    return this.#alone(() => this.#prefill(prompt, options));
+  }
+
+  /**
+   * Generates behind a prompt, token by token; the generator's return value is the summary.
+   * @throws LociError `too-long`, `bad-option`, `bad-numbers`, `aborted`, `device-failed`.
+   */
+  async *generate(prompt: Prompt, options: GenerateOptions = {}): AsyncGenerator<Token, GenerationResult> {
+    this.#enter();
+    try {
+      const window = this.model.contextLength;
+      const prefill = () => this.#prefill(prompt, options);
+      this.#checkRoom(prompt);
+      return yield* generate(this.#sequence, this.model.tokenizer, window, prefill, options);
+    } finally {
+      this.#logits = undefined;
+      this.#busy = false;
+    }
+  }
+
+  /** Generates to the end and returns the summary. */
+  async complete(prompt: Prompt, options: GenerateOptions = {}): Promise<GenerationResult> {
+    const tokens = this.generate(prompt, options);
+    for (;;) {
+      const next = await tokens.next();
+      if (next.done) return next.value;
+    }
+  }
+
+  /** Losses of a text by itself, in a cache of its own: the session's is left as it is. */
+  async score(prompt: Prompt, options: ReadOptions = {}): Promise<Scores> {
+    const ids = this.model.idsOf(prompt);
+    if (ids.length < 2) throw new LociError('bad-option', `a score needs at least 2 tokens, there are ${ids.length}`);
+    const sequence = this.model.newSequence(this.precision, this.#sequence.cache.pool.format);
+    try {
+      const input = { kind: 'ids', ids: ids.subarray(0, -1) } as const;
+      const { losses } = await sequence.read(input, { targets: ids.subarray(1) }, options);
+      return { losses, meanNll: mean(losses) };
+    } finally {
+      sequence.close();
+    }
+  }
+
+  /**
+   * Losses of candidate continuations of one prompt. The prompt is read once; the candidates run in one batch on forks
+   * of its cache.
+   */
+  async scoreContinuations(
+    prompt: Prompt,
+    continuations: readonly ArrayLike<number>[],
+    options: ReadOptions = {},
+  ): Promise<readonly Float64Array[]> {
+    return this.#alone(async () => {
+      const { logits } = await this.#prefill(prompt, options);
+      return Promise.all(continuations.map((continuation) => this.#scoreBehind(logits, continuation, options)));
+    });
+  }
+
+  /** The residual stream behind the last token of a prompt: after the embedding, every block and the final norm. */
+  async hiddenStates(prompt: Prompt, options: ReadOptions = {}): Promise<readonly Float32Array[]> {
+    const sequence = this.model.newSequence(this.precision, this.#sequence.cache.pool.format);
+    try {
+      return (await sequence.read(this.#input(prompt), { hidden: true }, options)).hidden;
+    } finally {
+      sequence.close();
+    }
+  }
+
+  /** A session that goes on from here by itself; pages are shared until one of the two writes to them. */
+  fork(): Session {
+    const fork = new Session(this.model, this.precision, this.#sequence.fork());
+    fork.#logits = this.#logits;
+    return fork;
+  }
+
+  /** Writes the session to a file that `model.restore` reads; an old file of that name is replaced in one step. */
+  async save(path: string): Promise<void> {
+    await this.#alone(async () => {
+      const { arch, fingerprint, files } = this.model;
+      const header: SnapshotHeader = {
+        model: fingerprint,
+        precision: this.precision,
+        format: this.#sequence.cache.pool.format,
+        layers: arch.layers.length,
+        kvHeads: arch.kvHeads,
+        headSize: arch.headSize,
+        ids: this.#sequence.ids,
+      };
+      const partial = `${path}.partial`;
+      await files.remove(partial);
+      const file = await files.openGrowing(partial);
+      try {
+        for await (const chunk of writeSnapshot(header, this.#sequence.cache)) await file.append(chunk);
+        await file.sync();
+      } catch (error) {
+        await file.close();
+        await files.remove(partial);
+        throw error;
+      }
+      await file.close();
+      await files.rename(partial, path);
+    });
+  }
+
+  close(): void {
+    this.#sequence.close();
+  }
+
+  async #prefill(prompt: Prompt, options: ReadOptions): Promise<Prefilled> {
+    const started = performance.now();
+    const input = this.#input(prompt);
+    const promptTokens = input.kind === 'ids' ? input.ids.length : input.n;
+    if (promptTokens === 0) throw new LociError('bad-option', 'the prompt is empty');
+    this.#checkLength(promptTokens);
+    let reusedTokens = input.kind === 'ids' ? this.#sequence.commonPrefix(input.ids) : 0;
+    const known = reusedTokens === promptTokens && this.#sequence.length === promptTokens ? this.#logits : undefined;
+    // The last token is read again where its logits are not known.
+    if (reusedTokens === promptTokens && !known) reusedTokens--;
+    this.#sequence.truncate(reusedTokens);
+    this.#logits = known;
+    if (!this.#logits) {
+      const rest: SegmentInput = input.kind === 'ids' ? { kind: 'ids', ids: input.ids.subarray(reusedTokens) } : input;
+      this.#logits = (await this.#sequence.read(rest, {}, options)).logits;
+    }
+    return { logits: this.#logits, promptTokens, reusedTokens, prefillMs: performance.now() - started };
+  }
+
+  async #scoreBehind(logits: Float32Array, continuation: ArrayLike<number>, options: ReadOptions): Promise<Float64Array> {
+    const ids = Int32Array.from(continuation);
+    const first = ids[0];
+    if (first === undefined) return new Float64Array();
+    const losses = new Float64Array(ids.length);
+    losses[0] = lossOf(logits, first);
+    if (ids.length === 1) return losses;
+    const fork = this.#sequence.fork();
+    try {
+      const read = await fork.read({ kind: 'ids', ids: ids.subarray(0, -1) }, { targets: ids.subarray(1) }, options);
+      losses.set(read.losses, 1);
+      return losses;
+    } finally {
+      fork.close();
+    }
+  }
+
+  #input(prompt: Prompt): SegmentInput {
+    if (typeof prompt === 'object' && 'embeddings' in prompt) {
+      const { width } = this.model.arch;
+      const n = prompt.embeddings.length / width;
+      if (!Number.isInteger(n)) {
+        throw new LociError('bad-option', `${prompt.embeddings.length} numbers are not whole rows of ${width}`);
+      }
+      return { kind: 'embeddings', rows: prompt.embeddings, n };
+    }
+    return { kind: 'ids', ids: this.model.idsOf(prompt) };
+  }
+
+  #checkRoom(prompt: Prompt): void {
+    const input = this.#input(prompt);
+    this.#checkLength(input.kind === 'ids' ? input.ids.length : input.n);
+  }
+
+  #checkLength(tokens: number): void {
+    const window = this.model.contextLength;
+    if (tokens <= window) return;
+    throw new LociError(
+      'too-long',
+      `the prompt has ${tokens} tokens and the window of ${this.model.name} is ${window}: ` +
+        'shorten the text, or choose a model with a longer window',
+    );
+  }
+
+  #enter(): void {
+    if (this.#busy) throw new LociError('bad-option', 'this session is busy: await its last call, or open another session');
+    this.#busy = true;
+  }
+
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    this.#enter();
+    try {
+      return await work();
+    } finally {
+      this.#busy = false;
+    }
+  }
+}
+
+/** −ln softmax(logits)[id] in nats. */
+function lossOf(logits: Float32Array, id: number): number {
+  const top = logits.reduce((most, logit) => Math.max(most, logit), Number.NEGATIVE_INFINITY);
+  const sum = logits.reduce((total, logit) => total + Math.exp(logit - top), 0);
+  return Math.log(sum) + top - (logits[id] ?? Number.NaN);
+}
+
+function mean(values: Float64Array): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
