@@ -66,6 +66,11 @@ export class KvCache {
     }
   }
 
+  /** Returns pages that were reserved and not written. */
+  unreserve(): void {
+    this.truncate(Number.POSITIVE_INFINITY);
+  }
+
   /** The kernels have written n slots behind the used ones of every head. */
   commit(n: number): void {
     for (const [index, head] of this.#heads.entries()) this.#setUsed(index, head.used + n);

@@ -45,6 +45,20 @@ export class Decoder {
       return { segment, first, n: n - first };
     });
     if (n === 0 || n > maxRows) throw new RangeError(`${n} rows in one program`);
+    try {
+      return await this.#run(placed, n, precision, signal);
+    } catch (error) {
+      for (const { segment } of placed) segment.cache.unreserve();
+      throw error;
+    }
+  }
+
+  async #run(
+    placed: readonly Placed[],
+    n: number,
+    precision: Precision,
+    signal: AbortSignal | undefined,
+  ): Promise<SegmentResult[]> {
     for (const { segment, n: rows } of placed) segment.cache.reserve(rows);
     const context: LayerContext = { arch: this.arch, workspace: this.#workspace, precision, n, placed };
     const encoder = new Encoder();

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { lockFile } from './node-lock.ts';
 import type { FileStore, GrowingFile } from './types.ts';
 
@@ -10,6 +10,7 @@ const readBytes = 1 << 20;
 /** The file system of the machine. */
 export const nodeStore: FileStore = {
   join,
+  split: (path) => ({ directory: dirname(path), name: basename(path) }),
   stat: async (path) => {
     const found = await absentAs(undefined, stat(path));
     if (found?.isFile()) return { kind: 'file', bytes: found.size };

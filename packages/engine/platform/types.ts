@@ -36,6 +36,7 @@ export interface GrowingFile {
   empty(): Promise<void>;
   /** Makes the bytes survive a loss of power. */
   sync(): Promise<void>;
+  /** Closing twice is allowed. */
   close(): Promise<void>;
 }
 
@@ -56,6 +57,8 @@ export interface FileLock {
 export interface FileStore {
   /** Joins parts of a path in the host's own notation. */
   join(...parts: readonly string[]): string;
+  /** The opposite: the directory that a path lies in, and its last part. */
+  split(path: string): { readonly directory: string; readonly name: string };
   /** `undefined` when nothing is there. */
   stat(path: string): Promise<FileStat | undefined>;
   /** Sorted names of what a directory holds; none when there is no such directory. */

@@ -1,4 +1,4 @@
-import { Device, type DeviceHost } from '@loci/device';
+import { Device } from '@loci/device';
 import { attendScratch, type PageFormat } from '@loci/kernels';
 import { KvCache } from '../cache/cache.ts';
 import { PagePool } from '../cache/pool.ts';
@@ -8,22 +8,15 @@ import type { Precision } from '../decoder/workspace.ts';
 import { LociError } from '../errors.ts';
 import type { Architecture } from '../families/architecture.ts';
 import { describe } from '../families/index.ts';
-import type { ModelFiles } from '../format/model-files.ts';
-import type { ByteSource, FileStore } from '../platform/types.ts';
+import type { FileStore } from '../platform/types.ts';
 import { renderChat } from '../text/chat-template.ts';
 import type { Tokenizer } from '../text/types.ts';
+import type { OpenedFiles } from './open-files.ts';
+import type { Platform } from './platform.ts';
 import { Scheduler } from './scheduler.ts';
 import { Sequence } from './sequence.ts';
 import { type Prompt, Session } from './session.ts';
 import { readSnapshot } from './snapshot.ts';
-
-/** What a model needs from its host. */
-export interface Platform {
-  readonly device: DeviceHost;
-  readonly defaultThreads: number;
-  readonly files: FileStore;
-  open(path: string): Promise<ByteSource>;
-}
 
 export interface LoadOptions {
   /** Worker threads; by default one per processor that this process may use. */
@@ -65,7 +58,7 @@ export class Model {
   readonly #chatTemplate: string | undefined;
   readonly #pools = new Map<PageFormat, PagePool>();
 
-  private constructor(platform: Platform, files: ModelFiles, device: Device, decoder: Decoder) {
+  private constructor(platform: Platform, files: OpenedFiles, device: Device, decoder: Decoder) {
     this.#platform = platform;
     this.#device = device;
     this.#scheduler = new Scheduler(decoder);
@@ -81,7 +74,7 @@ export class Model {
   }
 
   /** Loads weights onto a new device. @throws LociError `bad-file`, `unsupported`, `bad-option`, `out-of-memory`, `aborted`. */
-  static async load(platform: Platform, files: ModelFiles, options: LoadOptions = {}): Promise<Model> {
+  static async load(platform: Platform, files: OpenedFiles, options: LoadOptions = {}): Promise<Model> {
     const threads = options.threads ?? platform.defaultThreads;
     if (!Number.isInteger(threads) || threads < 1 || threads > maxThreads) {
       throw new LociError('bad-option', `threads is ${threads}; it must be a whole number from 1 to ${maxThreads}`);

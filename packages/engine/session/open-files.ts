@@ -1,0 +1,79 @@
+import { LociError } from '../errors.ts';
+import type { ModelDescription } from '../families/architecture.ts';
+import { dequantize } from '../format/blocks.ts';
+import { readGguf } from '../format/gguf-read.ts';
+import type { ModelFiles } from '../format/locate-choose.ts';
+import type { StoredTensor } from '../format/types.ts';
+import type { ByteSource } from '../platform/types.ts';
+import { tokenizerFromGguf } from '../text/from-gguf.ts';
+import type { Tokenizer } from '../text/types.ts';
+import { openSafetensors } from './open-safetensors.ts';
+import type { Platform } from './platform.ts';
+
+/** A model's files, opened and understood, before its weights are read. */
+export interface OpenedFiles {
+  readonly name: string;
+  readonly description: ModelDescription;
+  readonly tokenizer: Tokenizer;
+  /** A Jinja template that turns messages into a prompt. */
+  readonly chatTemplate: string | undefined;
+  /** SHA-256 over the tensor list and samples of the weights. */
+  readonly fingerprint: string;
+  close(): Promise<void>;
+}
+
+/** Opens the files of a model and reads everything but the weights. @throws LociError `bad-file`, `unsupported`, `not-found`. */
+export async function openFiles(platform: Platform, name: string, files: ModelFiles): Promise<OpenedFiles> {
+  const sources: ByteSource[] = [];
+  const open = async (path: string) => {
+    const source = await platform.open(path);
+    sources.push(source);
+    return source;
+  };
+  const close = async () => {
+    await Promise.all(sources.map((source) => source.close()));
+  };
+  try {
+    const opened = files.kind === 'gguf' ? await openGguf(await open(files.path)) : await openSafetensors(platform, files, open);
+    return { name, ...opened, fingerprint: await fingerprint(opened.description.tensors), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function openGguf(source: ByteSource): Promise<Omit<OpenedFiles, 'name' | 'fingerprint' | 'close'>> {
+  const { metadata, tensors } = await readGguf(source);
+  const factors = tensors.get('rope_freqs.weight');
+  const template = metadata.get('tokenizer.chat_template');
+  const description: ModelDescription = {
+    kind: 'gguf',
+    file: source.name,
+    metadata,
+    tensors,
+    ...(factors && { ropeFactors: await readVector(factors) }),
+  };
+  return {
+    description,
+    tokenizer: tokenizerFromGguf(metadata, source.name),
+    chatTemplate: typeof template === 'string' ? template : undefined,
+  };
+}
+
+async function readVector({ type, shape, source, offset, byteLength, name }: StoredTensor): Promise<Float32Array> {
+  if (shape.length !== 1) throw new LociError('bad-file', `${source.name}: tensor "${name}" is not a vector`);
+  return dequantize(type, await source.read(offset, byteLength), shape[0] ?? 0);
+}
+
+const sampleBytes = 4096;
+
+/** The same weights give the same fingerprint; all of them are not hashed, since that would take longer than loading. */
+async function fingerprint(tensors: ReadonlyMap<string, StoredTensor>): Promise<string> {
+  const parts: Uint8Array[] = [];
+  for (const { name, type, shape, source, offset, byteLength } of tensors.values()) {
+    parts.push(new TextEncoder().encode(JSON.stringify([name, type, shape, byteLength])));
+    parts.push(await source.read(offset + Math.floor(byteLength / 2), Math.min(sampleBytes, Math.ceil(byteLength / 2))));
+  }
+  const hash = await crypto.subtle.digest('SHA-256', await new Blob(parts.map((part) => Uint8Array.from(part))).arrayBuffer());
+  return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}

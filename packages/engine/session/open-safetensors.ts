@@ -1,0 +1,52 @@
+import { LociError } from '../errors.ts';
+import { isRecord } from '../format/json-members.ts';
+import type { ModelFiles } from '../format/locate-choose.ts';
+import { readSafetensors } from '../format/safetensors-read.ts';
+import type { StoredTensor } from '../format/types.ts';
+import type { ByteSource } from '../platform/types.ts';
+import { tokenizerFromJson } from '../text/from-json.ts';
+import type { OpenedFiles } from './open-files.ts';
+import type { Platform } from './platform.ts';
+
+type SafetensorsFiles = Extract<ModelFiles, { kind: 'safetensors' }>;
+
+/** A directory in the layout of Hugging Face: weights, config.json, tokenizer.json and what goes with them. */
+export async function openSafetensors(
+  platform: Platform,
+  files: SafetensorsFiles,
+  open: (path: string) => Promise<ByteSource>,
+): Promise<Omit<OpenedFiles, 'name' | 'fingerprint' | 'close'>> {
+  const config = await readJson(platform, files.config);
+  if (!isRecord(config)) throw new LociError('bad-file', `${files.config}: this is not a JSON object`);
+  const tokenizerConfig = files.tokenizerConfig === undefined ? undefined : await readJson(platform, files.tokenizerConfig);
+  const tensors = new Map<string, StoredTensor>();
+  for (const path of files.weights) {
+    const shard = await readSafetensors(await open(path));
+    for (const [name, tensor] of shard.tensors) {
+      if (tensors.has(name)) throw new LociError('bad-file', `${path}: tensor "${name}" is in another shard too`);
+      tensors.set(name, tensor);
+    }
+  }
+  return {
+    description: { kind: 'config', file: files.config, config, tensors },
+    tokenizer: tokenizerFromJson(await readJson(platform, files.tokenizer), tokenizerConfig),
+    chatTemplate: await chatTemplate(platform, files, tokenizerConfig),
+  };
+}
+
+async function chatTemplate(platform: Platform, files: SafetensorsFiles, config: unknown): Promise<string | undefined> {
+  if (files.chatTemplate !== undefined) return platform.files.readText(files.chatTemplate);
+  const template = isRecord(config) ? config['chat_template'] : undefined;
+  return typeof template === 'string' ? template : undefined;
+}
+
+async function readJson(platform: Platform, path: string): Promise<unknown> {
+  const text = await platform.files.readText(path);
+  if (text === undefined) throw new LociError('not-found', `${path}: there is no such file`);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new LociError('bad-file', `${path}: this is not JSON: ${reason}`, { cause: error });
+  }
+}

@@ -1,0 +1,10 @@
+import type { DeviceHost } from '@loci/device';
+import type { ByteSource, FileStore } from '../platform/types.ts';
+
+/** What a model needs from its host. */
+export interface Platform {
+  readonly device: DeviceHost;
+  readonly defaultThreads: number;
+  readonly files: FileStore;
+  open(path: string): Promise<ByteSource>;
+}

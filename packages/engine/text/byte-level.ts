@@ -1,0 +1,157 @@
+import { LociError } from '../errors.ts';
+import type { IdBuffer } from './id-buffer.ts';
+import { Merger, type MergeTable } from './merge.ts';
+import { type Model, WordCache } from './model.ts';
+import { MAX_ORDER } from './ordered-queue.ts';
+import { PairTable } from './pair-table.ts';
+import { forEachWord, type Step } from './pretokenize.ts';
+import type { Vocabulary } from './vocabulary.ts';
+
+/**
+ * The alphabet of GPT-2: printable Latin-1 bytes are themselves, the other 68 are U+0100 onwards, so that a vocabulary
+ * of byte strings can be written as text without blanks (Radford et al. 2019, `bytes_to_unicode`).
+ */
+const CHARACTER_OF_BYTE: readonly string[] = (() => {
+  const characters: string[] = [];
+  let next = 0x100;
+  for (let byte = 0; byte < 256; byte++) {
+    const printable = (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
+    characters.push(String.fromCharCode(printable ? byte : next++));
+  }
+  return characters;
+})();
+const BYTE_OF_CHARACTER = new Map(CHARACTER_OF_BYTE.map((character, byte) => [character, byte]));
+
+const encoder = new TextEncoder();
+
+/** The bytes that a token of a byte-level vocabulary spells; characters outside the alphabet stand for themselves. */
+export function bytesOfSpelling(spelling: string): Uint8Array<ArrayBuffer> {
+  const bytes: number[] = [];
+  for (const character of spelling) {
+    const byte = BYTE_OF_CHARACTER.get(character);
+    if (byte === undefined) bytes.push(...encoder.encode(character));
+    else bytes.push(byte);
+  }
+  return Uint8Array.from(bytes);
+}
+
+/** Pairs of token spellings in order of rank. */
+export type Merges = readonly (readonly [left: string, right: string])[];
+
+/**
+ * Looks merges up by the ids of their halves.
+ * @throws LociError `bad-file` when a half or the whole of a merge is not in the vocabulary, or there are too many.
+ */
+export class RankedMerges implements MergeTable {
+  readonly rank: Int32Array;
+  readonly result: Int32Array;
+  readonly #table: PairTable;
+
+  constructor(vocabulary: Vocabulary, merges: Merges, file: string) {
+    if (merges.length > MAX_ORDER) {
+      throw new LociError(
+        'bad-file',
+        `${file}: ${merges.length} merges, more than the ${MAX_ORDER} a vocabulary may have`,
+      );
+    }
+    this.rank = new Int32Array(merges.length);
+    this.result = new Int32Array(merges.length);
+    this.#table = new PairTable(merges.length);
+    for (const [index, [left, right]] of merges.entries()) {
+      const leftId = vocabulary.id(left);
+      const rightId = vocabulary.id(right);
+      const result = vocabulary.id(left + right);
+      if (leftId < 0 || rightId < 0 || result < 0) {
+        const missing = leftId < 0 ? left : rightId < 0 ? right : left + right;
+        throw new LociError(
+          'bad-file',
+          `${file}: merge ${index} needs the token ${JSON.stringify(missing)}, which is not in the vocabulary`,
+        );
+      }
+      this.rank[index] = index;
+      this.result[index] = result;
+      if (this.#table.get(leftId, rightId) < 0) this.#table.set(leftId, rightId, index);
+    }
+  }
+
+  find(left: number, right: number): number {
+    return this.#table.get(left, right);
+  }
+}
+
+export interface ByteLevelOptions {
+  readonly steps: readonly Step[];
+  /** A word that is a token is that token, whatever the merges would make of it. */
+  readonly ignoreMerges: boolean;
+  /** Applied to text before it is cut into words. */
+  readonly normalize: (text: string) => string;
+}
+
+/** Byte-level BPE: words by regular expressions, each word merged from its UTF-8 bytes. */
+export class ByteLevelModel implements Model {
+  readonly spaceBefore = 'none';
+  readonly #vocabulary: Vocabulary;
+  readonly #options: ByteLevelOptions;
+  readonly #merger: Merger;
+  readonly #cache = new WordCache();
+  /** [256] Ids of single bytes; −1 for a byte the vocabulary cannot write, which is then dropped. */
+  readonly #byteIds: Int32Array;
+  readonly #longestToken: number;
+  #bytes = new Uint8Array(1024);
+  #symbols = new Int32Array(1024);
+
+  constructor(vocabulary: Vocabulary, merges: Merges, options: ByteLevelOptions, file: string) {
+    this.#vocabulary = vocabulary;
+    this.#options = options;
+    this.#merger = new Merger(new RankedMerges(vocabulary, merges, file));
+    this.#byteIds = Int32Array.from(CHARACTER_OF_BYTE, (character) => vocabulary.id(character));
+    this.#longestToken = vocabulary.tokens.reduce((longest, token) => Math.max(longest, token?.text.length ?? 0), 0);
+  }
+
+  encode(text: string, _first: boolean, out: IdBuffer): void {
+    forEachWord(this.#options.normalize(text), this.#options.steps, (word) => this.#encodeWord(word, out));
+  }
+
+  bytes(token: string): Uint8Array<ArrayBuffer> {
+    return bytesOfSpelling(token);
+  }
+
+  #encodeWord(word: string, out: IdBuffer): void {
+    const known = this.#cache.get(word);
+    if (typeof known === 'number') {
+      out.push(known);
+    } else if (known !== undefined) {
+      out.append(known, known.length);
+    } else {
+      const count = this.#merge(word);
+      this.#cache.set(word, this.#symbols, count);
+      out.append(this.#symbols, count);
+    }
+  }
+
+  /** Leaves the ids of a word at the start of `#symbols` and returns their number. */
+  #merge(word: string): number {
+    // UTF-8 takes at most three bytes per UTF-16 unit.
+    const room = word.length * 3;
+    if (room > this.#bytes.length) {
+      this.#bytes = new Uint8Array(room);
+      this.#symbols = new Int32Array(room);
+    }
+    const { written } = encoder.encodeInto(word, this.#bytes);
+    if (this.#options.ignoreMerges && written <= this.#longestToken) {
+      let spelling = '';
+      for (let i = 0; i < written; i++) spelling += CHARACTER_OF_BYTE[this.#bytes[i] ?? 0];
+      const id = this.#vocabulary.id(spelling);
+      if (id >= 0) {
+        this.#symbols[0] = id;
+        return 1;
+      }
+    }
+    let count = 0;
+    for (let i = 0; i < written; i++) {
+      const id = this.#byteIds[this.#bytes[i] ?? 0] ?? -1;
+      if (id >= 0) this.#symbols[count++] = id;
+    }
+    return this.#merger.merge(this.#symbols, count);
+  }
+}
