@@ -1,8 +1,11 @@
 import { LociError } from '../errors.ts';
 import type { Architecture, Family, ModelDescription } from './architecture.ts';
+import { gemma3 } from './gemma3.ts';
 import { llama } from './llama.ts';
+import { qwen2 } from './qwen2.ts';
+import { qwen3 } from './qwen3.ts';
 
-const families: readonly Family[] = [llama];
+const families: readonly Family[] = [llama, qwen2, qwen3, gemma3];
 
 /** Finds the family of a model and lets it describe the architecture. @throws LociError `unsupported`, `bad-file`. */
 export function describe(model: ModelDescription): Architecture {

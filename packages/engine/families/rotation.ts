@@ -1,7 +1,4 @@
-import { LociError } from '../errors.ts';
-import type { ModelDescription } from './architecture.ts';
-import type { Dimensions } from './common.ts';
-import type { Numbers } from './numbers.ts';
+/** Rotary embeddings: radians per position of every pair, under the ways in which models extend their context. */
 
 export interface Rotation {
   /** Radians per position of each pair, [rotated / 2]. */
@@ -10,133 +7,89 @@ export interface Rotation {
   readonly factor: number;
 }
 
-type Sizes = Pick<Dimensions, 'rotated' | 'contextLength'>;
-
-/** θ^(−2j / r) for the pairs of r rotated channels (Su et al. 2021, equation 15). */
-export function baseFrequencies(rotated: number, theta: number): Float64Array {
-  return Float64Array.from({ length: rotated / 2 }, (_, j) => theta ** ((-2 * j) / rotated));
+export interface RopeSettings {
+  readonly theta: number;
+  /** Divisors of the base frequencies, [rotated / 2]. */
+  readonly divisors?: Float32Array;
+  readonly scaling: RopeScaling;
 }
 
-/**
- * Frequencies with the model's context extension: none, linear, Llama 3's per-frequency scaling, or YaRN
- * (Peng et al. 2023, section 3.2).
- */
-export function rotation(model: ModelDescription, numbers: Numbers, sizes: Sizes): Rotation {
-  const theta = numbers.number({ gguf: 'rope.freq_base', config: 'rope_theta' }, nestedTheta(model) ?? 10_000);
-  const base = baseFrequencies(sizes.rotated, theta);
-  if (model.kind === 'gguf' && model.ropeFactors) {
-    const factors = model.ropeFactors;
-    if (factors.length !== base.length) {
-      throw new LociError(
-        'bad-file',
-        `${model.file}: "rope_freqs.weight" has ${factors.length} factors for ${base.length} pairs`,
-      );
-    }
-    return { frequencies: base.map((frequency, j) => frequency / (factors[j] ?? 1)), factor: 1 };
-  }
-  const settings = scaling(model, numbers);
-  switch (settings.kind) {
-    case 'none':
-      return { frequencies: base, factor: 1 };
-    case 'linear':
-      return { frequencies: base.map((frequency) => frequency / settings.factor), factor: 1 };
-    case 'llama3':
-      return { frequencies: base.map((frequency) => llama3(frequency, settings)), factor: 1 };
-    case 'yarn':
-      return yarn(base, theta, sizes.rotated, settings);
-  }
-}
-
-interface Llama3Scaling {
-  readonly kind: 'llama3';
-  readonly factor: number;
-  readonly low: number;
-  readonly high: number;
-  readonly original: number;
-}
-
-interface YarnScaling {
-  readonly kind: 'yarn';
-  readonly factor: number;
-  readonly original: number;
-  readonly fast: number;
-  readonly slow: number;
-  readonly attention: number | undefined;
-}
-
-type Scaling =
+export type RopeScaling =
   | { readonly kind: 'none' }
   | { readonly kind: 'linear'; readonly factor: number }
   | Llama3Scaling
   | YarnScaling;
 
-/** Low frequencies are divided by the factor, high ones kept, those between mixed by wavelength (Llama 3.1's rule). */
-function llama3(frequency: number, { factor, low, high, original }: Llama3Scaling): number {
-  const turns = (original * frequency) / (2 * Math.PI);
-  const keep = Math.min(1, Math.max(0, (turns - low) / (high - low)));
-  return (frequency / factor) * (1 - keep) + frequency * keep;
+export interface Llama3Scaling {
+  readonly kind: 'llama3';
+  readonly factor: number;
+  /** Frequencies that turn less often than this over the original context are divided by the factor … */
+  readonly low: number;
+  /** … and those that turn more often than this are kept. */
+  readonly high: number;
+  /** Tokens of the original context. */
+  readonly original: number;
 }
 
-function yarn(base: Float64Array, theta: number, rotated: number, scaling: YarnScaling): Rotation {
-  const { factor, original, fast, slow, attention } = scaling;
-  // The pair that turns this many times over the original context.
-  const pairOf = (turns: number) => (rotated * Math.log(original / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
-  const low = Math.max(0, Math.floor(pairOf(fast)));
-  const high = Math.min(rotated - 1, Math.ceil(pairOf(slow)));
-  const frequencies = base.map((frequency, j) => {
-    const ramp = Math.min(1, Math.max(0, (j - low) / Math.max(0.001, high - low)));
-    return (frequency / factor) * ramp + frequency * (1 - ramp);
-  });
-  return { frequencies, factor: attention ?? 1 + 0.1 * Math.log(factor) };
+export interface YarnScaling {
+  readonly kind: 'yarn';
+  readonly factor: number;
+  /** Tokens of the original context. */
+  readonly original: number;
+  /** Pairs that turn more often than this over the original context keep their frequency (the paper's β). */
+  readonly fast: number;
+  /** Pairs that turn less often than this are interpolated (the paper's α). */
+  readonly slow: number;
+  /** Factor on cos and sin, the paper's √(1/t). */
+  readonly attention: number;
+  /** Whether the borders between the pairs are rounded outwards to whole pairs. */
+  readonly wholePairs: boolean;
 }
 
-function scaling(model: ModelDescription, numbers: Numbers): Scaling {
-  const at = configKey(model);
-  const kind =
-    numbers.string({ gguf: 'rope.scaling.type', config: `${at}.rope_type` }) ??
-    numbers.string({ gguf: 'rope.scaling.type', config: `${at}.type` }) ??
-    'none';
-  const number = (gguf: string, config: string, fallback?: number) =>
-    numbers.number({ gguf: `rope.scaling.${gguf}`, config: `${at}.${config}` }, fallback);
-  const original = () => number('original_context_length', 'original_max_position_embeddings');
-  switch (kind) {
+/** Frequencies of `rotated` channels: θ^(−2j / rotated) for pair j (Su et al. 2021, equation 15), then the scaling. */
+export function rotationOf({ theta, divisors, scaling }: RopeSettings, rotated: number): Rotation {
+  const frequencies = Float64Array.from(
+    { length: rotated / 2 },
+    (_, j) => theta ** ((-2 * j) / rotated) / (divisors?.[j] ?? 1),
+  );
+  switch (scaling.kind) {
     case 'none':
-    case 'default':
-      return { kind: 'none' };
+      return { frequencies, factor: 1 };
     case 'linear':
-      return { kind: 'linear', factor: number('factor', 'factor') };
+      return { frequencies: frequencies.map((frequency) => frequency / scaling.factor), factor: 1 };
     case 'llama3':
-      return {
-        kind: 'llama3',
-        factor: number('factor', 'factor'),
-        low: number('low_freq_factor', 'low_freq_factor', 1),
-        high: number('high_freq_factor', 'high_freq_factor', 4),
-        original: original(),
-      };
-    case 'yarn': {
-      const attention = number('attn_factor', 'attention_factor', Number.NEGATIVE_INFINITY);
-      return {
-        kind: 'yarn',
-        factor: number('factor', 'factor'),
-        original: original(),
-        fast: number('yarn_beta_fast', 'beta_fast', 32),
-        slow: number('yarn_beta_slow', 'beta_slow', 1),
-        attention: attention > 0 ? attention : undefined,
-      };
-    }
-    default:
-      throw new LociError('unsupported', `${model.file}: rope scaling "${kind}" is not supported`);
+      return { frequencies: frequencies.map((frequency) => llama3(frequency, scaling)), factor: 1 };
+    case 'yarn':
+      return { frequencies: yarn(frequencies, theta, rotated, scaling), factor: scaling.attention };
   }
 }
 
-/** Newer config.json files keep all of it in `rope_parameters`. */
-function configKey(model: ModelDescription): 'rope_parameters' | 'rope_scaling' {
-  return model.kind === 'config' && model.config['rope_parameters'] ? 'rope_parameters' : 'rope_scaling';
+/** YaRN's factor on cos and sin for a context extended `factor` times (Peng et al. 2023, equation 22). */
+export function yarnAttention(factor: number, weight = 1): number {
+  return factor <= 1 ? 1 : 1 + 0.1 * weight * Math.log(factor);
 }
 
-function nestedTheta(model: ModelDescription): number | undefined {
-  if (model.kind !== 'config') return undefined;
-  const nested = model.config['rope_parameters'];
-  if (typeof nested !== 'object' || nested === null || !('rope_theta' in nested)) return undefined;
-  return typeof nested.rope_theta === 'number' ? nested.rope_theta : undefined;
+/** Low frequencies are divided by the factor, high ones kept, those between mixed by wavelength (Llama 3.1's rule). */
+function llama3(frequency: number, { factor, low, high, original }: Llama3Scaling): number {
+  const turns = (original * frequency) / (2 * Math.PI);
+  // Equal borders leave nothing between them to be mixed.
+  const keep = low === high ? Number(turns >= low) : clamp((turns - low) / (high - low));
+  return (frequency / factor) * (1 - keep) + frequency * keep;
+}
+
+/** "NTK-by-parts" interpolation, with the ramp over pair numbers as in YaRN's own code (Peng et al. 2023, section 3.2). */
+function yarn(base: Float64Array, theta: number, rotated: number, scaling: YarnScaling): Float64Array {
+  const { factor, original, fast, slow, wholePairs } = scaling;
+  // The (fractional) number of the pair that turns so many times over the original context.
+  const pairOf = (turns: number) => (rotated * Math.log(original / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
+  const low = Math.max(0, wholePairs ? Math.floor(pairOf(fast)) : pairOf(fast));
+  const high = Math.min(rotated - 1, wholePairs ? Math.ceil(pairOf(slow)) : pairOf(slow));
+  return base.map((frequency, j) => {
+    const ramp = clamp((j - low) / Math.max(0.001, high - low));
+    return (frequency / factor) * ramp + frequency * (1 - ramp);
+  });
+}
+
+function clamp(x: number): number {
+  return Math.min(1, Math.max(0, x));
 }

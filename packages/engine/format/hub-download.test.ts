@@ -1,189 +1,14 @@
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
-import fc from 'fast-check';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { nodeStore } from '../platform/node-store.ts';
-import { type DownloadOptions, downloadFile } from './hub-download.ts';
+import { downloadFile } from './hub-download.ts';
 import type { DownloadProgress } from './hub-progress.ts';
-import { type Answer, sendAndDrop, serve, startServer, type TestServer } from './hub-test-server.ts';
+import { content, known, other, sha256, useDownloads } from './hub-test-downloads.ts';
+import { sendAndDrop, serve } from './hub-test-server.ts';
 
-const quick = { retries: 5, backoffMs: 1, stallMs: 2_000 };
-const content = pseudoRandom(50_000, 1);
-const other = pseudoRandom(50_000, 2);
-
-let directory: string;
-let servers: TestServer[];
-
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'loci-download-'));
-  servers = [];
-});
-
-afterEach(async () => {
-  for (const server of servers) await server.close();
-  await rm(directory, { recursive: true, force: true });
-});
-
-async function start(answer: Answer): Promise<TestServer> {
-  const server = await startServer(answer);
-  servers.push(server);
-  return server;
-}
-
-function download(server: TestServer, options: Partial<DownloadOptions> = {}) {
-  const destination = join(directory, 'file.bin');
-  return downloadFile({ store: nodeStore, url: `${server.url}/file.bin`, destination, ...quick, ...options });
-}
-
-/** Cuts the connection when so many bytes have arrived on disk. */
-const drop = (dropAfter: number) => ({ dropAfter, partial: join(directory, 'file.bin.partial') });
-const result = () => readFile(join(directory, 'file.bin'));
-const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
-const known = { size: content.length, sha256: sha256(content) };
-
-function pseudoRandom(length: number, seed: number): Uint8Array {
-  let state = seed;
-  return Uint8Array.from({ length }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state >>> 24;
-  });
-}
-
-test('whatever the content and wherever the connection drops, the file is the original and no byte comes twice', async () => {
-  let bytes = new Uint8Array();
-  let drops: readonly number[] = [];
-  let first = 0;
-  let patient = true;
-  const server = await start((request, response, n) => {
-    const dropAfter = drops[n - first];
-    serve(request, response, bytes, {
-      etag: '"a"',
-      ...(patient && dropAfter !== undefined ? drop(dropAfter) : { dropAfter }),
-    });
-  });
-  await fc.assert(
-    fc.asyncProperty(
-      fc.uint8Array({ minLength: 0, maxLength: 5_000 }),
-      fc.array(fc.nat(2_000), { maxLength: quick.retries }),
-      fc.boolean(),
-      fc.boolean(),
-      async (original, points, withDigest, arriving) => {
-        [bytes, drops, first, patient] = [Uint8Array.from(original), points, server.requests.length, arriving];
-        await rm(join(directory, 'file.bin'), { force: true });
-        const expected = withDigest ? { size: bytes.length, sha256: sha256(bytes) } : {};
-        const { receivedBytes } = await download(server, expected);
-        expect(new Uint8Array(await result())).toEqual(bytes);
-        expect(receivedBytes).toBe(bytes.length);
-        expect(server.requests.length - first).toBeLessThanOrEqual(points.length + 1);
-        expect(await readdir(directory)).toEqual(['file.bin']);
-      },
-    ),
-    { numRuns: 60 },
-  );
-});
-
-test('many drops are survived as long as each try brings one percent', async () => {
-  const server = await start((request, response) => serve(request, response, content, drop(2_000)));
-  await download(server, known);
-  expect(Buffer.compare(await result(), content)).toBe(0);
-  expect(server.requests.length).toBeGreaterThan(quick.retries + 1);
-});
-
-test('a server that brings a byte per connection is given up', async () => {
-  const server = await start((request, response) => serve(request, response, content, drop(1)));
-  await expect(download(server, known)).rejects.toThrow(/connection|terminated|closed/i);
-  expect(server.requests.length).toBe(quick.retries + 1);
-});
-
-test('without a digest a file that changes between tries starts over and is never mixed', async () => {
-  const server = await start((request, response, n) => {
-    if (n === 0) serve(request, response, content, { etag: '"one"', ...drop(20_000) });
-    else serve(request, response, other, { etag: '"two"' });
-  });
-  await download(server);
-  expect(server.requests[1]?.headers['if-range']).toBe('"one"');
-  expect(Buffer.compare(await result(), other)).toBe(0);
-});
-
-test('a changed entity tag on a 206 starts over even when the server ignored If-Range', async () => {
-  const server = await start((request, response, n) => {
-    delete request.headers['if-range'];
-    if (n === 0) serve(request, response, content, { etag: '"one"', ...drop(20_000) });
-    else serve(request, response, other, { etag: '"two"' });
-  });
-  await download(server);
-  expect(Buffer.compare(await result(), other)).toBe(0);
-});
-
-test('without a digest, an entity tag or a date nothing is continued', async () => {
-  const server = await start((request, response, n) =>
-    serve(request, response, n === 0 ? content : other, n === 0 ? drop(20_000) : {}),
-  );
-  await download(server);
-  expect(server.requests[1]?.headers.range).toBeUndefined();
-  expect(Buffer.compare(await result(), other)).toBe(0);
-});
-
-test('a date confirms a continuation when there is only a weak entity tag', async () => {
-  const lastModified = 'Wed, 01 Jan 2025 00:00:00 GMT';
-  const server = await start((request, response, n) =>
-    serve(request, response, content, { etag: 'W/"a"', lastModified, ...(n === 0 ? drop(20_000) : {}) }),
-  );
-  const { receivedBytes } = await download(server);
-  expect(server.requests[1]?.headers['if-range']).toBe(lastModified);
-  expect(receivedBytes).toBe(content.length);
-  expect(Buffer.compare(await result(), content)).toBe(0);
-});
-
-test('a server that ignores Range is read from the start again', async () => {
-  const server = await start((request, response, n) => {
-    delete request.headers.range;
-    serve(request, response, content, n < 3 ? drop(10_000) : {});
-  });
-  await download(server, known);
-  expect(server.requests[1]?.headers.range).toBe('bytes=10000-');
-  expect(Buffer.compare(await result(), content)).toBe(0);
-});
-
-test('a server that ignores Range and always drops is given up', async () => {
-  const server = await start((request, response) => {
-    delete request.headers.range;
-    serve(request, response, content, drop(10_000));
-  });
-  await expect(download(server, known)).rejects.toMatchObject({ code: 'download-failed' });
-  expect(server.requests.length).toBeLessThanOrEqual(quick.retries + 2);
-});
-
-test.each([
-  ['another start', `bytes 0-${content.length - 1}/${content.length}`],
-  ['another length', `bytes 10000-${content.length - 1}/999999`],
-  ['nonsense', 'bytes what'],
-  ['no Content-Range', undefined],
-])('a 206 with %s is not appended', async (_, range) => {
-  const server = await start((request, response, n) => {
-    if (request.headers.range === undefined) {
-      serve(request, response, content, n === 0 ? drop(10_000) : {});
-    } else {
-      response.writeHead(206, range === undefined ? {} : { 'content-range': range }).end(content.subarray(10_000));
-    }
-  });
-  await download(server, known);
-  expect(server.requests.map(({ headers }) => headers.range)).toEqual([undefined, 'bytes=10000-', undefined]);
-  expect(Buffer.compare(await result(), content)).toBe(0);
-});
-
-test('416 starts over', async () => {
-  const server = await start((request, response, n) => {
-    if (n === 1) response.writeHead(416).end();
-    else serve(request, response, content, n === 0 ? drop(10_000) : {});
-  });
-  await download(server, known);
-  expect(Buffer.compare(await result(), content)).toBe(0);
-});
+const { at, download, drop, result, start } = useDownloads();
 
 test('an endless body is read to the known size only', async () => {
   const server = await start((_, response) => {
@@ -211,7 +36,7 @@ test('an announced length that is too long or too short is overruled by size and
   await download(long, known);
   expect(Buffer.compare(await result(), content)).toBe(0);
 
-  await rm(join(directory, 'file.bin'));
+  await rm(at('file.bin'));
   const short = await start((request, response, n) => {
     if (n > 0) return serve(request, response, content);
     response.writeHead(200, { 'content-length': 1_000 });
@@ -232,13 +57,13 @@ test('a body that stays shorter than announced is an error, not a short file', a
     sendAndDrop(response, content, drop(0).partial, content.length);
   });
   await expect(download(server)).rejects.toMatchObject({ code: 'download-failed' });
-  expect(existsSync(join(directory, 'file.bin'))).toBe(false);
+  expect(existsSync(at('file.bin'))).toBe(false);
 });
 
 test('wrong content is deleted and the message has both digests', async () => {
   const server = await start((request, response) => serve(request, response, other));
   await expect(download(server, known)).rejects.toThrow(`expected sha256 ${sha256(content)}, got ${sha256(other)}`);
-  expect(await readdir(directory)).toEqual([]);
+  expect(await readdir(at('.'))).toEqual([]);
   expect(server.requests.length).toBe(1);
 });
 
@@ -253,10 +78,10 @@ test('compression is declined, and a body that is compressed all the same is rea
 });
 
 test('a place that cannot hold the file is an error with its path', async () => {
-  const blocked = join(directory, 'blocked');
+  const blocked = at('blocked');
   await writeFile(blocked, 'a file, not a directory');
   const server = await start((request, response) => serve(request, response, content));
-  const failure = download(server, { destination: join(blocked, 'file.bin') });
+  const failure = download(server, { destination: `${blocked}/file.bin` });
   await expect(failure).rejects.toMatchObject({ code: 'download-failed', message: expect.stringContaining(blocked) });
 });
 
@@ -266,7 +91,7 @@ test("git's object name judges small files", async () => {
   // `printf 'hello\n' | git hash-object --stdin`
   const gitBlob = 'ce013625030ba8dba906f756967f9e9ca394464a';
   await download(server, { size: 6, gitBlob });
-  await rm(join(directory, 'file.bin'));
+  await rm(at('file.bin'));
   const wrong = gitBlob.replace('c', 'd');
   await expect(download(server, { size: 6, gitBlob: wrong })).rejects.toThrow(`git blob ${wrong}, got ${gitBlob}`);
 });
@@ -324,30 +149,13 @@ test.each([
   await expect(failure).rejects.toMatchObject({ code });
   await expect(failure).rejects.toThrow(message);
   expect(server.requests.length).toBe(1);
-  expect(existsSync(join(directory, 'file.bin'))).toBe(false);
+  expect(existsSync(at('file.bin'))).toBe(false);
 });
 
 test('a port where nobody listens is an error that names the address', async () => {
   const server = await start(() => undefined);
   await server.close();
   await expect(download(server, { retries: 1 })).rejects.toThrow(new RegExp(`${server.url}.*ECONNREFUSED`));
-});
-
-test('an aborted download keeps its bytes and the next one fetches only the rest', async () => {
-  const stop = new AbortController();
-  const server = await start((request, response, n) => {
-    if (n > 0) return serve(request, response, content, { etag: '"a"' });
-    response.writeHead(200, { 'content-length': content.length, etag: '"a"' });
-    response.write(content.subarray(0, 30_000), () => setTimeout(() => stop.abort(), 50));
-  });
-  await expect(download(server, { ...known, signal: stop.signal })).rejects.toMatchObject({
-    code: 'aborted',
-    message: expect.stringContaining('stopped at 30000 of 50000 bytes'),
-  });
-  expect((await readdir(directory)).sort()).toEqual(['file.bin.partial', 'file.bin.partial.json']);
-  const { receivedBytes } = await download(server, known);
-  expect(receivedBytes).toBe(20_000);
-  expect(Buffer.compare(await result(), content)).toBe(0);
 });
 
 test('an abort during a pause between tries does not wait for its end', async () => {
@@ -361,55 +169,6 @@ test('an abort during a pause between tries does not wait for its end', async ()
   expect(performance.now() - before).toBeLessThan(5_000);
 });
 
-test('bytes that were damaged on disk between two processes are found and fetched again', async () => {
-  const server = await start((request, response, n) =>
-    serve(request, response, content, { etag: '"a"', ...(n === 0 ? drop(30_000) : {}) }),
-  );
-  await expect(download(server, { ...known, retries: 0 })).rejects.toMatchObject({ code: 'download-failed' });
-  await writeFile(join(directory, 'file.bin.partial'), new Uint8Array(30_000));
-  await download(server, known);
-  expect(Buffer.compare(await result(), content)).toBe(0);
-});
-
-test.each([
-  ['of other content', { url: 'http://x/', size: content.length, sha256: sha256(other) }, 30_000],
-  ['longer than the file', { url: 'http://x/', size: content.length, sha256: sha256(content) }, 60_000],
-  ['without a note', undefined, 30_000],
-  ['with a spoilt note', 'half of a n', 30_000],
-])('a partial file %s is not continued', async (_, note, length) => {
-  await writeFile(join(directory, 'file.bin.partial'), pseudoRandom(length, 3));
-  const text = typeof note === 'string' ? note : JSON.stringify(note);
-  if (note !== undefined) await writeFile(join(directory, 'file.bin.partial.json'), text);
-  const server = await start((request, response) => serve(request, response, content));
-  await download(server, known);
-  expect(server.requests.map(({ headers }) => headers.range)).toEqual([undefined]);
-  expect(Buffer.compare(await result(), content)).toBe(0);
-});
-
-test('a full disk is named, and what fitted is continued later', async () => {
-  let room = 20_000;
-  const store: typeof nodeStore = {
-    ...nodeStore,
-    openGrowing: async (path) => {
-      const file = await nodeStore.openGrowing(path);
-      return Object.assign(Object.create(file), {
-        append: async (chunk: Uint8Array) => {
-          const fitting = chunk.subarray(0, room);
-          room -= fitting.length;
-          await file.append(fitting);
-          if (fitting.length < chunk.length) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
-        },
-      });
-    },
-  };
-  const server = await start((request, response) => serve(request, response, content));
-  await expect(download(server, { ...known, store })).rejects.toThrow(/the disk is full/);
-  expect(server.requests.length).toBe(1);
-  const { receivedBytes } = await download(server, known);
-  expect(receivedBytes).toBe(30_000);
-  expect(Buffer.compare(await result(), content)).toBe(0);
-});
-
 test('two downloads of one file at a time make one transfer', async () => {
   const server = await start((request, response) => {
     setTimeout(() => serve(request, response, content), 100);
@@ -420,7 +179,7 @@ test('two downloads of one file at a time make one transfer', async () => {
 });
 
 test('a file that is there already needs no request', async () => {
-  await writeFile(join(directory, 'file.bin'), content);
+  await writeFile(at('file.bin'), content);
   const server = await start(() => undefined);
   expect(await download(server, known)).toMatchObject({ bytes: content.length, receivedBytes: 0 });
   expect(server.requests.length).toBe(0);
@@ -458,8 +217,8 @@ test.each([
   ['http://127.0.0.1/x', { sha256: 'abc' }],
   ['http://127.0.0.1/x', { size: -1 }],
 ])('%s with %o is refused before anything is touched', async (url, options) => {
-  const destination = join(directory, 'file.bin');
+  const destination = at('file.bin');
   const failure = downloadFile({ store: nodeStore, url, destination, ...options });
   await expect(failure).rejects.toMatchObject({ code: 'bad-option' });
-  expect(await readdir(directory)).toEqual([]);
+  expect(await readdir(at('.'))).toEqual([]);
 });

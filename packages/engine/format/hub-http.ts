@@ -148,7 +148,9 @@ export async function persist<T>(
       failures = gotFurther() ? 1 : failures + 1;
       if (failures > retries || (tries === 1 && error.unreachable)) {
         const reason = error.message.startsWith(url) ? error.message : `${url}: ${error.message}`;
-        const effort = tries === 1 ? '' : `; gave up after ${tries} tries`;
+        const effort = error.unreachable
+          ? '; check the address and the network'
+          : `; gave up after ${tries} ${tries === 1 ? 'try' : 'tries'}`;
         throw new LociError('download-failed', `${reason}${effort}`, { cause: error });
       }
       const pause = Math.min((options.backoffMs ?? 500) * 2 ** (failures - 1), longestPauseMs);

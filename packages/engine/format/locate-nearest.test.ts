@@ -17,6 +17,11 @@ test('a part of a name finds it, whatever its case', () => {
   expect(nearestNames('QWEN2.5', names)).toEqual(['Qwen/Qwen2.5-0.5B']);
 });
 
-test('what resembles nothing finds nothing', () => {
-  expect(nearestNames('mistral-large', names)).toEqual([]);
+test('the beginning of a name finds it, with a slip in it', () => {
+  expect(nearestNames('smolm2', names)).toEqual(['smollm2-135m-instruct']);
+  expect(nearestNames('gema', names)).toEqual(['gemma3-270m']);
+});
+
+test.each(['mistral-large', 'a', 'ab', 'y'])('%s resembles nothing', (name) => {
+  expect(nearestNames(name, names)).toEqual([]);
 });

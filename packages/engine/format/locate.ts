@@ -178,5 +178,5 @@ async function similarPaths(path: string, { store }: LocateOptions): Promise<rea
     const found = await store.stat(store.join(directory, entry));
     if (found?.kind === 'directory' || /\.(gguf|safetensors)$/i.test(entry)) beside.push(entry);
   }
-  return nearestNames(name, beside).map((entry) => store.join(directory, entry));
+  return nearestNames(name.replace(/\.(gguf|safetensors)$/i, ''), beside).map((entry) => store.join(directory, entry));
 }

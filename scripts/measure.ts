@@ -1,0 +1,184 @@
+// Measures what the engine claims and writes docs/results/engine.json: `npm run measure`.
+// Judges: golden files made by programs that share no code with Loci (packages/engine/golden/README.md).
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus } from 'node:os';
+import { loadModel, type Model, type Precision, type Session } from 'loci';
+
+interface Golden {
+  readonly hidden: {
+    readonly ids: number[];
+    readonly states: readonly { readonly first8: number[]; readonly norm: number }[];
+  };
+  readonly prompts: Readonly<Record<string, GoldenPrompt>>;
+  readonly long: { readonly ids: number[]; readonly bucket: number; readonly meanNllPerBucket: number[] };
+}
+
+interface GoldenPrompt {
+  readonly ids: number[];
+  readonly nll: number[];
+  readonly meanNll: number;
+  readonly top: readonly { readonly position: number; readonly top10: readonly (readonly [number, number])[] }[];
+  readonly greedy: number[];
+}
+
+interface Finding {
+  readonly id: string;
+  readonly claimed: string;
+  readonly measured: Readonly<Record<string, number | string | boolean | readonly number[]>>;
+  readonly holds: boolean;
+}
+
+const root = new URL('..', import.meta.url);
+const golden = (name: string): Golden =>
+  JSON.parse(readFileSync(new URL(`packages/engine/golden/${name}.json`, root), 'utf8'));
+const say = (text: string) => process.stderr.write(`${text}\n`);
+const mean = (values: ArrayLike<number>) => Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
+const round = (value: number, digits = 4) => Number(value.toFixed(digits));
+const largest = (values: readonly number[]) => values.reduce((most, value) => Math.max(most, value), 0);
+
+/** Item 1: the float32 path against the golden run, for one model. */
+async function float32(id: string, model: Model, expected: Golden): Promise<Finding> {
+  const session = await model.open({ precision: 'float32' });
+  const states = await session.hiddenStates({ ids: expected.hidden.ids });
+  // The golden list ends with the state after the final norm and leaves out the last block's own output.
+  const compared = [...states.slice(0, -2), ...states.slice(-1)];
+  const hidden = compared.map((state, depth) => {
+    const { first8, norm } = expected.hidden.states[depth] ?? { first8: [], norm: Number.NaN };
+    const rms = norm / Math.sqrt(state.length);
+    const channels = first8.map((value, channel) => Math.abs(value - (state[channel] ?? Number.NaN)) / rms);
+    return largest([...channels, Math.abs(Math.hypot(...state) - norm) / norm]);
+  });
+  let nll = 0;
+  let meanNll = 0;
+  let top10 = true;
+  let greedy = true;
+  for (const [name, prompt] of Object.entries(expected.prompts)) {
+    say(`  ${name}`);
+    const scores = await session.score({ ids: prompt.ids });
+    nll = Math.max(nll, largest(prompt.nll.map((value, i) => Math.abs(value - (scores.losses[i] ?? Number.NaN)))));
+    meanNll = Math.max(meanNll, Math.abs(scores.meanNll - prompt.meanNll));
+    for (const { position, top10: best } of prompt.top) {
+      const { logits } = await session.prefill({ ids: prompt.ids.slice(0, position + 1) });
+      const order = Array.from(logits, (logit, token) => ({ logit, token })).sort((a, b) => b.logit - a.logit);
+      top10 &&= best.every(([token], rank) => order[rank]?.token === token);
+    }
+    const { ids } = await session.complete({ ids: prompt.ids }, { maxTokens: prompt.greedy.length, ignoreEnd: true });
+    greedy &&= prompt.greedy.every((token, i) => ids[i] === token);
+  }
+  session.close();
+  const worst = largest(hidden);
+  return {
+    id,
+    claimed: 'hidden states to 1e-3 relative, NLL per token within 0.02 and mean within 0.001, top-10 ids and 48 greedy tokens equal',
+    measured: { hiddenError: worst, nllError: round(nll), meanNllError: round(meanNll, 5), top10Equal: top10, greedyEqual: greedy },
+    holds: worst <= 1e-3 && nll <= 0.02 && meanNll <= 0.001 && top10 && greedy,
+  };
+}
+
+/** Item 2: the 8-bit path's losses against golden. */
+async function int8(id: string, model: Model, expected: Golden): Promise<Finding> {
+  const session = await model.open();
+  const book = expected.prompts['book'];
+  const bookError = (await session.score({ ids: book?.ids ?? [] })).meanNll - (book?.meanNll ?? Number.NaN);
+  const { losses } = await session.score({ ids: expected.long.ids });
+  session.close();
+  const buckets = expected.long.meanNllPerBucket.map((value, i) =>
+    round(mean(losses.subarray(i * expected.long.bucket, (i + 1) * expected.long.bucket)) - value),
+  );
+  return {
+    id,
+    claimed: 'mean NLL within 0.02 nat of golden on `book`, every bucket of 512 tokens of `long` within 0.03',
+    measured: { book: round(bookError), buckets, tokens: expected.long.ids.length },
+    holds: Math.abs(bookError) <= 0.02 && buckets.every((error) => Math.abs(error) <= 0.03),
+  };
+}
+
+const haystack = readFileSync(new URL('data/moby-dick.txt', root), 'utf8');
+const cities = ['Lisbon', 'Oslo', 'Cairo', 'Quito', 'Hanoi', 'Perth', 'Dakar', 'Turin'];
+
+/** A conversation of about `tokens` tokens that asks for a number planted at a relative depth. */
+export function needle(model: Model, tokens: number, depth: number, which: number) {
+  const city = cities[which % cities.length] ?? '';
+  const answer = String(1_000_000 + ((which * 7_919_317 + tokens * 104_729) % 9_000_000));
+  const sentence = `The special magic number for ${city} is ${answer}.`;
+  const question = `What is the special magic number for ${city}?`;
+  const ids = model.tokenizer.encode(haystack.slice(which * 9000, which * 9000 + tokens * 6), { special: 'text' });
+  const room = Math.max(0, tokens - 100);
+  const words = model.tokenizer.decode(ids.subarray(0, room)).split('\n');
+  const at = Math.round(words.length * depth);
+  const text = [...words.slice(0, at), sentence, ...words.slice(at)].join('\n');
+  return { answer, messages: [{ role: 'user', content: `${text}\n\n${question}` }] } as const;
+}
+
+/** Item 4: single needles, greedy. */
+async function needles(id: string, model: Model): Promise<Finding> {
+  const session = await model.open();
+  const measured: Record<string, string> = {};
+  let missed = 0;
+  for (const length of [512, 1024, 2048, 4096, 7500]) {
+    let found = 0;
+    let tokens = 0;
+    for (let which = 0; which < 8; which++) {
+      const { answer, messages } = needle(model, length, (which + 0.5) / 8, which);
+      const result = await session.complete({ messages }, { maxTokens: 40 });
+      tokens = result.promptTokens;
+      if (result.text.includes(answer)) found++;
+      else say(`  missed ${answer}: ${JSON.stringify(result.text)}`);
+    }
+    say(`  ${tokens} tokens: ${found} of 8`);
+    measured[`${length} tokens`] = `${found} of 8`;
+    missed += 8 - found;
+  }
+  session.close();
+  return { id, claimed: 'single-needle questions at 512 to 7,500 tokens: 8 of 8 each, greedy', measured, holds: missed === 0 };
+}
+
+/** Item 5: the same bits from 1 and from 2 threads. */
+async function threads(id: string, ids: readonly number[]): Promise<Finding> {
+  const prints: string[] = [];
+  for (const count of [1, 2]) {
+    const model = await loadModel(undefined, { threads: count });
+    for (const precision of ['int8', 'float32'] satisfies Precision[]) {
+      const session: Session = await model.open({ precision });
+      const { logits } = await session.prefill({ ids: ids.slice(0, 1000) });
+      const { losses } = await session.score({ ids: ids.slice(0, 300) });
+      const bytes = [new Uint8Array(logits.buffer), new Uint8Array(losses.buffer)].map((part) => Uint8Array.from(part));
+      const hash = await crypto.subtle.digest('SHA-256', await new Blob(bytes).arrayBuffer());
+      prints.push(`${precision} ${Buffer.from(hash).toString('hex')}`);
+      session.close();
+    }
+    await model.close();
+  }
+  const equal = prints[0] === prints[2] && prints[1] === prints[3];
+  return { id, claimed: 'thread counts 1 and 2 give identical bits', measured: { int8: prints[0] === prints[2], float32: prints[1] === prints[3] }, holds: equal };
+}
+
+const smol = golden('smollm2');
+const findings: Finding[] = [];
+const add = async (text: string, work: Promise<Finding>) => {
+  say(text);
+  const finding = await work;
+  findings.push(finding);
+  say(`  ${finding.holds ? 'holds' : 'DOES NOT HOLD'}: ${JSON.stringify(finding.measured)}`);
+};
+
+const exact = await loadModel(undefined, { precision: 'float32' });
+await add('1 float32 path, SmolLM2', float32('1 SmolLM2', exact, smol));
+await exact.close();
+const gemmaFile = process.env['LOCI_GEMMA3'];
+if (gemmaFile && existsSync(gemmaFile)) {
+  const gemma = await loadModel(gemmaFile, { precision: 'float32' });
+  await add('1 float32 path, Gemma 3', float32('1 Gemma 3', gemma, golden('gemma3-270m')));
+  await gemma.close();
+} else say('1 Gemma 3 is left out: LOCI_GEMMA3 does not name its file');
+const model = await loadModel();
+await add('2 8-bit path', int8('2', model, smol));
+await add('4 needles', needles('4', model));
+await model.close();
+await add('5 threads', threads('5', smol.long.ids));
+
+const machine = { cpu: cpus()[0]?.model ?? 'unknown', threads: availableParallelism(), node: process.version };
+const out = new URL('docs/results/engine.json', root);
+writeFileSync(out, `${JSON.stringify({ model: 'smollm2-135m-instruct', machine, findings }, null, 2)}\n`);
+say(`wrote ${out.pathname}`);
+process.exit(findings.every(({ holds }) => holds) ? 0 : 1);
