@@ -69,8 +69,15 @@ async function float32(id: string, model: Model, expected: Golden): Promise<Find
   const worst = largest(hidden);
   return {
     id,
-    claimed: 'hidden states to 1e-3 relative, NLL per token within 0.02 and mean within 0.001, top-10 ids and 48 greedy tokens equal',
-    measured: { hiddenError: worst, nllError: round(nll), meanNllError: round(meanNll, 5), top10Equal: top10, greedyEqual: greedy },
+    claimed:
+      'hidden states to 1e-3 relative, NLL per token within 0.02 and mean within 0.001, top-10 ids and 48 greedy tokens equal',
+    measured: {
+      hiddenError: worst,
+      nllError: round(nll),
+      meanNllError: round(meanNll, 5),
+      top10Equal: top10,
+      greedyEqual: greedy,
+    },
     holds: worst <= 1e-3 && nll <= 0.02 && meanNll <= 0.001 && top10 && greedy,
   };
 }
@@ -130,7 +137,12 @@ async function needles(id: string, model: Model): Promise<Finding> {
     missed += 8 - found;
   }
   session.close();
-  return { id, claimed: 'single-needle questions at 512 to 7,500 tokens: 8 of 8 each, greedy', measured, holds: missed === 0 };
+  return {
+    id,
+    claimed: 'single-needle questions at 512 to 7,500 tokens: 8 of 8 each, greedy',
+    measured,
+    holds: missed === 0,
+  };
 }
 
 /** Item 5: the same bits from 1 and from 2 threads. */
@@ -150,7 +162,12 @@ async function threads(id: string, ids: readonly number[]): Promise<Finding> {
     await model.close();
   }
   const equal = prints[0] === prints[2] && prints[1] === prints[3];
-  return { id, claimed: 'thread counts 1 and 2 give identical bits', measured: { int8: prints[0] === prints[2], float32: prints[1] === prints[3] }, holds: equal };
+  return {
+    id,
+    claimed: 'thread counts 1 and 2 give identical bits',
+    measured: { int8: prints[0] === prints[2], float32: prints[1] === prints[3] },
+    holds: equal,
+  };
 }
 
 const smol = golden('smollm2');

@@ -12,7 +12,9 @@ const say = (text) => process.stderr.write(`loci: ${text}\n`);
 
 /** Packages are installed anew when the lock file is not the one they were installed from. */
 function install() {
-  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+  const lock = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
   const stamp = join(root, 'node_modules/.loci-lock');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
   say('installing packages from the npm registry (once; about 400 MB) …');

@@ -40,7 +40,10 @@ function pageAt(table: number, slot: number): number {
 function read(cache: KvCache, layer: number, head: number): { positions: number[]; marks: number[] } {
   const entry = device.ints(cache.headsOf(layer) + head * 8, 2);
   const used = entry[1] ?? 0;
-  const slots = Array.from({ length: used }, (_, slot) => ({ page: pageAt(entry[0] ?? 0, slot), at: slot % pageSlots }));
+  const slots = Array.from({ length: used }, (_, slot) => ({
+    page: pageAt(entry[0] ?? 0, slot),
+    at: slot % pageSlots,
+  }));
   return {
     positions: slots.map(({ page, at }) => device.ints(page, pageSlots)[at] ?? -1),
     marks: slots.map(({ page, at }) => device.bytes(page + 128, pageSlots)[at] ?? -1),
@@ -55,8 +58,18 @@ type Step =
 
 const index = fc.nat(5);
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ kind: fc.constant('append' as const), cache: index, n: fc.integer({ min: 1, max: 90 }) }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('truncate' as const), cache: index, keep: fc.double({ min: 0, max: 1, noNaN: true }) }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({ kind: fc.constant('append' as const), cache: index, n: fc.integer({ min: 1, max: 90 }) }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('truncate' as const),
+      cache: index,
+      keep: fc.double({ min: 0, max: 1, noNaN: true }),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('fork' as const), cache: index }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('close' as const), cache: index }) },
 );
@@ -66,7 +79,9 @@ describe('a paged cache', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
         const pool = new PagePool(device, 'f16', d);
-        const live = [{ cache: new KvCache(device, pool, layers, g), positions: [] as number[], marks: [] as number[] }];
+        const live = [
+          { cache: new KvCache(device, pool, layers, g), positions: [] as number[], marks: [] as number[] },
+        ];
         let mark = 0;
         for (const one of steps) {
           const target = live[one.cache % live.length];
@@ -107,7 +122,11 @@ describe('a paged cache', () => {
   test('counts the bytes of the pages it holds, and returns those that truncation empties', () => {
     const pool = new PagePool(device, 'q8', d);
     const cache = new KvCache(device, pool, layers, g);
-    write(cache, Array.from({ length: 100 }, (_, i) => i), 1);
+    write(
+      cache,
+      Array.from({ length: 100 }, (_, i) => i),
+      1,
+    );
     expect(cache.bytes).toBe(4 * layers * g * pool.pageBytes);
     expect(pool.pagesInUse).toBe(4 * layers * g);
     cache.truncate(32);
@@ -120,7 +139,11 @@ describe('a paged cache', () => {
   test('shares pages after a fork until one of the two writes', () => {
     const pool = new PagePool(device, 'f16', d);
     const cache = new KvCache(device, pool, layers, g);
-    write(cache, Array.from({ length: 40 }, (_, i) => i), 1);
+    write(
+      cache,
+      Array.from({ length: 40 }, (_, i) => i),
+      1,
+    );
     const fork = cache.fork();
     expect(pool.pagesInUse).toBe(2 * layers * g);
     write(fork, [40], 2);
@@ -148,7 +171,11 @@ describe('a paged cache', () => {
     const before = device.bytesInUse;
     const pool = new PagePool(device, 'f32', d);
     const cache = new KvCache(device, pool, layers, g);
-    write(cache, Array.from({ length: 2000 }, (_, i) => i), 1);
+    write(
+      cache,
+      Array.from({ length: 2000 }, (_, i) => i),
+      1,
+    );
     cache.close();
     pool.close();
     expect(device.bytesInUse).toBe(before);

@@ -48,7 +48,6 @@ export interface Prefilled {
 export async function* generate(
   sequence: Sequence,
   tokenizer: Tokenizer,
-  window: number,
   prefill: () => Promise<Prefilled>,
   options: GenerateOptions,
 ): AsyncGenerator<Token, GenerationResult> {
@@ -82,7 +81,7 @@ export async function* generate(
       break;
     }
     if (ids.length >= maxTokens) break;
-    if (sequence.length >= window) {
+    if (sequence.length >= sequence.window) {
       stopReason = 'window';
       break;
     }

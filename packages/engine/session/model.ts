@@ -35,6 +35,8 @@ export interface OpenOptions {
   readonly precision?: Precision;
   /** Number format of keys and values: `f16` by default, `f32` by default under float32. */
   readonly store?: PageFormat;
+  /** Tokens the session may hold: at most, and by default, the model's window. */
+  readonly contextLength?: number;
 }
 
 const maxThreads = 64;
@@ -102,8 +104,12 @@ export class Model {
 
   /** Opens a session with an empty cache. */
   async open(options: OpenOptions = {}): Promise<Session> {
-    const precision = options.precision ?? 'int8';
-    return new Session(this, precision, this.newSequence(precision, options.store ?? defaultStore(precision)));
+    const { precision = 'int8', store = defaultStore(precision), contextLength = this.contextLength } = options;
+    if (!Number.isInteger(contextLength) || contextLength < 1 || contextLength > this.contextLength) {
+      const range = `a whole number from 1 to ${this.contextLength}, the window of ${this.name}`;
+      throw new LociError('bad-option', `contextLength is ${contextLength}; it must be ${range}`);
+    }
+    return new Session(this, precision, this.newSequence(precision, store, contextLength));
   }
 
   /**
@@ -121,7 +127,10 @@ export class Model {
           throw new LociError('bad-file', `${path}: this session was saved with another model than ${this.name}`);
         }
         if (!isFormat(header.format) || !isPrecision(header.precision)) {
-          throw new LociError('bad-file', `${path}: unknown store "${header.format}" or precision "${header.precision}"`);
+          throw new LociError(
+            'bad-file',
+            `${path}: unknown store "${header.format}" or precision "${header.precision}"`,
+          );
         }
         cache = this.#newCache(header.format);
         return cache;
@@ -145,7 +154,10 @@ export class Model {
   /** A conversation as the text that the model was trained to answer. @throws LociError `unsupported` without a template. */
   render(messages: Extract<Prompt, { messages: unknown }>['messages']): string {
     if (this.#chatTemplate === undefined) {
-      throw new LociError('unsupported', `${this.name} has no chat template: it continues text, give it a plain prompt`);
+      throw new LociError(
+        'unsupported',
+        `${this.name} has no chat template: it continues text, give it a plain prompt`,
+      );
     }
     const { special } = this.tokenizer;
     const text = (id: number | undefined) => (id === undefined ? '' : this.tokenizer.decode([id]));
@@ -158,8 +170,8 @@ export class Model {
   }
 
   /** An empty sequence with a cache of its own; `close` it. */
-  newSequence(precision: Precision, store: PageFormat): Sequence {
-    return new Sequence(this.#newCache(store), this.#scheduler, precision, this.contextLength);
+  newSequence(precision: Precision, store: PageFormat, window = this.contextLength): Sequence {
+    return new Sequence(this.#newCache(store), this.#scheduler, precision, window);
   }
 
   /** Ends the worker threads. Sessions of this model cannot be used afterwards. */

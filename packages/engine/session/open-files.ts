@@ -34,7 +34,8 @@ export async function openFiles(platform: Platform, name: string, files: ModelFi
     await Promise.all(sources.map((source) => source.close()));
   };
   try {
-    const opened = files.kind === 'gguf' ? await openGguf(await open(files.path)) : await openSafetensors(platform, files, open);
+    const opened =
+      files.kind === 'gguf' ? await openGguf(await open(files.path)) : await openSafetensors(platform, files, open);
     return { name, ...opened, fingerprint: await fingerprint(opened.description.tensors), close };
   } catch (error) {
     await close();
@@ -72,8 +73,13 @@ async function fingerprint(tensors: ReadonlyMap<string, StoredTensor>): Promise<
   const parts: Uint8Array[] = [];
   for (const { name, type, shape, source, offset, byteLength } of tensors.values()) {
     parts.push(new TextEncoder().encode(JSON.stringify([name, type, shape, byteLength])));
-    parts.push(await source.read(offset + Math.floor(byteLength / 2), Math.min(sampleBytes, Math.ceil(byteLength / 2))));
+    parts.push(
+      await source.read(offset + Math.floor(byteLength / 2), Math.min(sampleBytes, Math.ceil(byteLength / 2))),
+    );
   }
-  const hash = await crypto.subtle.digest('SHA-256', await new Blob(parts.map((part) => Uint8Array.from(part))).arrayBuffer());
+  const hash = await crypto.subtle.digest(
+    'SHA-256',
+    await new Blob(parts.map((part) => Uint8Array.from(part))).arrayBuffer(),
+  );
   return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -18,7 +18,8 @@ export async function openSafetensors(
 ): Promise<Omit<OpenedFiles, 'name' | 'fingerprint' | 'close'>> {
   const config = await readJson(platform, files.config);
   if (!isRecord(config)) throw new LociError('bad-file', `${files.config}: this is not a JSON object`);
-  const tokenizerConfig = files.tokenizerConfig === undefined ? undefined : await readJson(platform, files.tokenizerConfig);
+  const tokenizerConfig =
+    files.tokenizerConfig === undefined ? undefined : await readJson(platform, files.tokenizerConfig);
   const tensors = new Map<string, StoredTensor>();
   for (const path of files.weights) {
     const shard = await readSafetensors(await open(path));

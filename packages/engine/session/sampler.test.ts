@@ -76,11 +76,19 @@ describe('a sampler', () => {
   });
 
   test('refuses options out of range by name, and numbers that are none', () => {
-    for (const options of [{ temperature: -1 }, { topP: 2 }, { minP: Number.NaN }, { topK: -3 }, { repetitionPenalty: 0 }]) {
+    for (const options of [
+      { temperature: -1 },
+      { topP: 2 },
+      { minP: Number.NaN },
+      { topK: -3 },
+      { repetitionPenalty: 0 },
+    ]) {
       const [name] = Object.keys(options);
       expect(() => new Sampler(options)).toThrow(new RegExp(`^${name} is`));
     }
-    expect(() => new Sampler({ logitBias: new Map([[9, 1]]) }).sample(new Float32Array(3), none, none)).toThrow(LociError);
+    expect(() => new Sampler({ logitBias: new Map([[9, 1]]) }).sample(new Float32Array(3), none, none)).toThrow(
+      LociError,
+    );
     expect(() => new Sampler().sample(Float32Array.of(1, Number.NaN), none, none)).toThrow(/NaN for token 1/);
     expect(() => new Sampler().sample(Float32Array.of(Number.NEGATIVE_INFINITY), none, none)).toThrow(/every token/);
   });

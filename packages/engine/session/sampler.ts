@@ -32,7 +32,13 @@ export class Sampler {
 
   /** @throws LociError `bad-option` naming the option, the value and the range. */
   constructor(options: SamplingOptions = {}) {
-    const number = (name: keyof SamplingOptions, value: number | undefined, neutral: number, low: number, high: number) => {
+    const number = (
+      name: keyof SamplingOptions,
+      value: number | undefined,
+      neutral: number,
+      low: number,
+      high: number,
+    ) => {
       const chosen = value ?? neutral;
       if (!(chosen >= low && chosen <= high)) {
         throw new LociError('bad-option', `${name} is ${chosen}; it must be between ${low} and ${high}`);
@@ -77,7 +83,8 @@ export class Sampler {
     for (const id of generated) adjusted[id] = (adjusted[id] ?? 0) - presencePenalty;
     for (const [id, bias] of logitBias) {
       const logit = adjusted[id];
-      if (logit === undefined) throw new LociError('bad-option', `logitBias names token ${id}, the last is ${logits.length - 1}`);
+      if (logit === undefined)
+        throw new LociError('bad-option', `logitBias names token ${id}, the last is ${logits.length - 1}`);
       adjusted[id] = logit + bias;
     }
     return adjusted;

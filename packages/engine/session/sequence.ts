@@ -38,14 +38,15 @@ export class Sequence {
   readonly cache: KvCache;
   readonly #scheduler: Scheduler;
   readonly #precision: Precision;
-  readonly #window: number;
+  /** Tokens it may hold. */
+  readonly window: number;
   #ids: number[];
 
   constructor(cache: KvCache, scheduler: Scheduler, precision: Precision, window: number, ids: readonly number[] = []) {
     this.cache = cache;
     this.#scheduler = scheduler;
     this.#precision = precision;
-    this.#window = window;
+    this.window = window;
     this.#ids = [...ids];
   }
 
@@ -58,7 +59,7 @@ export class Sequence {
   }
 
   fork(): Sequence {
-    return new Sequence(this.cache.fork(), this.#scheduler, this.#precision, this.#window, this.#ids);
+    return new Sequence(this.cache.fork(), this.#scheduler, this.#precision, this.window, this.#ids);
   }
 
   /** Forgets everything from a position on. */
@@ -79,7 +80,11 @@ export class Sequence {
    * Reads rows behind what is there, chunk by chunk. What was read before an error or an abort stays read.
    * @throws LociError `too-long` before anything is read, `aborted`, `device-failed`, `out-of-memory`.
    */
-  async read(input: SegmentInput, wants: ReadWants = {}, { signal, onProgress }: ReadOptions = {}): Promise<ReadResult> {
+  async read(
+    input: SegmentInput,
+    wants: ReadWants = {},
+    { signal, onProgress }: ReadOptions = {},
+  ): Promise<ReadResult> {
     const total = input.kind === 'ids' ? input.ids.length : input.n;
     if (total === 0) throw new LociError('bad-option', 'there are no tokens to read');
     this.#checkWindow(total);
@@ -103,7 +108,8 @@ export class Sequence {
         signal,
       );
       losses.set(last.losses, from);
-      for (let i = 0; i < n; i++) this.#ids.push(input.kind === 'ids' ? (input.ids[from + i] ?? embeddedRow) : embeddedRow);
+      for (let i = 0; i < n; i++)
+        this.#ids.push(input.kind === 'ids' ? (input.ids[from + i] ?? embeddedRow) : embeddedRow);
       const seconds = (performance.now() - started) / 1000;
       onProgress?.({ doneTokens: from + n, totalTokens: total, tokensPerSecond: (from + n) / seconds });
     }
@@ -117,10 +123,10 @@ export class Sequence {
 
   #checkWindow(more: number): void {
     const need = this.#ids.length + more;
-    if (need <= this.#window) return;
+    if (need <= this.window) return;
     throw new LociError(
       'too-long',
-      `${need} tokens do not fit the window of ${this.#window}: shorten the text, or choose a model with a longer window`,
+      `${need} tokens do not fit the window of ${this.window} tokens: shorten the text, or choose a model with a longer window`,
     );
   }
 }

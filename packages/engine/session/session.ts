@@ -63,10 +63,9 @@ export class Session {
   async *generate(prompt: Prompt, options: GenerateOptions = {}): AsyncGenerator<Token, GenerationResult> {
     this.#enter();
     try {
-      const window = this.model.contextLength;
       const prefill = () => this.#prefill(prompt, options);
       this.#checkRoom(prompt);
-      return yield* generate(this.#sequence, this.model.tokenizer, window, prefill, options);
+      return yield* generate(this.#sequence, this.model.tokenizer, prefill, options);
     } finally {
       this.#logits = undefined;
       this.#busy = false;
@@ -180,7 +179,11 @@ export class Session {
     return { logits: this.#logits, promptTokens, reusedTokens, prefillMs: performance.now() - started };
   }
 
-  async #scoreBehind(logits: Float32Array, continuation: ArrayLike<number>, options: ReadOptions): Promise<Float64Array> {
+  async #scoreBehind(
+    logits: Float32Array,
+    continuation: ArrayLike<number>,
+    options: ReadOptions,
+  ): Promise<Float64Array> {
     const ids = Int32Array.from(continuation);
     const first = ids[0];
     if (first === undefined) return new Float64Array();
@@ -215,17 +218,18 @@ export class Session {
   }
 
   #checkLength(tokens: number): void {
-    const window = this.model.contextLength;
+    const { window } = this.#sequence;
     if (tokens <= window) return;
     throw new LociError(
       'too-long',
-      `the prompt has ${tokens} tokens and the window of ${this.model.name} is ${window}: ` +
+      `the prompt has ${tokens} tokens and the window is ${window}: ` +
         'shorten the text, or choose a model with a longer window',
     );
   }
 
   #enter(): void {
-    if (this.#busy) throw new LociError('bad-option', 'this session is busy: await its last call, or open another session');
+    if (this.#busy)
+      throw new LociError('bad-option', 'this session is busy: await its last call, or open another session');
     this.#busy = true;
   }
 

@@ -61,7 +61,10 @@ export async function* writeSnapshot(header: SnapshotHeader, cache: KvCache): As
  * Checks a saved session and fills a new cache with it. `accept` sees the header first and returns that cache.
  * @throws LociError `bad-file` when the file is not a session, is damaged, or belongs to something else.
  */
-export async function readSnapshot(source: ByteSource, accept: (header: SnapshotHeader) => KvCache): Promise<SnapshotHeader> {
+export async function readSnapshot(
+  source: ByteSource,
+  accept: (header: SnapshotHeader) => KvCache,
+): Promise<SnapshotHeader> {
   const damaged = (reason: string, at: number): never => {
     throw new LociError('bad-file', `${source.name}: ${reason} at byte ${at}; the session cannot be restored`);
   };

@@ -90,6 +90,11 @@ describe('the roles of tokens', () => {
   });
 });
 
+plainTest('a merge that is listed twice has its first rank', () => {
+  const tokenizer = tokenizerFromGguf(byteLevelMetadata({ merges: ['a b', 'b c', 'a b'] }));
+  expect(Array.from(tokenizer.encode('abc', { special: 'text' }))).toEqual([256, 0x63]);
+});
+
 describe('SentencePiece', () => {
   const tokenizer = tokenizerFromGguf(sentencePiece);
   const ids = (text: string): string[] =>
@@ -117,6 +122,11 @@ describe('SentencePiece', () => {
 
   plainTest('characters outside the vocabulary are spelled in bytes', () => {
     expect(ids('é')).toEqual(['▁', String(3 + 0xc3), String(3 + 0xa9)]);
+  });
+
+  plainTest('a lone surrogate is the token U+FFFD', () => {
+    const withReplacement = tokenizerFromGguf(sentencePieceMetadata(['▁', '\ufffd']));
+    expect(Array.from(withReplacement.encode('\ud800', { special: 'text' }))).toEqual([FIRST_PIECE, FIRST_PIECE + 1]);
   });
 
   plainTest('without byte tokens they are unknown', () => {

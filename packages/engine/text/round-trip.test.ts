@@ -2,6 +2,7 @@ import { fc, test } from '@fast-check/vitest';
 import { describe, expect, test as plainTest } from 'vitest';
 import { tokenizerFromGguf } from './from-gguf.ts';
 import {
+  byteAlphabet,
   byteLevelMetadata,
   GEMMA3,
   hasGemma3,
@@ -13,7 +14,6 @@ import {
 import type { Tokenizer } from './types.ts';
 
 const PIECES = ['▁a', 'ab', '▁', 'a', 'b', 'é', '▁▁', '漢', 'a▁'];
-const LONG = 120_000;
 
 const tokenizers: readonly { name: string; load: (() => Promise<Tokenizer>) | undefined }[] = [
   {
@@ -125,18 +125,18 @@ for (const { name, load } of tokenizers) {
     );
 
     plainTest.each([
-      ['one letter', 'a'],
-      ['a letter and its neighbour', 'ab'],
-      ['blanks', ' '],
-      ['line feeds', '\n'],
-      ['Han', '漢'],
-      ['emoji', '😀'],
-    ])('a long run of %s is encoded in bounded time', async (_, part) => {
+      [1_000_000, 'letters', 'a'],
+      [1_000_000, 'letters in changing order', 'abbabaab'],
+      [120_000, 'blanks', ' '],
+      [120_000, 'line feeds', '\n'],
+      [120_000, 'Han', '漢'],
+      [120_000, 'emoji', '😀'],
+    ])('%i %s without a break are encoded in bounded time', async (length, _, part) => {
       const { encode, decode } = bind(await tokenizer());
-      const input = part.repeat(LONG / part.length);
+      const input = part.repeat(length / part.length);
       const started = performance.now();
       expect(decode(encode(input, { special: 'text' }))).toBe(input);
-      expect(performance.now() - started).toBeLessThan(5_000);
+      expect(performance.now() - started).toBeLessThan(10_000);
     });
 
     plainTest('ids outside the vocabulary are refused', async () => {

@@ -51,7 +51,7 @@ export function byteLevelMetadata({
   controls = [],
   pre = 'gpt-2',
 }: TinyByteLevel): Map<string, MetadataValue> {
-  const tokens = [...byteAlphabet(), ...merges.map((merge) => merge.replace(' ', '')), ...controls];
+  const tokens = [...byteAlphabet(), ...new Set(merges.map((merge) => merge.replace(' ', ''))), ...controls];
   const types = tokens.map((_, id) => (id >= tokens.length - controls.length ? 3 : 1));
   return new Map<string, MetadataValue>([
     ['tokenizer.ggml.model', 'gpt2'],

@@ -408,13 +408,13 @@ export function matmulFloat(args: usize, counter: usize, scratch: usize): void {
     if (block >= blocks) return;
     const wb = w + <usize>block * blockBytes;
     const ob = out + (<usize>block << 5);
-    if (!accumulate) {
+    if (!accumulate || bias) {
       const b = bias ? bias + (<usize>block << 5) : 0;
       const f0 = b ? v128.load(b) : f32x4.splat(0);
       const f1 = b ? v128.load(b, 16) : f32x4.splat(0);
       for (let t = 0; t < n; t++) {
-        v128.store(ob + <usize>t * stride, f0);
-        v128.store(ob + <usize>t * stride, f1, 16);
+        finish(ob + <usize>t * stride, f0, accumulate);
+        finish(ob + <usize>t * stride + 16, f1, accumulate);
       }
     }
     for (let from = 0; from < columns; from += SLAB) {

@@ -9,7 +9,7 @@ interface Product {
   readonly stride: number;
   /** Address of `rows` floats (padded like the matrix), or 0. */
   readonly bias?: number;
-  /** Add to what `out` holds (and ignore the bias of `matmulFloat`). */
+  /** Add to what `out` holds. */
   readonly accumulate?: boolean;
   readonly join?: boolean;
 }
@@ -17,7 +17,7 @@ interface Product {
 /** Bytes of weights that a thread takes at a time: small enough to share evenly, large enough to stream. */
 const itemBytes = 32768;
 
-/** out [n, rows] = x [n, columns] · Wᵀ with x in 8 bits; any layout but `f32`. */
+/** out [n, rows] (+)= x [n, columns] · Wᵀ + bias with x in 8 bits; any layout but `f32`, `columns` a multiple of 32. */
 export function matmul(x: Bytes8, product: Product): Command {
   const { matrix } = product;
   const blocks = Math.max(1, Math.round(itemBytes / blockBytes(matrix.layout, matrix.columns)));

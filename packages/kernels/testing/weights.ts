@@ -1,0 +1,84 @@
+import {
+  type AffineRows,
+  type Layout,
+  matrixBytes,
+  packAffine,
+  packFloats,
+} from '../matmul/layout.ts';
+import { affineReference } from '../matmul/reference.ts';
+import { type Fill, floats, ints } from './numbers.ts';
+
+/** A random matrix in a layout. */
+export interface Weights {
+  /** As it lies in device memory. */
+  readonly packed: Uint8Array;
+  /** The numbers it stands for, [rows, columns]. */
+  readonly values: Float64Array;
+  /** How large the two parts of each number are that are added in float32, [rows, columns]. */
+  readonly sizes: Float64Array;
+}
+
+export function weights(
+  layout: Layout,
+  rows: number,
+  columns: number,
+  next: () => number,
+  fill: Fill = 'normal',
+): Weights {
+  const packed = new Uint8Array(matrixBytes(layout, rows, columns));
+  if (layout === 'f32') {
+    const values = floats(rows * columns, next, fill);
+    packFloats(values, rows, columns, new Float32Array(packed.buffer));
+    return { packed, values: Float64Array.from(values), sizes: Float64Array.from(values, Math.abs) };
+  }
+  const source = affine(layout, rows, columns, next, fill);
+  packAffine(source, rows, columns, packed);
+  const { group, bits, scale, min } = source;
+  const sizes = Float64Array.from(source.q, (q, i) => {
+    const s = Math.abs(scale[Math.floor(i / group)] ?? 0);
+    const m = Math.abs(min[Math.floor(i / group)] ?? 0);
+    // Eight-bit numbers lie with 128 added, and the minimum takes it back.
+    return bits === 4 ? s * q + m : s * (q + 128) + m + 128 * s;
+  });
+  return { packed, values: affineReference(source), sizes };
+}
+
+function affine(
+  layout: Exclude<Layout, 'f32'>,
+  rows: number,
+  columns: number,
+  next: () => number,
+  fill: Fill,
+): AffineRows {
+  const group = layout.endsWith('x32') ? 32 : 16;
+  const count = rows * columns;
+  const parts = {
+    group,
+    scale: floats(count / group, next, fill),
+    min: floats(count / group, next, fill),
+  } as const;
+  if (layout.startsWith('q4')) return { bits: 4, q: Uint8Array.from(ints(count, next, 0, 16)), ...parts };
+  return { bits: 8, q: Int8Array.from(ints(count, next, -128, 128)), ...parts };
+}
+
+/** Random activations in 8 bits. */
+export interface QuantizedRows {
+  /** [n, columns] */
+  readonly q: Uint8Array;
+  /** [n, columns / 32, 4] */
+  readonly meta: Float32Array;
+  /** The numbers they stand for. */
+  readonly values: Float64Array;
+}
+
+export function quantizedRows(n: number, columns: number, next: () => number, fill: Fill = 'normal'): QuantizedRows {
+  const q = Int8Array.from(ints(n * columns, next, -127, 128));
+  const scales = floats((n * columns) / 32, next, fill).map(Math.abs);
+  const meta = new Float32Array(4 * scales.length);
+  for (const [i, scale] of scales.entries()) {
+    const sum = (from: number, to: number) => q.subarray(32 * i + from, 32 * i + to).reduce((a, b) => a + b, 0);
+    meta.set([scale, scale * sum(0, 32), scale * sum(0, 16), scale * sum(16, 32)], 4 * i);
+  }
+  const values = Float64Array.from(q, (value, i) => value * (scales[i >> 5] ?? Number.NaN));
+  return { q: new Uint8Array(q.buffer), meta, values };
+}
