@@ -32,9 +32,13 @@ export class Allocator {
       hole.bytes -= size;
       if (hole.bytes === 0) this.#holes.splice(this.#holes.indexOf(hole), 1);
     } else {
-      address = this.#end;
+      // What is free at the end of memory is the beginning of the new block.
+      const last = this.#holes.at(-1);
+      const touches = last !== undefined && last.address + last.bytes === this.#end;
+      address = touches ? last.address : this.#end;
       this.#grow(address + size);
-      this.#end += size;
+      if (touches) this.#holes.pop();
+      this.#end = address + size;
     }
     this.#sizes.set(address, size);
     return address;

@@ -61,7 +61,8 @@ export class Device {
   readonly #dead: Promise<never>;
   #die: (error: DeviceError) => void = () => {};
   #death: DeviceError | undefined;
-  #trap = '';
+  /** Why kernels trapped in this run, in words. */
+  #traps: string[] = [];
   #closed = false;
   #program = { address: 0, bytes: 0 };
   #running: Promise<unknown> = Promise.resolve();
@@ -86,13 +87,18 @@ export class Device {
     const module = await WebAssembly.compile(await host.kernels(chosen));
     const memory = new WebAssembly.Memory({ initial: 1, maximum: maximumPages, shared: true });
     const device = new Device(memory, threads, chosen);
-    const starts = Array.from({ length: threads }, () => device.allocate(scratchBytes));
-    for (const scratch of starts) {
-      const worker = await host.startWorker(
-        { module, memory, threads, scratch },
-        { onTrap: ({ trap }) => device.#onTrap(trap), onExit: (reason) => device.#onExit(reason) },
-      );
-      device.#workers.push(worker);
+    try {
+      const starts = Array.from({ length: threads }, () => device.allocate(scratchBytes));
+      for (const scratch of starts) {
+        const worker = await host.startWorker(
+          { module, memory, threads, scratch },
+          { onTrap: ({ trap }) => device.#traps.push(trap), onExit: (reason) => device.#onExit(reason) },
+        );
+        device.#workers.push(worker);
+      }
+    } catch (error) {
+      await device.close();
+      throw error;
     }
     return device;
   }
@@ -125,30 +131,32 @@ export class Device {
   }
 
   /**
-   * Runs a recorded program on all threads. Runs queue up behind one another.
+   * Runs what is recorded by now on all threads. Runs queue up behind one another.
    * @throws DeviceError `aborted` when the signal fires (what the program wrote so far stays written), `trap` when a
    * kernel failed, `dead` when a worker is gone.
    */
   run(encoder: Encoder, signal?: AbortSignal): Promise<void> {
-    const next = this.#running.then(() => this.#run(encoder.program(), signal));
+    const program = encoder.program().slice();
+    const next = this.#running.then(() => this.#run(program, signal));
     this.#running = next.catch(() => {});
     return next;
   }
 
-  /** Ends the workers. Programs under way are stopped. */
+  /** Ends the workers. The run under way, those that wait and all later ones fail with `dead`. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#die(new DeviceError('dead', 'the device is closed'));
     this.#interrupt(stop.quit);
     Atomics.add(this.#words, word(control.generation), 1);
     Atomics.notify(this.#words, word(control.generation));
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
-    this.#die(new DeviceError('dead', 'the device is closed'));
   }
 
   async #run(program: Int32Array, signal: AbortSignal | undefined): Promise<void> {
     if (this.#death) throw this.#death;
     if (signal?.aborted) throw new DeviceError('aborted', 'stopped before it began');
     this.#load(program);
+    this.#traps = [];
     const words = this.#words;
     for (const offset of [control.stop, control.arrived, control.sleepers, control.done, control.trapped]) {
       Atomics.store(words, word(offset), 0);
@@ -164,16 +172,16 @@ export class Device {
       signal?.removeEventListener('abort', abort);
       for (const worker of this.#workers) worker.keepAlive(false);
     }
-    if (Atomics.load(words, word(control.trapped)) > 0) {
-      await this.#trapText();
-      throw new DeviceError('trap', `a kernel failed: ${this.#trap}`);
-    }
+    const trapped = Atomics.load(words, word(control.trapped));
+    if (trapped > 0) throw new DeviceError('trap', `a kernel failed: ${await this.#trapText(trapped)}`);
     if (Atomics.load(words, word(control.stop)) === stop.abort) throw new DeviceError('aborted', 'stopped');
   }
 
   #load(program: Int32Array): void {
     if (program.byteLength > this.#program.bytes) {
-      if (this.#program.bytes) this.free(this.#program.address);
+      const old = this.#program;
+      this.#program = { address: 0, bytes: 0 };
+      if (old.bytes) this.free(old.address);
       const bytes = program.byteLength * 2;
       this.#program = { address: this.allocate(bytes), bytes };
     }
@@ -191,13 +199,12 @@ export class Device {
     }
   }
 
-  /** The worker's message may come a little later than its flag. */
-  async #trapText(): Promise<void> {
-    for (let tries = 0; tries < 50 && this.#trap === ''; tries++) await new Promise((wake) => setTimeout(wake, 10));
-  }
-
-  #onTrap(text: string): void {
-    this.#trap = text;
+  /** Workers' messages may come a little later than their flags; none is left over for the next run. */
+  async #trapText(trapped: number): Promise<string> {
+    for (let tries = 0; tries < 50 && this.#traps.length < trapped; tries++) {
+      await new Promise((wake) => setTimeout(wake, 10));
+    }
+    return this.#traps[0] ?? 'unknown reason';
   }
 
   #onExit(reason: string): void {

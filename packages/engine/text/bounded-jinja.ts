@@ -154,7 +154,6 @@ export class BoundedInterpreter extends Interpreter {
   #filter(operandNode: Node | undefined, filter: Node | undefined, scope: Scope): Value {
     if (filter === undefined) throw refuse('it has a filter without a name');
     const operand = this.evaluate(operandNode, scope);
-    this.#budget.measure(operand);
     const { nodes, args } = this.#fixArguments(filter.args ?? [], scope);
     const name = filter.type === 'Identifier' ? filter.value : filter.callee?.value;
     if (typeof name === 'string') this.#checkFilter(name, operand, args);

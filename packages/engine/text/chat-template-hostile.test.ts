@@ -23,10 +23,15 @@ const text = (doublings: number): string =>
   `{% set a = '0123456789abcdef' %}${'{% set a = a ~ a %}'.repeat(doublings)}`;
 /** As many letters "a". */
 const sames = (doublings: number): string => `{% set a = 'a' %}${'{% set a = a ~ a %}'.repeat(doublings)}`;
-/** Mappings that hold the one before twice: 2^40 values in 40 steps. */
+/** Namespaces that come to hold the one before twice, 2^40 values in all, without a step that makes a large value. */
 const tower = '{% set n0 = namespace(x=1) %}'.concat(
-  ...Array.from({ length: 40 }, (_, i) => `{% set n${i + 1} = namespace(a=n${i}, b=n${i}) %}`),
+  ...Array.from({ length: 40 }, (_, i) => {
+    const name = `n${i + 1}`;
+    return `{% set ${name} = namespace() %}{% set ${name}.a = n${i} %}{% set ${name}.b = n${i} %}`;
+  }),
 );
+/** The same behind a list that was small when it was made. */
+const towerInList = `{% set n = namespace() %}{% set l = [n] %}${tower}{% set n.z = n40 %}`;
 
 /** Attacks by the reason for which each must be stopped, so that no limit hides that another is missing. */
 const attacks: readonly (readonly [reason: RegExp, ...cases: (readonly [name: string, template: string])[]])[] = [
@@ -55,12 +60,11 @@ const attacks: readonly (readonly [reason: RegExp, ...cases: (readonly [name: st
     ['a list that doubles', `{% set a = [1] %}${'{% set a = a + a %}'.repeat(60)}`],
     ['lists that hold themselves twice', `{% set a = [1] %}${'{% set a = [a, a] %}'.repeat(60)}`],
     ['namespaces that hold themselves twice, written', `${tower}{{ n40 }}`],
-    [
-      'the same behind a list made before',
-      `{% set l = [n0] %}${tower}{% set l = [n0] %}{% set n0.z = n40 %}{{ l ~ '' }}`,
-    ],
-    ['the same compared', `${tower}{% set l = [n0] %}{% set n0.z = n40 %}{{ l == 'x' }}`],
-    ['the same as JSON', `${tower}{{ n40 | tojson }}`],
+    ['the same in a list, appended', `${towerInList}{{ l ~ '' }}`],
+    ['the same in a list, compared', `${towerInList}{{ l == 'x' }}`],
+    ['the same in a list, compared from the right', `${towerInList}{{ 'x' == l }}`],
+    ['the same in a list, joined', `${towerInList}{% set x = [l] | join %}`],
+    ['the same as JSON', `${tower}{% set x = n40 | tojson %}`],
     ['replacing nothing by much', `${text(16)}{{ a | replace('', a) }}`],
     ['replacing by a method', `${text(16)}{{ a.replace('0', a) }}`],
     ['replacing by a method under another name', `${text(16)}{% set f = a.replace %}{{ f('0', a) }}`],

@@ -40,7 +40,7 @@ export class PairTable {
       this.#right[slot] = right;
     }
     this.#value[slot] = value + 2;
-    
+    if (this.#size * 2 > this.#mask) this.#grow();
   }
 
   clear(): void {

@@ -55,31 +55,34 @@ describe.each(builds)('%s build', (build) => {
     );
   });
 
-  test.each(activations)('%s in 8 bits is its float32 result, quantised, also in the place of the gate', (activation) => {
-    for (const columns of [32, 96, 1024, 1056, 2528]) {
-      const n = 3;
-      const next = random(columns);
-      machine.reset();
-      const up = machine.input(floats(n * columns, next));
-      const values = floats(n * columns, next);
-      const gate = machine.input(values);
-      const place = machine.output(4 * n * columns, values);
-      const out = machine.output(4 * n * columns);
-      const bytes = () => ({ q: machine.output(n * columns), meta: machine.output((n * columns) / 2) });
-      const results = [bytes(), bytes(), bytes()] as const;
-      const common = { up, stride: columns, n, columns, activation };
-      machine.run([activate({ ...common, gate, bytes: results[0] })], 4 * Math.min(columns, 1024));
-      machine.run([activate({ ...common, gate: place, out: place, bytes: results[1] })]);
-      machine.run([activate({ ...common, gate, out })]);
-      machine.run([quantize({ x: out, stride: columns, rows: n, columns }, results[2])]);
-      expectSame(machine.floats(place, n * columns), machine.floats(out, n * columns));
-      const [first, ...others] = results.map(({ q, meta }) => [
-        machine.bytes(q, n * columns),
-        machine.bytes(meta, (n * columns) / 2),
-      ]);
-      for (const other of others) expect(other).toEqual(first);
-    }
-  });
+  test.each(activations)(
+    '%s in 8 bits is its float32 result, quantised, also in the place of the gate',
+    (activation) => {
+      for (const columns of [32, 96, 1024, 1056, 2528]) {
+        const n = 3;
+        const next = random(columns);
+        machine.reset();
+        const up = machine.input(floats(n * columns, next));
+        const values = floats(n * columns, next);
+        const gate = machine.input(values);
+        const place = machine.output(4 * n * columns, values);
+        const out = machine.output(4 * n * columns);
+        const bytes = () => ({ q: machine.output(n * columns), meta: machine.output((n * columns) / 2) });
+        const results = [bytes(), bytes(), bytes()] as const;
+        const common = { up, stride: columns, n, columns, activation };
+        machine.run([activate({ ...common, gate, bytes: results[0] })], 4 * Math.min(columns, 1024));
+        machine.run([activate({ ...common, gate: place, out: place, bytes: results[1] })]);
+        machine.run([activate({ ...common, gate, out })]);
+        machine.run([quantize({ x: out, stride: columns, rows: n, columns }, results[2])]);
+        expectSame(machine.floats(place, n * columns), machine.floats(out, n * columns));
+        const [first, ...others] = results.map(({ q, meta }) => [
+          machine.bytes(q, n * columns),
+          machine.bytes(meta, (n * columns) / 2),
+        ]);
+        for (const other of others) expect(other).toEqual(first);
+      }
+    },
+  );
 
   test.each(activations)('%s far from zero is the gate or nothing, and NaN is NaN', (activation) => {
     const gate = Float32Array.of(1e4, 1e30, 3e38, Number.POSITIVE_INFINITY, -1e3, -1e10, -1e30, Number.NaN);

@@ -1,6 +1,7 @@
 // AssemblyScript. The layout of one page of the key/value cache: up to 32 slots of one head of one layer.
 //   positions  i32 [32]
-//   keys       [d][32]   channel by channel, so that 4 slots are one vector
+//   keys       [d][32]   channel by channel, so that 4 slots are one vector; in half precision the first channel is NaN
+//                        when any number of the slot's key or value is
 //   values     [32][d]   slot by slot
 //   scales     f32 [32] of the keys, f32 [32] of the values (8-bit pages only)
 // index.ts of this folder states the same sizes for the host.

@@ -37,9 +37,12 @@
   );
 }
 
-/** eˣ per lane, relative error below 2 · 10⁻⁷; results below the smallest normal number are 0, −∞ gives 0. */
+/**
+ * eˣ per lane, relative error below 2 · 10⁻⁷; results below the smallest normal number are 0, −∞ gives 0, x above 88.37
+ * gives e^88.37, NaN stays NaN.
+ */
 export function exp(x: v128): v128 {
-  const low = f32x4.ge(x, f32x4.splat(-87.33654));
+  const low = f32x4.lt(x, f32x4.splat(-87.33654));
   x = f32x4.max(f32x4.min(x, f32x4.splat(88.37626)), f32x4.splat(-87.33654));
   const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(1.44269504)));
   // ln 2 in two parts, so that n · ln 2 is subtracted without rounding.
@@ -53,21 +56,24 @@ export function exp(x: v128): v128 {
   p = madd(p, r, f32x4.splat(5.0000001201e-1));
   p = madd(p, f32x4.mul(r, r), f32x4.add(r, f32x4.splat(1)));
   const scale = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23);
-  return v128.and(f32x4.mul(p, scale), low);
+  return v128.andnot(f32x4.mul(p, scale), low);
 }
 
-/** Four half-precision numbers in the low half of each 32-bit lane (sign-extended) as float32. Infinities are not kept. */
+/** Four half-precision numbers in the low half of each 32-bit lane (sign-extended) as float32; infinity and NaN give numbers above 65504. */
 // @ts-ignore: decorator
 @inline export function halfToFloat(h: v128): v128 {
   const bits = v128.and(i32x4.shl(h, 13), i32x4.splat(0x8fffe000));
   return f32x4.mul(bits, f32x4.splat(reinterpret<f32>(0x77800000))); // 2¹¹²
 }
 
-/** float32 to half precision, round to nearest even, clamped to ±65504. */
+/** float32 to half precision, round to nearest even, clamped to ±65504. NaN becomes 0x7e00. */
 export function floatToHalf(x: f32): u32 {
+  if (x != x) return 0x7e00;
   const bits = reinterpret<u32>(x);
   const sign = (bits >> 16) & 0x8000;
   const magnitude = min<f32>(abs<f32>(x), 65504);
+  // Below 2⁻¹⁴ halves are multiples of 2⁻²⁴, to which adding ½ rounds: scaling would round twice.
+  if (magnitude < 0.00006103515625) return sign | (reinterpret<u32>(magnitude + 0.5) - 0x3f000000);
   const scaled = reinterpret<u32>(magnitude * reinterpret<f32>(0x07800000)); // 2⁻¹¹²
   return sign | ((scaled + 0x0fff + ((scaled >> 13) & 1)) >> 13);
 }

@@ -82,6 +82,7 @@ export function attend(args: usize, counter: usize, scratch: usize): void {
       if (format != F32) {
         if (format == F16) {
           unpackHalves(k, d * SLOTS, kFloats);
+          restoreNaN(kFloats);
           unpackHalves(v, d * SLOTS, vFloats);
         } else {
           unpackKeys(k, d, scaleK(at, d, 0), kFloats);
@@ -100,7 +101,7 @@ export function attend(args: usize, counter: usize, scratch: usize): void {
       for (let r = 0; r < rows; r++) {
         soften(p + (<usize>r << 7), state + (<usize>r << 3), o + <usize>r * rowBytes, d);
       }
-      for (let r = 0; r < padded; r += 4) accumulate(p + (<usize>r << 7), v, d, o + <usize>r * rowBytes);
+      for (let r = 0; r < padded; r += 4) accumulate(p + (<usize>r << 7), v, count, d, o + <usize>r * rowBytes);
     }
 
     for (let r = 0; r < rows; r++) {
@@ -114,7 +115,7 @@ export function attend(args: usize, counter: usize, scratch: usize): void {
         store<f32>(to, l, 4);
         memory.copy(to + 8, from, rowBytes);
       } else {
-        const factor: f32 = l > 0 ? <f32>1 / l : 0;
+        const factor: f32 = l == 0 ? 0 : <f32>1 / l;
         for (let c: usize = 0; c < rowBytes; c += 4) store<f32>(out + row * rowBytes + c, load<f32>(from + c) * factor);
       }
     }
@@ -191,15 +192,16 @@ function soften(p: usize, state: usize, o: usize, d: i32): void {
   store<f32>(state, l + sum(total), 4);
 }
 
-/** o [4][d] += p [4][32] · v [32][d]; d is a multiple of 8. */
-function accumulate(p: usize, v: usize, d: i32, o: usize): void {
+/** o [4][d] += p [4][count] · v [count][d]; d is a multiple of 8. Slots behind `count` may hold anything, NaN included. */
+function accumulate(p: usize, v: usize, count: i32, d: i32, o: usize): void {
   const rowBytes = <usize>d << 2;
+  const end = <usize>count << 2;
   const o1 = o + rowBytes, o2 = o1 + rowBytes, o3 = o2 + rowBytes;
   for (let c: usize = 0; c < rowBytes; c += 32) {
     let vp = v + c;
     let a0 = v128.load(o + c), a1 = v128.load(o + c, 16), b0 = v128.load(o1 + c), b1 = v128.load(o1 + c, 16);
     let c0 = v128.load(o2 + c), c1 = v128.load(o2 + c, 16), d0 = v128.load(o3 + c), d1 = v128.load(o3 + c, 16);
-    for (let s: usize = 0; s < 128; s += 4) {
+    for (let s: usize = 0; s < end; s += 4) {
       const v0 = v128.load(vp), v1 = v128.load(vp, 16);
       let pp = v128.load32_splat(p + s);
       a0 = madd(v0, pp, a0);
@@ -233,6 +235,14 @@ function unpackHalves(x: usize, count: i32, out: usize): void {
     v128.store(out, halfToFloat(i32x4.extend_high_i16x8_s(v)), 16);
     x += 16;
     out += 32;
+  }
+}
+
+/** Keys that are NaN in their first channel, where `append` leaves it: no half stands for a number above 65504. */
+function restoreNaN(k: usize): void {
+  for (let s: usize = 0; s < 128; s += 16) {
+    const v = v128.load(k + s);
+    v128.store(k + s, v128.or(v, f32x4.gt(f32x4.abs(v), f32x4.splat(65504))));
   }
 }
 
@@ -295,7 +305,7 @@ export function merge(args: usize, counter: usize): void {
         store<f32>(to + c, load<f32>(to + c) + load<f32>(part + c, 8) * factor);
       }
     }
-    const inverse: f32 = l > 0 ? <f32>1 / l : 0;
+    const inverse: f32 = l == 0 ? 0 : <f32>1 / l;
     for (let c: usize = 0; c < rowBytes; c += 4) store<f32>(to + c, load<f32>(to + c) * inverse);
   }
 }

@@ -39,7 +39,12 @@ describe.each(builds)('%s build', (build) => {
           const of = (values: Float32Array) => values.subarray(row * d, (row + 1) * d);
           const table = [t * half, (t + 1) * half] as const;
           const [c, s] = [cos.subarray(...table), sin.subarray(...table)];
-          const sizes = ropeReference(of(x).map(Math.abs), c.map(Math.abs), s.map((value) => -Math.abs(value)), pairs);
+          const sizes = ropeReference(
+            of(x).map(Math.abs),
+            c.map(Math.abs),
+            s.map((value) => -Math.abs(value)),
+            pairs,
+          );
           const others = ropeReference(of(x).map(Math.abs), c.map(Math.abs), s.map(Math.abs), pairs);
           // Two products and a sum; |a cos| + |b sin| is the larger of the two forms.
           expectClose(of(result), ropeReference(of(x), c, s, pairs), (i) => {

@@ -45,7 +45,9 @@ export class Machine implements Room {
     const pages = Math.ceil(base / pageBytes) + 512;
     this.#memory = new WebAssembly.Memory({ initial: Math.min(pages, 65536), maximum: 65536, shared: true });
     const code = readFileSync(new URL(`../build/${build}.wasm`, import.meta.url));
-    const walk = new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory: this.#memory } }).exports['walk'];
+    const walk = new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory: this.#memory } }).exports[
+      'walk'
+    ];
     if (typeof walk !== 'function') throw new Error('no export "walk"');
     this.#walk = (...args) => walk(...args);
     this.#bytes = new Uint8Array(this.#memory.buffer);

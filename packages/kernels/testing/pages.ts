@@ -9,7 +9,7 @@ export interface Slot {
   readonly value: ArrayLike<number>;
 }
 
-/** The first `slots.length` slots of a page as bytes; the rest is poison. */
+/** The first `slots.length` slots of a page as bytes, as `page.assembly.ts` lays them out; the rest is poison. */
 export function encodePage(format: PageFormat, d: number, slots: readonly Slot[]): Uint8Array {
   const page = new Uint8Array(pageBytes(format, d)).fill(255);
   const view = new DataView(page.buffer);
@@ -22,6 +22,8 @@ export function encodePage(format: PageFormat, d: number, slots: readonly Slot[]
       put(view, format, at.key(slot, c), k, c);
       put(view, format, at.value(slot, c), v, c);
     }
+    const sound = [...Array.from(key), ...Array.from(value)].every((number) => !Number.isNaN(number));
+    if (format === 'f16' && !sound) view.setFloat16(at.key(slot, 0), Number.NaN, true);
     if (format !== 'q8') continue;
     view.setFloat32(at.keyScale(slot), k.scale, true);
     view.setFloat32(at.valueScale(slot), v.scale, true);

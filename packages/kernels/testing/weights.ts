@@ -1,10 +1,4 @@
-import {
-  type AffineRows,
-  type Layout,
-  matrixBytes,
-  packAffine,
-  packFloats,
-} from '../matmul/layout.ts';
+import { type AffineRows, type Layout, matrixBytes, packAffine, packFloats } from '../matmul/layout.ts';
 import { affineReference } from '../matmul/reference.ts';
 import { type Fill, floats, ints } from './numbers.ts';
 

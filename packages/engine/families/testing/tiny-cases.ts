@@ -71,7 +71,7 @@ const floatModels: readonly TinyModel[] = [
     ropeFactors: llama3Factors(32),
   },
   { ...small, name: 'qwen2', family: 'qwen2', kvHeads: 1, tied: false },
-  { ...small, name: 'qwen2, yarn', family: 'qwen2', headSize: 32, metadata: yarn },
+  { ...small, name: 'qwen2, yarn', family: 'qwen2', heads: 2, kvHeads: 1, headSize: 32, metadata: yarn },
   { ...small, name: 'qwen3', family: 'qwen3', headSize: 32 },
   {
     ...small,
@@ -80,7 +80,7 @@ const floatModels: readonly TinyModel[] = [
     layers: 7,
     kvHeads: 1,
     headSize: 32,
-    metadata: { 'attention.sliding_window': u32(8), 'rope.freq_base': f32(1_000_000) },
+    metadata: { 'attention.sliding_window': u32(8) },
   },
   {
     ...small,
@@ -91,7 +91,6 @@ const floatModels: readonly TinyModel[] = [
     metadata: {
       'attention.sliding_window': u32(12),
       'attention.sliding_window_pattern': u32(2),
-      'rope.freq_base': f32(1_000_000),
       'rope.freq_base_swa': f32(5_000),
       'rope.scaling.type': text('linear'),
       'rope.scaling.factor': f32(8),
@@ -101,15 +100,13 @@ const floatModels: readonly TinyModel[] = [
     ...small,
     name: 'gemma3, no window',
     family: 'gemma3',
-    layers: 2,
-    metadata: { 'rope.freq_base': f32(1_000_000) },
   },
 ];
 
 const smallBlocks: readonly TensorType[] = ['F16', 'BF16', 'Q4_0', 'Q4_1', 'Q5_0', 'Q5_1', 'Q8_0', 'IQ4_NL'];
 const wideBlocks: readonly TensorType[] = ['Q2_K', 'Q3_K', 'Q4_K', 'Q5_K', 'Q6_K'];
 const families = ['llama', 'qwen2', 'qwen3', 'gemma3'] as const;
-const windowed = { 'attention.sliding_window': u32(16), 'rope.freq_base': f32(1_000_000) };
+const windowed = { 'attention.sliding_window': u32(16) };
 
 const quantised = (type: TensorType, i: number, shape: typeof small | typeof wide): TinyModel => {
   const family = families[i % families.length] ?? 'llama';

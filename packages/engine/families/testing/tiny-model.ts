@@ -49,7 +49,7 @@ function metadata(model: TinyModel): readonly (readonly [string, GgufValue])[] {
     u32('attention.key_length', model.headSize),
     u32('attention.value_length', model.headSize),
     f32('attention.layer_norm_rms_epsilon', 1e-5),
-    f32('rope.freq_base', 10_000),
+    f32('rope.freq_base', family === 'gemma3' ? 1_000_000 : 10_000),
     ...Object.entries(model.metadata ?? {}).map(([key, value]) => [`${family}.${key}`, value] as const),
     ...(family === 'llama' || family === 'gemma3' ? sentencePieceVocabulary() : byteLevelVocabulary()),
   ];
@@ -71,11 +71,13 @@ function tensors(model: TinyModel): readonly TensorData[] {
     data: quantize('F32', random(name).floats(length, deviation, mean)),
   });
   const norm = (name: string, length: number, mean = 1) => vector(name, length, 0.2, mean);
+  // Scores of a few units, so that attention prefers some keys and a wrong rotation shows; less where activations are
+  // rounded, since a softmax that prefers a single key turns their noise into other text.
+  const sharpness = model.type === 'F32' ? 2 : 1;
   const layer = (at: string): readonly TensorData[] => [
     norm(`${at}.attn_norm.weight`, width),
-    // Scores of a few units, so that attention prefers some keys and a wrong rotation shows.
-    matrix(`${at}.attn_q.weight`, heads * headSize, width, 2 / Math.sqrt(width)),
-    matrix(`${at}.attn_k.weight`, kvHeads * headSize, width, 2 / Math.sqrt(width)),
+    matrix(`${at}.attn_q.weight`, heads * headSize, width, sharpness / Math.sqrt(width)),
+    matrix(`${at}.attn_k.weight`, kvHeads * headSize, width, sharpness / Math.sqrt(width)),
     matrix(`${at}.attn_v.weight`, kvHeads * headSize, width),
     matrix(`${at}.attn_output.weight`, width, heads * headSize),
     ...(family === 'qwen2' || model.biases
@@ -86,7 +88,10 @@ function tensors(model: TinyModel): readonly TensorData[] {
         ]
       : []),
     ...(family === 'qwen3' || family === 'gemma3'
-      ? [norm(`${at}.attn_q_norm.weight`, headSize, 1.7), norm(`${at}.attn_k_norm.weight`, headSize, 1.7)]
+      ? [
+          norm(`${at}.attn_q_norm.weight`, headSize, 0.85 * sharpness),
+          norm(`${at}.attn_k_norm.weight`, headSize, 0.85 * sharpness),
+        ]
       : []),
     ...(family === 'gemma3'
       ? [norm(`${at}.post_attention_norm.weight`, width), norm(`${at}.post_ffw_norm.weight`, width)]

@@ -1,0 +1,106 @@
+/**
+ * The peer, node-llama-cpp: what is used of it, its installation, and how it is opened. Its types are stated here since it
+ * is not installed for those who only check or use Loci.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+export interface Peer {
+  loadModel(options: { readonly modelPath: string; readonly useMmap?: boolean }): Promise<PeerModel>;
+}
+
+export interface PeerModel {
+  createContext(options: {
+    readonly contextSize: number;
+    readonly batchSize?: number;
+    readonly threads: number;
+    readonly flashAttention: boolean;
+    readonly experimentalKvCacheKeyType: 'F16' | 'F32';
+    readonly experimentalKvCacheValueType: 'F16' | 'F32';
+  }): Promise<PeerContext>;
+  dispose(): Promise<void>;
+}
+
+export interface PeerContext {
+  getSequence(): PeerSequence;
+  dispose(): Promise<void>;
+}
+
+/** A token, or a token behind which the logits of the next one are wanted. */
+export type PeerInput =
+  | number
+  | readonly [token: number, options: { readonly generateNext: { readonly logits: true } }];
+
+export interface PeerSequence {
+  controlledEvaluate(
+    input: readonly PeerInput[],
+  ): Promise<readonly (undefined | { readonly next: { readonly logits?: ReadonlyMap<number, number> } })[]>;
+  evaluateWithoutGeneratingNewTokens(tokens: readonly number[]): Promise<void>;
+  /** Greedy by default; the generator is ended by its caller. */
+  evaluate(tokens: readonly number[], options: { readonly yieldEogToken: true }): AsyncGenerator<number, void, void>;
+}
+
+interface PeerModule {
+  getLlama(options: {
+    readonly gpu: false;
+    readonly build: 'never';
+    readonly usePrebuiltBinaries: true;
+    readonly maxThreads: number;
+    readonly logLevel: 'error';
+    readonly progressLogs: false;
+    readonly skipDownload: true;
+  }): Promise<Peer>;
+}
+
+const peerName = 'node-llama-cpp';
+const here = fileURLToPath(new URL('.', import.meta.url));
+
+/** The release that package.json asks for. */
+export function peerVersion(): string {
+  const { dependencies } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'));
+  return dependencies[peerName];
+}
+
+/** The prebuilt binary that computes on the processor alone; on Apple's machines there is none without Metal. */
+function binaryPackage(): string {
+  const { platform, arch } = process;
+  if (platform === 'darwin') return `@node-llama-cpp/mac-${arch === 'arm64' ? 'arm64-metal' : 'x64'}`;
+  return `@node-llama-cpp/${platform === 'win32' ? 'win' : platform}-${arch}`;
+}
+
+/**
+ * Installs the peer beside this file when it is missing: its prebuilt processor binary, none of its GPU parts, and none of
+ * its install scripts, which would compile it.
+ */
+export function installPeer(): void {
+  const binary = binaryPackage();
+  if (existsSync(`${here}node_modules/${peerName}`) && existsSync(`${here}node_modules/${binary}`)) return;
+  process.stderr.write(`bench: installing ${peerName} ${peerVersion()} (once; about 90 MB) …\n`);
+  // package.json names the binary for Linux; elsewhere npm must be told to accept that and to add the right one.
+  const isNamed = binary === '@node-llama-cpp/linux-x64';
+  const quiet = ['--omit=optional', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  npm(['ci', ...quiet, ...(isNamed ? [] : ['--force'])]);
+  if (!isNamed) npm(['install', '--no-save', '--force', ...quiet, `${binary}@${peerVersion()}`]);
+}
+
+function npm(args: readonly string[]): void {
+  const shell = process.platform === 'win32';
+  const { status } = spawnSync(shell ? 'npm.cmd' : 'npm', args, { cwd: here, stdio: ['ignore', 2, 2], shell });
+  if (status !== 0) throw new Error(`"npm ${args.join(' ')}" ended with ${status}; check the network and run it again`);
+}
+
+/** The peer on the processor. */
+export async function openPeer(threads: number): Promise<Peer> {
+  const name: string = peerName;
+  const { getLlama }: PeerModule = await import(name);
+  return getLlama({
+    gpu: false,
+    build: 'never',
+    usePrebuiltBinaries: true,
+    maxThreads: threads,
+    logLevel: 'error',
+    progressLogs: false,
+    skipDownload: true,
+  });
+}

@@ -1,0 +1,54 @@
+import { type Context, command } from '../command.ts';
+import { answer, costRows, generateOptions, withModel } from '../engine.ts';
+import { promptIds } from '../input/prompt.ts';
+import { readText } from '../input/text-file.ts';
+import { usage, type Values } from '../options/option.ts';
+import { modelOptions, samplingOptions } from '../options/shared.ts';
+import { twoColumns } from '../output/format.ts';
+
+export const askOptions = { ...samplingOptions, ...modelOptions };
+
+const defaultMaxTokens = 256;
+
+/**
+ * How a text and a question become one message. The question stands behind the text, so that other questions about it
+ * find the text in the cache. Of eleven wordings tried on SmolLM2-135M-Instruct with three facts hidden in 500 to 3,700
+ * tokens of a novel, this one finds the most; saying nothing at all about the text finds the least.
+ */
+function message(text: string, question: string): string {
+  return `${text.trim()}\n\nUse the text above to answer the question in one short sentence.\n\n${question.trim()}`;
+}
+
+/** Answers a question about a text file. */
+export async function askAbout(
+  file: string,
+  question: string,
+  values: Values<typeof askOptions>,
+  context: Context,
+): Promise<void> {
+  if (question.trim() === '') throw usage('the question is empty');
+  const text = await readText(file);
+  const { reporter, interrupt } = context;
+  await withModel(values, context, async (engine) => {
+    const ids = promptIds(engine.model, text, (whole) => ({
+      messages: [{ role: 'user', content: message(whole, question) }],
+    }));
+    const session = await engine.open();
+    const result = await answer(session, ids, generateOptions(values, defaultMaxTokens), reporter, interrupt.signal);
+    const facts = engine.facts();
+    reporter.document({ question, ...result, ...facts });
+    if (reporter.hasTerminal) reporter.note(`\n${twoColumns(costRows(result, facts))}`);
+  });
+}
+
+export const ask = command({
+  name: 'ask',
+  summary: 'Answer a question about a text file.',
+  usage: ['FILE "question"'],
+  positionals: [
+    { name: 'FILE', help: 'a UTF-8 text file, or - for stdin' },
+    { name: 'QUESTION', help: 'what to find out, in quotes' },
+  ],
+  options: askOptions,
+  run: ({ options, positionals: [file = '', question = ''] }, context) => askAbout(file, question, options, context),
+});

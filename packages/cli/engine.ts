@@ -1,0 +1,154 @@
+import {
+  type GenerateOptions,
+  type GenerationResult,
+  loadModel,
+  type Model,
+  type OpenOptions,
+  type Session,
+} from 'loci';
+import type { Context } from './command.ts';
+import { defined } from './options/defined.ts';
+import type { Values } from './options/option.ts';
+import type { modelOptions, samplingOptions } from './options/shared.ts';
+import { bytes, count, counted, duration, rate } from './output/format.ts';
+import type { Reporter } from './output/reporter.ts';
+
+export type ModelValues = Values<typeof modelOptions>;
+type SamplingValues = Values<typeof samplingOptions>;
+
+/** A model that is loaded, with how its sessions compute. */
+export interface Engine {
+  readonly model: Model;
+  open(): Promise<Session>;
+  /** What every document says about the model and the run. */
+  facts(): RunFacts;
+}
+
+export interface RunFacts {
+  readonly model: string;
+  readonly threads: number;
+  readonly precision: NonNullable<OpenOptions['precision']>;
+  readonly store: NonNullable<OpenOptions['store']>;
+  readonly weightBytes: number;
+  readonly peakBytes: number;
+}
+
+/** Loads the model that the options name, does some work with it, and closes it. */
+export async function withModel<T>(
+  values: ModelValues,
+  { reporter, interrupt }: Context,
+  work: (engine: Engine) => Promise<T>,
+): Promise<T> {
+  const { precision = 'int8', store = precision === 'float32' ? 'f32' : 'f16' } = values;
+  reporter.begin('while looking for the model', 1000);
+  const model = await loadModel(values.model, {
+    precision,
+    ...defined({ threads: values.threads }),
+    // Without the flag the environment decides.
+    ...(values.offline && { offline: true }),
+    signal: interrupt.signal,
+    onProgress: ({ loadedBytes, totalBytes }) => {
+      const part = `${bytes(loadedBytes)} of ${bytes(totalBytes)}`;
+      reporter.progress(`loading ${part}`, `while loading the model (${part})`);
+    },
+    onDownload: ({ file, receivedBytes, totalBytes, bytesPerSecond }) => {
+      const part = `${bytes(receivedBytes)} of ${bytes(totalBytes)}`;
+      const left =
+        bytesPerSecond > 0 ? `, ${duration(((totalBytes - receivedBytes) / bytesPerSecond) * 1000)} left` : '';
+      const speed = `${bytes(bytesPerSecond)}/s${left}`;
+      const kept = 'what has arrived is kept for the next time';
+      reporter.progress(`fetching ${file}: ${part}, ${speed}`, `while fetching ${file} (${part}; ${kept})`);
+    },
+  });
+  reporter.end();
+  try {
+    return await work({
+      model,
+      open: () => model.open({ precision, store }),
+      facts: () => ({
+        model: model.name,
+        threads: model.threads,
+        precision,
+        store,
+        weightBytes: model.weightBytes,
+        peakBytes: peakBytes(),
+      }),
+    });
+  } finally {
+    await model.close();
+  }
+}
+
+/** What reading shows of itself: options for `prefill`, `generate` and `score`. */
+export function reading(tokens: number, reporter: Reporter, signal: AbortSignal) {
+  const onProgress: GenerateOptions['onProgress'] = ({ doneTokens, totalTokens, tokensPerSecond }) => {
+    const left = duration(((totalTokens - doneTokens) / tokensPerSecond) * 1000);
+    const part = `${count(doneTokens)} of ${counted(totalTokens, 'token')}`;
+    reporter.progress(`reading ${part}, ${rate(tokensPerSecond)} tokens/s, ${left} left`, `after reading ${part}`);
+  };
+  reporter.begin(`after reading 0 of ${counted(tokens, 'token')}`, 0);
+  // A prompt of one chunk is read before a line about it could be.
+  if (tokens > 256) reporter.progress(`reading ${counted(tokens, 'token')}`, reporter.done);
+  return { signal, onProgress };
+}
+
+/** Generates behind a prompt and writes the text as it comes. `onToken` learns of every token at once. */
+export async function answer(
+  session: Session,
+  ids: ArrayLike<number>,
+  options: GenerateOptions,
+  reporter: Reporter,
+  signal: AbortSignal,
+  onToken: (id: number) => void = () => {},
+): Promise<GenerationResult> {
+  const tokens = session.generate({ ids }, { ...options, ...reading(ids.length, reporter, signal) });
+  for (let generated = 0; ; ) {
+    const next = await tokens.next();
+    if (next.done) {
+      reporter.end();
+      reporter.endText();
+      return next.value;
+    }
+    const { id, text } = next.value;
+    reporter.text(text);
+    if (id === undefined) continue;
+    onToken(id);
+    reporter.begin(`after ${counted(++generated, 'token')} of the answer`, 0);
+  }
+}
+
+/** The options of a command line as the engine names them. */
+export function generateOptions(values: SamplingValues, defaultMaxTokens: number): GenerateOptions {
+  return {
+    ...defined({
+      temperature: values.temperature,
+      topK: values['top-k'],
+      topP: values['top-p'],
+      minP: values['min-p'],
+      repetitionPenalty: values['repetition-penalty'],
+      presencePenalty: values['presence-penalty'],
+      seed: values.seed,
+    }),
+    maxTokens: values['max-tokens'] ?? defaultMaxTokens,
+    stop: values.stop,
+    ignoreEnd: values['ignore-end'],
+  };
+}
+
+/** What a run cost, as rows for people. */
+export function costRows(result: GenerationResult, facts: RunFacts): readonly (readonly [string, string])[] {
+  const { promptTokens, reusedTokens, prefillMs, prefillTokensPerSecond, ids, decodeMsPerToken, kvBytes } = result;
+  const reused = reusedTokens > 0 ? `, ${count(reusedTokens)} of them in the cache already` : '';
+  const speed = ids.length > 1 ? `, ${decodeMsPerToken.toFixed(1)} ms/token` : '';
+  return [
+    ['read', `${counted(promptTokens, 'token')}${reused}`],
+    ['speed', `${rate(prefillTokensPerSecond)} tokens/s, ${duration(prefillMs)}`],
+    ['answer', `${counted(ids.length, 'token')}${speed}`],
+    ['cache', `${bytes(kvBytes)} (${facts.store})`],
+    ['memory', `${bytes(facts.peakBytes)} at most, ${bytes(facts.weightBytes)} of it weights`],
+  ];
+}
+
+function peakBytes(): number {
+  return process.resourceUsage().maxRSS * 1024;
+}

@@ -1,0 +1,28 @@
+import { choice, flag, method, number, text, texts, whole } from './option.ts';
+
+const anyCount = { min: 0, max: Number.MAX_SAFE_INTEGER };
+
+/** Which model, and how it computes: the same for every command that runs one. */
+export const modelOptions = {
+  model: text('REF', 'A path, a bundled name, or owner/name[:file] on the hub (default smollm2-135m-instruct)'),
+  threads: whole('N', 'Worker threads (default: one per processor)', { min: 1, max: 64 }),
+  precision: choice(['float32', 'int8'], 'Activations; float32 is the truth, int8 is fast (default int8)'),
+  store: choice(['f16', 'q8', 'f32'], 'Number format of the cache (default f16; f32 under --precision float32)'),
+  attend: method(['dense'], 'How the model attends'),
+  keep: method(['all'], 'Which tokens the cache keeps'),
+  offline: flag('Fetch nothing'),
+};
+
+/** How tokens are chosen; without any of them the most likely one is. */
+export const samplingOptions = {
+  'max-tokens': whole('N', 'Tokens to generate at most', anyCount),
+  temperature: number('T', '0 takes the most likely token (default 0)', { min: 0, max: 100 }),
+  'top-k': whole('K', 'Draw from the K most likely tokens (default 0: all)', { min: 0, max: 2 ** 31 }),
+  'top-p': number('P', 'Draw from the fewest tokens with probability P together (default 1)', { min: 0, max: 1 }),
+  'min-p': number('P', 'Leave out tokens less likely than P times the best (default 0)', { min: 0, max: 1 }),
+  'repetition-penalty': number('R', 'Make tokens already seen less likely (default 1: no)', { min: 0.01, max: 100 }),
+  'presence-penalty': number('R', 'Subtract R from logits of generated tokens (default 0)', { min: -100, max: 100 }),
+  seed: whole('N', 'The same seed gives the same text (default 0)', { min: -(2 ** 53), max: 2 ** 53 }),
+  stop: texts('TEXT', 'End before this text; may be repeated'),
+  'ignore-end': flag('Go on when the model ends its text'),
+};

@@ -1,0 +1,40 @@
+import { styleText } from 'node:util';
+
+const redrawMs = 100;
+const plainMs = 5000;
+
+/** One line about work under way: redrawn in place in a terminal, a line every few seconds elsewhere. */
+export class StatusLine {
+  readonly #stream: NodeJS.WriteStream;
+  #notBefore = 0;
+  #shown = false;
+
+  constructor(stream: NodeJS.WriteStream) {
+    this.#stream = stream;
+  }
+
+  /** Starts a new piece of work, which is worth a line when it takes longer than `delayMs`. */
+  begin(delayMs: number): void {
+    this.clear();
+    this.#notBefore = performance.now() + (this.#stream.isTTY ? delayMs : Math.max(delayMs, plainMs));
+  }
+
+  show(text: string): void {
+    const now = performance.now();
+    if (now < this.#notBefore) return;
+    this.#notBefore = now + (this.#stream.isTTY ? redrawMs : plainMs);
+    if (!this.#stream.isTTY) {
+      this.#stream.write(`${text}\n`);
+      return;
+    }
+    // A line that wraps could not be taken back.
+    const line = text.slice(0, Math.max(0, this.#stream.columns - 1));
+    this.#stream.write(`\r\x1b[K${styleText('dim', line, { stream: this.#stream })}`);
+    this.#shown = true;
+  }
+
+  clear(): void {
+    if (this.#shown) this.#stream.write('\r\x1b[K');
+    this.#shown = false;
+  }
+}

@@ -1,0 +1,149 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { builds, Machine } from '../testing/machine.ts';
+import { expectClose, expectSame, fills, floats, ints, random, unit } from '../testing/numbers.ts';
+import { decodePage, encodePage, type Slot } from '../testing/pages.ts';
+import { append, type PageFormat, pageBytes, pageFormats, pageSlots } from './index.ts';
+import { stored } from './reference.ts';
+
+const cases = fc.record({
+  seed: fc.integer(),
+  n: fc.constantFrom(1, 2, 3, 5, 31, 33, 70),
+  g: fc.constantFrom(1, 2, 3),
+  d: fc.constantFrom(16, 64, 80, 128),
+  fill: fc.constantFrom(...fills),
+});
+
+/** A head with `used` slots and room for n more. */
+interface Head {
+  readonly used: number;
+  readonly pages: readonly number[];
+}
+
+describe.each(builds)('%s build', (build) => {
+  const machine = new Machine(build);
+
+  function newHead(format: PageFormat, d: number, used: number, n: number, next: () => number): Head {
+    const count = Math.ceil((used + n) / pageSlots);
+    const pages = Array.from({ length: count }, (_, page) => {
+      const slots = Array.from(
+        { length: Math.max(0, Math.min(pageSlots, used - page * pageSlots)) },
+        (_, slot): Slot => {
+          return { position: page * pageSlots + slot, key: floats(d, next), value: floats(d, next) };
+        },
+      );
+      const bytes = encodePage(format, d, slots);
+      return machine.output(bytes.length, bytes);
+    });
+    return { used, pages };
+  }
+
+  function entries(heads: readonly Head[]): number {
+    return machine.input(
+      Int32Array.from(heads.flatMap(({ used, pages }) => [machine.input(Int32Array.from(pages)), used])),
+    );
+  }
+
+  function slotsOf(format: PageFormat, d: number, { pages }: Head): Slot[] {
+    return pages.flatMap((page) => decodePage(format, d, machine.bytes(page, pageBytes(format, d)), pageSlots));
+  }
+
+  test.each(pageFormats)('%s pages hold the new rows behind the used slots, and nothing else changes', (format) => {
+    fc.assert(
+      fc.property(cases, ({ seed, n, g, d, fill }) => {
+        const next = random(seed);
+        machine.reset();
+        const heads = Array.from({ length: g }, () => newHead(format, d, Math.floor(next() * 100), n, next));
+        const before = heads.map((head) => slotsOf(format, d, head));
+        const keys = floats(n * g * d, next, fill);
+        const values = floats(n * g * d, next, fill);
+        const positions = ints(n, next, 0, 2 ** 31);
+        const rows = { keys: machine.input(keys), values: machine.input(values), positions: machine.input(positions) };
+        machine.run([append({ ...rows, n, g, d, heads: entries(heads), format })]);
+        for (const [head, { used }] of heads.entries()) {
+          const slots = slotsOf(format, d, heads[head]!);
+          for (const [slot, { position, key, value }] of slots.entries()) {
+            const t = slot - used;
+            const old = before[head]?.[slot];
+            if (t < 0 || t >= n) {
+              expect(position).toBe(old?.position);
+              expectSame(key, old?.key ?? []);
+              expectSame(value, old?.value ?? []);
+              continue;
+            }
+            expect(position).toBe(positions[t]);
+            const row = [(t * g + head) * d, (t * g + head + 1) * d] as const;
+            expectStored(format, key, keys.subarray(...row));
+            expectStored(format, value, values.subarray(...row));
+          }
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  /** Appends one row to an empty page and returns what the page then stands for. */
+  function roundTrip(format: PageFormat, row: Float32Array): Slot {
+    const d = row.length;
+    machine.reset();
+    const head = newHead(format, d, 0, 1, random(1));
+    const x = machine.input(row);
+    const positions = machine.input(Int32Array.of(5));
+    machine.run([append({ keys: x, values: x, n: 1, g: 1, d, heads: entries([head]), positions, format })]);
+    return slotsOf(format, d, head)[0]!;
+  }
+
+  test('half precision is rounded to nearest even for every half, its neighbours and what lies between', () => {
+    const half = new DataView(new ArrayBuffer(4));
+    const numberOf = (bits: number) => {
+      half.setUint16(0, bits);
+      return half.getFloat16(0);
+    };
+    const nudge = (value: number, by: number) => {
+      half.setFloat32(0, value);
+      half.setInt32(0, half.getInt32(0) + by);
+      return half.getFloat32(0);
+    };
+    const numbers: number[] = [65504, 65519, 65520, 1e6, 3e38, Number.POSITIVE_INFINITY, 1e-45, 2 ** -25, 2 ** -24];
+    for (let bits = 0; bits < 0x7bff; bits++) {
+      const middle = (numberOf(bits) + numberOf(bits + 1)) / 2;
+      numbers.push(numberOf(bits), middle, nudge(middle, 1), nudge(middle, -1));
+    }
+    const d = 4096;
+    for (let from = 0; from < numbers.length; from += d) {
+      const row = Float32Array.from({ length: d }, (_, i) => (numbers[from + i] ?? 0) * (i % 3 === 0 ? -1 : 1));
+      const expected = stored('f16', row).numbers;
+      const { key, value } = roundTrip('f16', row);
+      expectSame(key, expected);
+      expectSame(value, expected);
+    }
+  });
+
+  test.each(pageFormats)('a NaN is NaN in %s pages and not a number of some size', (format) => {
+    for (const bits of [0x7fc00000, 0xffc00000, 0x7f800001]) {
+      const row = floats(64, random(2));
+      new Uint32Array(row.buffer)[40] = bits;
+      const { key, value } = roundTrip(format, row);
+      expect(key[40]).toBeNaN();
+      expect(value[40]).toBeNaN();
+      if (format === 'f16') expect(key[0]).toBeNaN();
+    }
+  });
+
+  test('rows too small for a scale are zeros in 8 bits', () => {
+    const { key, value } = roundTrip(
+      'q8',
+      floats(64, random(3)).map((x) => x * 1e-37),
+    );
+    expectClose(key, new Float64Array(64), () => 0);
+    expectClose(value, new Float64Array(64), () => 0);
+  });
+});
+
+function expectStored(format: PageFormat, actual: ArrayLike<number>, row: Float32Array): void {
+  const { numbers, scale } = stored(format, row);
+  // Half a step of 8 bits, and the roundings of the inverse, the product and the scale.
+  const tolerance = format === 'q8' ? scale * (0.5 + 127 * 6 * unit) + 2e-36 : 0;
+  const expected = format === 'q8' ? row : numbers;
+  expectClose(actual, expected, () => tolerance);
+}

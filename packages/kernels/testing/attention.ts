@@ -1,0 +1,132 @@
+import { type PageFormat, pageSlots } from '../append/index.ts';
+import { type Attend, attend, attendScratch, mergeSplits, partialFloats } from '../attend/index.ts';
+import { attendReference, isSeen } from '../attend/reference.ts';
+import type { Machine } from './machine.ts';
+import { type Fill, floats, ints, random, unit } from './numbers.ts';
+import { decodePage, encodePage, placeHeads, type Slot } from './pages.ts';
+
+/** Queries of n tokens and what the pages of every head hold, the n tokens' own keys and values last. */
+export interface Problem {
+  readonly format: PageFormat;
+  readonly n: number;
+  readonly h: number;
+  readonly g: number;
+  readonly d: number;
+  readonly window: number;
+  readonly scale: number;
+  /** [n, h, d] */
+  readonly queries: Float32Array;
+  /** [n] */
+  readonly positions: Int32Array;
+  readonly heads: readonly { readonly used: number; readonly slots: readonly Slot[] }[];
+}
+
+export interface Sizes {
+  readonly seed: number;
+  readonly format: PageFormat;
+  readonly n: number;
+  readonly group: number;
+  readonly g: number;
+  readonly d: number;
+  readonly window: number;
+  /** Slots of each head before the n tokens, drawn up to this many for every head by itself. */
+  readonly mostUsed: number;
+  readonly fill?: Fill;
+}
+
+/** A random problem: heads of different lengths, whose kept slots have positions with gaps, as after eviction. */
+export function problem({ seed, format, n, group, g, d, window, mostUsed, fill = 'normal' }: Sizes): Problem {
+  const next = random(seed);
+  const h = g * group;
+  const start = 2 * mostUsed + 3;
+  const positions = ascending(n, next).map((position) => position + start);
+  const heads = Array.from({ length: g }, () => {
+    const used = Math.floor(next() * (mostUsed + 1));
+    const kept = ascending(used, next);
+    const slots = [...kept, ...positions].map((position): Slot => {
+      return { position, key: floats(d, next, fill), value: floats(d, next, fill) };
+    });
+    return { used, slots: asStored(format, d, slots) };
+  });
+  const scale = Math.fround(1 / Math.sqrt(d));
+  return { format, n, h, g, d, window, scale, queries: floats(n * h * d, next), positions, heads };
+}
+
+/** Positions that ascend by 1 mostly, and now and then by 2 or 3; below twice their number. */
+function ascending(count: number, next: () => number): Int32Array {
+  const steps = ints(count, next, 0, 8);
+  let position = -1;
+  return steps.map((step) => {
+    position += step === 0 && count > 1 ? 2 : 1;
+    return position;
+  });
+}
+
+function asStored(format: PageFormat, d: number, slots: readonly Slot[]): Slot[] {
+  return Array.from({ length: Math.ceil(slots.length / pageSlots) }, (_, page) => {
+    const part = slots.slice(page * pageSlots, (page + 1) * pageSlots);
+    return decodePage(format, d, encodePage(format, d, part), part.length);
+  }).flat();
+}
+
+/**
+ * Attention of the tokens from `from` to `to`, [to − from, h, d]. `slots` is what the caller says a head uses at most,
+ * which decides whether the keys are split.
+ */
+export function runAttend(machine: Machine, p: Problem, from = 0, to = p.n, slots = mostSlots(p)): Float32Array {
+  const { h, g, d } = p;
+  const n = to - from;
+  const heads = p.heads.map(({ used, slots }) => ({ used: used + from, slots }));
+  machine.reset();
+  const out = machine.output(4 * n * h * d);
+  const call: Attend = {
+    ...p,
+    queries: machine.input(p.queries.subarray(from * h * d, to * h * d)),
+    positions: machine.input(p.positions.subarray(from, to)),
+    heads: placeHeads(machine, p.format, d, heads, random(n)),
+    partials: machine.output(4 * partialFloats(n, h, d, slots)),
+    ...{ n, slots, out },
+  };
+  machine.run([attend(call), ...(mergeSplits(call) ? [mergeSplits(call)!] : [])], attendScratch(h, g, d));
+  return machine.floats(out, n * h * d);
+}
+
+export function mostSlots({ heads }: Problem): number {
+  return Math.max(...heads.map(({ slots }) => slots.length));
+}
+
+/**
+ * What the result should be, and how far float32 may be from it. Scores are sums of d products; weights take that error
+ * twice (their own and the largest score's), the exponential's 2 · 10⁻⁷ for themselves and for every page at which the
+ * largest score changed, and the rounding of score − largest; then come two sums over the keys.
+ */
+export function expectedAttention(p: Problem): { values: Float64Array; tolerances: Float64Array } {
+  const { n, h, g, d, scale, window } = p;
+  const values = new Float64Array(n * h * d);
+  const tolerances = new Float64Array(n * h * d);
+  for (let row = 0; row < n * h; row++) {
+    const query = p.queries.subarray(row * d, (row + 1) * d);
+    const position = p.positions[Math.floor(row / h)] ?? Number.NaN;
+    const slots = p.heads[Math.floor((row % h) / (h / g))]?.slots ?? [];
+    const sizes = slots.map((slot) => ({ ...slot, value: Float64Array.from(slot.value, Math.abs) }));
+    values.set(attendReference(query, position, slots, scale, window), row * d);
+    let largest = 0;
+    for (const { position: at, key } of slots) {
+      if (!isSeen(position, at, window)) continue;
+      let sum = 0;
+      for (let c = 0; c < d; c++) sum += Math.abs((query[c] ?? 0) * (key[c] ?? 0) * scale);
+      largest = Math.max(largest, sum);
+    }
+    const pages = slots.length / pageSlots + 2;
+    const weight = 2 * (d + 4) * unit * largest + 2e-7 * pages + 4 * unit * Math.min(2 * largest, 90);
+    const relative = 2 * weight + (2 * slots.length + 8 * pages) * unit;
+    const size = attendReference(query, position, sizes, scale, window);
+    // Weights that are no normal number are 0.
+    const lost = (c: number) => sizes.reduce((sum, { value }) => sum + 1.2e-38 * (value[c] ?? 0), 1e-44);
+    tolerances.set(
+      size.map((value, c) => relative * value + lost(c)),
+      row * d,
+    );
+  }
+  return { values, tolerances };
+}

@@ -1,0 +1,135 @@
+import {
+  activate,
+  append,
+  attend,
+  attendScratch,
+  type Bytes8,
+  type Command,
+  copy,
+  embed,
+  type Layout,
+  loss,
+  type Matrix,
+  matmul,
+  matmulFloat,
+  mergeSplits,
+  norm,
+  type PageFormat,
+  pageBytes,
+  pageSlots,
+  partialFloats,
+  quantize,
+  rope,
+} from '../index.ts';
+import type { Room } from './machine.ts';
+import { floats, ints, random } from './numbers.ts';
+import { weights } from './weights.ts';
+
+/** A program that calls every kernel, and where its results lie. */
+export interface Mixture {
+  readonly commands: readonly Command[];
+  /** Everything that is written. */
+  readonly outputs: readonly Output[];
+  /** [n, 2] of the last kernel. */
+  readonly losses: Output;
+}
+
+interface Output {
+  readonly address: number;
+  readonly bytes: number;
+}
+
+const [h, g, d, hidden, vocabulary] = [6, 2, 32, 352, 203] as const;
+const width = h * d;
+
+/** Bytes of scratch memory that a mixture needs per thread. */
+export const mixtureScratch = Math.max(4 * 8 * 1024, attendScratch(h, g, d));
+
+/**
+ * One block of a small transformer over n tokens that follow `past` slots: from 512 slots on, and for up to 8 tokens,
+ * the keys are split.
+ */
+export function mixture(room: Room, seed: number, n: number, past: number, format: PageFormat): Mixture {
+  const next = random(seed);
+  const outputs: Output[] = [];
+  const place = (count: number) => {
+    const region = { address: room.output(4 * count), bytes: 4 * count };
+    outputs.push(region);
+    return region.address;
+  };
+  const bytes = (columns: number): Bytes8 => ({ q: place((n * columns) / 4), meta: place((n * columns) / 8) });
+  const matrix = (layout: Layout, rows: number, columns: number): Matrix => {
+    return { layout, rows, columns, address: room.input(weights(layout, rows, columns, next).packed) };
+  };
+  const vector = (count: number) => room.input(floats(count, next));
+  const product = (one: Matrix, out: number) => ({ matrix: one, n, out, stride: Math.ceil(one.rows / 8) * 8 });
+  const rows = (x: number) => ({ x, stride: width, rows: n, columns: width });
+
+  const slots = past + n;
+  const ids = room.input(ints(n, next, 0, vocabulary));
+  const positions = room.input(Int32Array.from({ length: n }, (_, t) => past + t));
+  const [cos, sin] = [vector(n * (d / 2)), vector(n * (d / 2))];
+  const pages = Array.from({ length: g }, () => placePages(room, format, slots, next));
+  outputs.push(...pages.flat());
+  const entries = pages.flatMap((of) => [room.input(Int32Array.from(of, ({ address }) => address)), past]);
+  const heads = room.input(Int32Array.from(entries));
+  const [x, q, k, v, mixed] = [
+    place(n * width),
+    place(n * width),
+    place(n * g * d),
+    place(n * g * d),
+    place(n * width),
+  ];
+  const [gate, up, last, logits, losses] = [
+    place(n * hidden),
+    place(n * hidden),
+    place(n * width),
+    place(n * 208),
+    place(2 * n),
+  ];
+  const [normed, mixedBytes, inner] = [bytes(width), bytes(width), bytes(hidden)];
+  const attention = {
+    ...{ queries: q, out: mixed, n, h, g, d, heads, slots, positions, scale: 0.2, window: 0, format },
+    partials: place(partialFloats(n, h, d, slots)),
+  };
+  const turn = { n, d, rotated: d, cos, sin };
+  const merge = mergeSplits(attention);
+  const commands: Command[] = [
+    embed({ table: matrix('q8x32', vocabulary, width), ids, n, out: x, factor: 0.5 }),
+    norm({ ...rows(x), weight: vector(width), epsilon: 1e-5, bytes: normed }),
+    matmul(normed, { ...product(matrix('q4x32', width, width), q), bias: vector(width), join: false }),
+    matmul(normed, { ...product(matrix('q8x16', g * d, width), k), join: false }),
+    matmul(normed, { ...product(matrix('q4x16', g * d, width), v) }),
+    norm({ x: q, stride: d, rows: n * h, columns: d, epsilon: 1e-5, out: q, join: false }),
+    norm({ x: k, stride: d, rows: n * g, columns: d, epsilon: 1e-5, out: k }),
+    rope({ ...turn, x: q, heads: h, pairs: 'halves', join: false }),
+    rope({ ...turn, x: k, heads: g, pairs: 'halves' }),
+    append({ keys: k, values: v, n, g, d, heads, positions, format }),
+    attend(attention),
+    ...(merge ? [merge] : []),
+    quantize(rows(mixed), mixedBytes),
+    matmul(mixedBytes, { ...product(matrix('q8x32', width, width), x), accumulate: true }),
+    norm({ ...rows(x), epsilon: 1e-5, bytes: normed }),
+    matmul(normed, { ...product(matrix('q4x32', hidden, width), gate), join: false }),
+    matmul(normed, product(matrix('q4x32', hidden, width), up)),
+    activate({ gate, up, stride: hidden, n, columns: hidden, activation: 'silu', out: gate, bytes: inner }),
+    matmulFloat(gate, { ...product(matrix('q4x32', width, hidden), x), accumulate: true }),
+    copy({ from: x, stride: width, rows: room.input(ints(n, next, 0, n)), n, columns: width, out: last }),
+    matmulFloat(last, product(matrix('f32', vocabulary, width), logits)),
+    loss({ logits, stride: 208, n, v: vocabulary, targets: ids, out: losses }),
+  ];
+  return { commands, outputs, losses: { address: losses, bytes: 8 * n } };
+}
+
+/** Pages of `slots` slots at positions 0, 1, … with bytes that are finite numbers of a sound size in every format. */
+function placePages(room: Room, format: PageFormat, slots: number, next: () => number): Output[] {
+  return Array.from({ length: Math.ceil(slots / pageSlots) }, (_, page) => {
+    // The top bytes of floats and halves: 0x38 and 0x3c.
+    const content = Uint8Array.from(
+      { length: pageBytes(format, d) },
+      (_, i) => [next() * 256, 0x38, next() * 256, 0x3c][i % 4]!,
+    );
+    new Int32Array(content.buffer).set(Array.from({ length: pageSlots }, (_, slot) => page * pageSlots + slot));
+    return { address: room.output(content.length, content), bytes: content.length };
+  });
+}
