@@ -3,9 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { type Command, matmulFloat, opcodes, type PageFormat } from '@loci/kernels';
 import { describe, expect, test } from 'vitest';
 import { nodeHost } from '../engine/platform/node-host.ts';
-import { floats, random } from '../kernels/testing/numbers.ts';
 import { mixture } from '../kernels/testing/mixture.ts';
-import { weights } from '../kernels/testing/weights.ts';
+import { floats, random } from '../kernels/testing/numbers.ts';
+import { packedWeights } from '../kernels/testing/weights.ts';
 import { Device, DeviceError, Encoder } from './index.ts';
 import { Chain } from './testing/chain.ts';
 import { DeviceRoom, killableHost, programOf, scratchBytes, withDevice } from './testing/host.ts';
@@ -14,7 +14,12 @@ import { DeviceRoom, killableHost, programOf, scratchBytes, withDevice } from '.
 function work(device: Device): Command {
   const room = new DeviceRoom(device);
   const [rows, columns, n] = [128, 512, 64];
-  const matrix = { layout: 'f32', rows, columns, address: room.input(weights('f32', rows, columns, random(1)).packed) } as const;
+  const matrix = {
+    layout: 'f32',
+    rows,
+    columns,
+    address: room.input(packedWeights('f32', rows, columns, random(1))),
+  } as const;
   const x = room.input(floats(n * columns, random(2)));
   return matmulFloat(x, { matrix, n, out: room.output(4 * n * rows), stride: rows });
 }
@@ -207,20 +212,23 @@ describe('memory', () => {
 });
 
 describe('closing', () => {
-  test.each(['long', 'short'])('fails the run under way (%s kernels), those that wait and those that come', async (kind) => {
-    const device = await Device.create(nodeHost, { threads: 2, scratchBytes });
-    const commands = kind === 'long' ? [work(device)] : new Chain(device, 10).commands;
-    const run = device.run(programOf(commands, 20_000));
-    const queued = device.run(new Encoder());
-    const reasons = [reasonOf(run), reasonOf(queued)];
-    await pause(30);
-    const start = performance.now();
-    await device.close();
-    expect(await Promise.all(reasons)).toEqual(['dead', 'dead']);
-    expect(performance.now() - start).toBeLessThan(2000);
-    expect(await reasonOf(device.run(new Encoder()))).toBe('dead');
-    await device.close();
-  });
+  test.each(['long', 'short'])(
+    'fails the run under way (%s kernels), those that wait and those that come',
+    async (kind) => {
+      const device = await Device.create(nodeHost, { threads: 2, scratchBytes });
+      const commands = kind === 'long' ? [work(device)] : new Chain(device, 10).commands;
+      const run = device.run(programOf(commands, 20_000));
+      const queued = device.run(new Encoder());
+      const reasons = [reasonOf(run), reasonOf(queued)];
+      await pause(30);
+      const start = performance.now();
+      await device.close();
+      expect(await Promise.all(reasons)).toEqual(['dead', 'dead']);
+      expect(performance.now() - start).toBeLessThan(2000);
+      expect(await reasonOf(device.run(new Encoder()))).toBe('dead');
+      await device.close();
+    },
+  );
 
   test('is what happens to the workers there are when one cannot be started', async () => {
     const { host, workers } = killableHost();

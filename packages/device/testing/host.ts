@@ -1,5 +1,5 @@
-import { nodeHost } from '../../engine/platform/node-host.ts';
 import type { Command } from '@loci/kernels';
+import { nodeHost } from '../../engine/platform/node-host.ts';
 import type { Room } from '../../kernels/testing/machine.ts';
 import { Device, type DeviceHost, Encoder, type WorkerHandle } from '../index.ts';
 

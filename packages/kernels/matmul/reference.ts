@@ -21,11 +21,13 @@ interface Product {
 /** out [n, rows] (+)= x [n, columns] · w [rows, columns]ᵀ + bias. */
 export function matmulReference(x: ArrayLike<number>, w: ArrayLike<number>, product: Product): Float64Array {
   const { n, rows, columns, bias, out } = product;
-  return new Float64Array(n * rows).map((_, i) => {
-    const t = Math.floor(i / rows);
-    const r = i % rows;
-    let sum = (bias?.[r] ?? 0) + (out?.[i] ?? 0);
-    for (let c = 0; c < columns; c++) sum += (x[t * columns + c] ?? Number.NaN) * (w[r * columns + c] ?? Number.NaN);
-    return sum;
-  });
+  const result = new Float64Array(n * rows);
+  for (let t = 0; t < n; t++) {
+    for (let r = 0; r < rows; r++) {
+      let sum = (bias?.[r] ?? 0) + (out?.[t * rows + r] ?? 0);
+      for (let c = 0; c < columns; c++) sum += x[t * columns + c]! * w[r * columns + c]!;
+      result[t * rows + r] = sum;
+    }
+  }
+  return result;
 }

@@ -23,7 +23,7 @@ import {
 } from '../index.ts';
 import type { Room } from './machine.ts';
 import { floats, ints, random } from './numbers.ts';
-import { weights } from './weights.ts';
+import { packedWeights } from './weights.ts';
 
 /** A program that calls every kernel, and where its results lie. */
 export interface Mixture {
@@ -59,7 +59,7 @@ export function mixture(room: Room, seed: number, n: number, past: number, forma
   };
   const bytes = (columns: number): Bytes8 => ({ q: place((n * columns) / 4), meta: place((n * columns) / 8) });
   const matrix = (layout: Layout, rows: number, columns: number): Matrix => {
-    return { layout, rows, columns, address: room.input(weights(layout, rows, columns, next).packed) };
+    return { layout, rows, columns, address: room.input(packedWeights(layout, rows, columns, next)) };
   };
   const vector = (count: number) => room.input(floats(count, next));
   const product = (one: Matrix, out: number) => ({ matrix: one, n, out, stride: Math.ceil(one.rows / 8) * 8 });
@@ -124,11 +124,9 @@ export function mixture(room: Room, seed: number, n: number, past: number, forma
 /** Pages of `slots` slots at positions 0, 1, … with bytes that are finite numbers of a sound size in every format. */
 function placePages(room: Room, format: PageFormat, slots: number, next: () => number): Output[] {
   return Array.from({ length: Math.ceil(slots / pageSlots) }, (_, page) => {
+    const content = new Uint8Array(pageBytes(format, d));
     // The top bytes of floats and halves: 0x38 and 0x3c.
-    const content = Uint8Array.from(
-      { length: pageBytes(format, d) },
-      (_, i) => [next() * 256, 0x38, next() * 256, 0x3c][i % 4]!,
-    );
+    for (let i = 0; i < content.length; i++) content[i] = i % 2 === 0 ? next() * 256 : i % 4 === 1 ? 0x38 : 0x3c;
     new Int32Array(content.buffer).set(Array.from({ length: pageSlots }, (_, slot) => page * pageSlots + slot));
     return { address: room.output(content.length, content), bytes: content.length };
   });

@@ -24,31 +24,26 @@ export type Fill = (typeof fills)[number];
 export function floats(count: number, next: () => number, fill: Fill = 'normal'): Float32Array {
   const normal = () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
   const first = normal();
-  return Float32Array.from({ length: count }, () => {
-    switch (fill) {
-      case 'normal':
-        return normal();
-      case 'zeros':
-        return 0;
-      case 'equal':
-        return first;
-      case 'spiky':
-        return next() < 0.05 ? 300 * normal() : 0.01 * normal();
-      case 'large':
-        return 1e12 * normal();
-      case 'small':
-        return 1e-12 * normal();
-      case 'denormal':
-        return 1e-39 * normal();
-      case 'mixed':
-        return normal() * 10 ** (12 * next() - 6) * (next() < 0.1 ? 0 : 1);
-    }
-  });
+  const number = {
+    normal,
+    zeros: () => 0,
+    equal: () => first,
+    spiky: () => (next() < 0.05 ? 300 * normal() : 0.01 * normal()),
+    large: () => 1e12 * normal(),
+    small: () => 1e-12 * normal(),
+    denormal: () => 1e-39 * normal(),
+    mixed: () => normal() * 10 ** (12 * next() - 6) * (next() < 0.1 ? 0 : 1),
+  }[fill];
+  const numbers = new Float32Array(count);
+  for (let i = 0; i < count; i++) numbers[i] = number();
+  return numbers;
 }
 
-/** Whole numbers from `least` up to and without `end`. */
+/** Whole numbers from `from` up to and without `end`. */
 export function ints(count: number, next: () => number, from: number, end: number): Int32Array {
-  return Int32Array.from({ length: count }, () => from + Math.floor(next() * (end - from)));
+  const numbers = new Int32Array(count);
+  for (let i = 0; i < count; i++) numbers[i] = from + Math.floor(next() * (end - from));
+  return numbers;
 }
 
 /** Every number is within its own tolerance of the expected one; what is not finite is to be the same. */

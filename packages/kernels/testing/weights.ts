@@ -27,14 +27,26 @@ export function weights(
   }
   const source = affine(layout, rows, columns, next, fill);
   packAffine(source, rows, columns, packed);
-  const { group, bits, scale, min } = source;
-  const sizes = Float64Array.from(source.q, (q, i) => {
+  return { packed, values: affineReference(source), sizes: partSizes(source) };
+}
+
+/** Only the packed form of what `weights` gives. */
+export function packedWeights(layout: Layout, rows: number, columns: number, next: () => number): Uint8Array {
+  const packed = new Uint8Array(matrixBytes(layout, rows, columns));
+  if (layout === 'f32') packFloats(floats(rows * columns, next), rows, columns, new Float32Array(packed.buffer));
+  else packAffine(affine(layout, rows, columns, next, 'normal'), rows, columns, packed);
+  return packed;
+}
+
+function partSizes({ group, bits, q, scale, min }: AffineRows): Float64Array {
+  const sizes = new Float64Array(q.length);
+  for (let i = 0; i < sizes.length; i++) {
     const s = Math.abs(scale[Math.floor(i / group)] ?? 0);
     const m = Math.abs(min[Math.floor(i / group)] ?? 0);
     // Eight-bit numbers lie with 128 added, and the minimum takes it back.
-    return bits === 4 ? s * q + m : s * (q + 128) + m + 128 * s;
-  });
-  return { packed, values: affineReference(source), sizes };
+    sizes[i] = bits === 4 ? s * (q[i] ?? 0) + m : s * ((q[i] ?? 0) + 256) + m;
+  }
+  return sizes;
 }
 
 function affine(
