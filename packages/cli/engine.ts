@@ -60,7 +60,7 @@ export async function withModel<T>(
       reporter.progress(`fetching ${file}: ${part}, ${speed}`, `while fetching ${file} (${part}; ${kept})`);
     },
   });
-  reporter.end();
+  reporter.begin('', 0);
   try {
     return await work({
       model,
@@ -105,7 +105,7 @@ export async function answer(
   for (let generated = 0; ; ) {
     const next = await tokens.next();
     if (next.done) {
-      reporter.end();
+      reporter.begin('', 0);
       reporter.endText();
       return next.value;
     }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { type Command, matmulFloat, opcodes, type PageFormat } from '@loci/kernels';
+import { type Command, copy, matmulFloat, type PageFormat } from '@loci/kernels';
 import { describe, expect, test } from 'vitest';
 import { nodeHost } from '../engine/platform/node-host.ts';
 import { mixture } from '../kernels/testing/mixture.ts';
@@ -145,15 +145,21 @@ describe('a run', () => {
 });
 
 describe('a kernel that traps', () => {
+  /** Every thread meets this one. */
   const unknown: Command = { opcode: 99, words: [], join: true };
-  const outside: Command = { opcode: opcodes.copy, words: [2 ** 32 - 64, 4, 2 ** 32 - 64, 8, 4, 2048], join: true };
+
+  /** And one thread alone this: it copies one row from the end of a memory that is much smaller. */
+  function outside(device: Device): Command {
+    const rows = new DeviceRoom(device).input(Int32Array.of(0));
+    return copy({ from: 2 ** 32 - 64, stride: 4, rows, n: 1, columns: 4, out: rows });
+  }
 
   test.each([1, 2, 5])('fails its run with its own reason, and the device goes on (%i threads)', async (threads) => {
     await withDevice(threads, async (device) => {
       const before = work(device);
       for (const [bad, message] of [
         [unknown, /unreachable/],
-        [outside, /out of bounds/],
+        [outside(device), /out of bounds/],
         [unknown, /unreachable/],
       ] as const) {
         const run = device.run(programOf([before, bad, ...Array.from({ length: 50 }, () => before)]));

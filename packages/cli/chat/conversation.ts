@@ -35,12 +35,18 @@ export class Conversation {
     this.#ids = [...prompt, ...answer];
   }
 
-  /** Writes the conversation and its cache to a file. @throws LociError `bad-option` when there is nothing to save. */
+  /** Writes the conversation and its cache to a file. @throws LociError `bad-option` when there is none, or no such place. */
   async save(path: string): Promise<void> {
     if (this.#ids.length === 0) throw new LociError('bad-option', 'there is nothing to save yet');
     // The last token of an answer that was cut is not in the cache yet.
     await this.session.prefill({ ids: this.#ids });
-    await this.session.save(path);
+    try {
+      await this.session.save(path);
+    } catch (error) {
+      if (error instanceof LociError) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new LociError('bad-option', `${path}: cannot be written (${reason})`, { cause: error });
+    }
   }
 
   #opening(message: string): string {

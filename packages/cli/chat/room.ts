@@ -17,6 +17,11 @@ const help = twoColumns([
   ['Ctrl-C', 'stops an answer; at the prompt it leaves'],
 ]);
 
+/** Whether a line is for the program and not for the model. */
+export function isCommand(line: string): boolean {
+  return /^\s*\/\w+(\s|$)/.test(line);
+}
+
 /** A chat under way: takes messages and commands, one at a time. */
 export class Room {
   readonly #engine: Engine;
@@ -25,6 +30,8 @@ export class Room {
   readonly #context: Context;
   readonly turns: Turn[] = [];
   #conversation: Conversation;
+  /** The last answer of this conversation. */
+  #last: Turn | undefined;
 
   constructor(
     engine: Engine,
@@ -41,17 +48,15 @@ export class Room {
   }
 
   /** Answers a line. Returns false when the line ends the chat. */
-  async take(line: string, stop: (work: (signal: AbortSignal) => Promise<void>) => Promise<void>): Promise<boolean> {
+  async take(line: string, within: (work: (signal: AbortSignal) => Promise<void>) => Promise<void>): Promise<boolean> {
     const trimmed = line.trim();
     if (trimmed === '') return true;
-    if (!/^\/\w+( |$)/.test(trimmed)) {
-      await stop((signal) => this.#say(trimmed, signal));
+    if (!isCommand(trimmed)) {
+      await within((signal) => this.#say(trimmed, signal));
       return true;
     }
-    const space = trimmed.indexOf(' ');
-    const name = space < 0 ? trimmed : trimmed.slice(0, space);
-    const argument = space < 0 ? '' : trimmed.slice(space).trim();
-    return this.#obey(name, argument);
+    const [name = ''] = trimmed.split(/\s/, 1);
+    return this.#obey(name, trimmed.slice(name.length).trim());
   }
 
   async #obey(name: string, argument: string): Promise<boolean> {
@@ -94,7 +99,8 @@ export class Room {
         ids.push(id),
       );
       this.#conversation.add(prompt, result.ids);
-      this.turns.push({ prompt: message, ...result });
+      this.#last = { prompt: message, ...result };
+      this.turns.push(this.#last);
       if (result.stopReason === 'length')
         reporter.note(`(cut at ${counted(ids.length, 'token')}; --max-tokens allows more)`);
       if (result.stopReason === 'window') this.#checkRoom(prompt.length + ids.length);
@@ -116,13 +122,12 @@ export class Room {
   #stats(): readonly (readonly [string, string])[] {
     const { contextLength } = this.#engine.model;
     const held = ['window', `${count(this.#conversation.length)} of ${counted(contextLength, 'token')} used`] as const;
-    const last = this.turns.at(-1);
-    return last ? [...costRows(last, this.#engine.facts()), held] : [held];
+    return this.#last ? [...costRows(this.#last, this.#engine.facts()), held] : [held];
   }
 
   #replace(conversation: Conversation): void {
     this.#conversation.session.close();
     this.#conversation = conversation;
-    this.turns.length = 0;
+    this.#last = undefined;
   }
 }

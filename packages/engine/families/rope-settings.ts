@@ -53,7 +53,10 @@ function ggufSettings(
   };
 }
 
-/** As llama.cpp reads it: a factor alone means linear scaling, and no factor means 1. */
+/**
+ * As llama.cpp reads it: a factor alone means linear scaling, and no factor means 1. But for the `yarn_*` keys: it leaves them
+ * aside in these families, while converters copy them from config.json, where the model was trained with them.
+ */
 function ggufScaling(numbers: Numbers, { contextLength }: RopeDefaults): RopeScaling {
   const key = (name: string): MetadataKey => ({ gguf: `rope.scaling.${name}`, config: '' });
   const older: MetadataKey = { gguf: 'rope.scale_linear', config: '' };

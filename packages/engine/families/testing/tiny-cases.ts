@@ -32,7 +32,7 @@ const wide = { layers: 2, width: 256, heads: 4, kvHeads: 2, headSize: 64, hidden
 const yarn = {
   'rope.scaling.type': text('yarn'),
   'rope.scaling.factor': f32(8),
-  'rope.scaling.original_context_length': u32(64),
+  'rope.scaling.original_context_length': u32(4096),
 };
 
 /** What converters store for a Llama 3 with this shape, made as they make it. */

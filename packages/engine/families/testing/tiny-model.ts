@@ -28,9 +28,13 @@ export interface TinyModel {
   readonly metadata?: Readonly<Record<string, GgufValue>>;
 }
 
+export interface TinyTensor extends TensorData {
+  readonly data: Uint8Array<ArrayBuffer>;
+}
+
 /** The GGUF file of a model. */
 export function tinyModel(model: TinyModel): Promise<Uint8Array> {
-  return collect(writeGguf({ values: metadata(model), tensors: tensors(model) }));
+  return collect(writeGguf({ values: metadata(model), tensors: tinyTensors(model) }));
 }
 
 function metadata(model: TinyModel): readonly (readonly [string, GgufValue])[] {
@@ -55,16 +59,17 @@ function metadata(model: TinyModel): readonly (readonly [string, GgufValue])[] {
   ];
 }
 
-function tensors(model: TinyModel): readonly TensorData[] {
+/** Its tensors, under the names and in the order of GGUF. */
+export function tinyTensors(model: TinyModel): readonly TinyTensor[] {
   const { family, width, heads, kvHeads, headSize, hidden } = model;
   const random = (name: string) => new SeededRandom(`${model.name}/${name}`);
-  const matrix = (name: string, rows: number, columns: number, deviation = 1 / Math.sqrt(columns)): TensorData => ({
+  const matrix = (name: string, rows: number, columns: number, deviation = 1 / Math.sqrt(columns)): TinyTensor => ({
     name,
     type: model.type,
     shape: [rows, columns],
     data: randomBlocks(model.type, rows * columns, deviation, random(name)),
   });
-  const vector = (name: string, length: number, deviation: number, mean: number): TensorData => ({
+  const vector = (name: string, length: number, deviation: number, mean: number): TinyTensor => ({
     name,
     type: 'F32',
     shape: [length],
@@ -74,7 +79,7 @@ function tensors(model: TinyModel): readonly TensorData[] {
   // Scores of a few units, so that attention prefers some keys and a wrong rotation shows; less where activations are
   // rounded, since a softmax that prefers a single key turns their noise into other text.
   const sharpness = model.type === 'F32' ? 2 : 1;
-  const layer = (at: string): readonly TensorData[] => [
+  const layer = (at: string): readonly TinyTensor[] => [
     norm(`${at}.attn_norm.weight`, width),
     matrix(`${at}.attn_q.weight`, heads * headSize, width, sharpness / Math.sqrt(width)),
     matrix(`${at}.attn_k.weight`, kvHeads * headSize, width, sharpness / Math.sqrt(width)),
@@ -134,7 +139,12 @@ const scales: Partial<Record<TensorType, readonly { readonly at: number; readonl
 };
 
 /** Random floats in the format of `type`; for formats that are only read, random bits with scales that suit them. */
-function randomBlocks(type: TensorType, count: number, deviation: number, random: SeededRandom): Uint8Array {
+function randomBlocks(
+  type: TensorType,
+  count: number,
+  deviation: number,
+  random: SeededRandom,
+): Uint8Array<ArrayBuffer> {
   const halves = scales[type];
   if (!halves) return quantize(type, random.floats(count, deviation));
   const { elements, bytes } = blockShapes[type];
