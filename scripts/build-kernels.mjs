@@ -1,7 +1,7 @@
 // Compiles the AssemblyScript kernels, twice: with relaxed SIMD and without. Does nothing when the sources are those of
 // the last build.
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -33,11 +33,13 @@ export async function buildKernels(say = () => {}) {
   for (const [name, features] of Object.entries(builds)) {
     const { error, stderr } = await asc.main([
       'assembly/walk.ts',
-      ...['--baseDir', kernels, '--outFile', `build/${name}.wasm`, '--enable', features],
+      ...['--baseDir', kernels, '--outFile', `build/${name}.${process.pid}.wasm`, '--enable', features],
       ...['-O3', '--noAssert', '--runtime', 'stub', '--use', 'abort=', '--disableWarning', '112'],
       ...['--importMemory', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536'],
     ]);
     if (error) throw new Error(`the kernels do not compile (${name}):\n${stderr.toString()}`, { cause: error });
+    // In one step, since another process may be reading, or compiling, the same file.
+    renameSync(join(out, `${name}.${process.pid}.wasm`), join(out, `${name}.wasm`));
   }
   writeFileSync(stamp, hash);
   return true;

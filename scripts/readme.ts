@@ -46,7 +46,7 @@ function correctness(): string {
 }
 
 function speed(): string {
-  const file = new URL('bench/results/peer.md', root);
+  const file = new URL('bench/results/side-by-side.md', root);
   return existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
 }
 

@@ -58,6 +58,7 @@ function run(command, args) {
 
 const tool = (name, script) => join(root, 'node_modules', name, script);
 const loci = (...args) => run(node(), [join(root, 'packages/cli/main.ts'), ...args]);
+const script = (file, ...args) => run(node(), [join(root, file), ...args]);
 const vitest = (...args) => run(node(), [tool('vitest', 'vitest.mjs'), 'run', ...args]);
 const biome = (...args) => run(node(), [tool('@biomejs/biome', 'bin/biome'), ...args]);
 
@@ -67,6 +68,10 @@ const tasks = {
   check: () => run(node(), [tool('typescript', 'bin/tsc'), '-p', '.']) || biome('check', '--error-on-warnings'),
   format: () => biome('check', '--write'),
   loci: (args) => loci(...args),
+  bench: (args) => script('bench/main.ts', ...args),
+  measure: (args) => script('scripts/measure.ts', ...args),
+  picture: () => script('scripts/picture.ts'),
+  readme: () => script('scripts/readme.ts'),
 };
 
 const [name, ...args] = process.argv.slice(2);

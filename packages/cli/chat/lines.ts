@@ -24,16 +24,19 @@ export function typedMessages(prompt: string): Messages {
       const take = () => {
         history = [...lines].reverse().concat(history).slice(0, historyLength);
         rest = terminal.line;
-        terminal.close();
         resolve(messagesOf(lines));
+        terminal.close();
       };
       terminal.on('line', (line) => {
         if (lines.push(line) === 1) setImmediate(take);
       });
-      terminal.on('close', () => resolve([]));
       terminal.on('SIGINT', () => {
         reject(new LociError('aborted', 'left the chat'));
         terminal.close();
+      });
+      terminal.on('close', () => {
+        if (lines.length === 0) process.stdout.write('\n');
+        resolve([]);
       });
       terminal.prompt();
       terminal.write(rest);

@@ -35,7 +35,12 @@ describe.each(builds)('%s build', (build) => {
         fc.property(someCase, (sizes) => {
           const one = problem({ ...sizes, format });
           const { values, tolerances } = expectedAttention(one);
-          expectClose(runAttend(machine, one), values, (i) => tolerances[i] ?? 0);
+          const result = runAttend(machine, one);
+          expectClose(result, values, (i) => tolerances[i] ?? 0);
+          if (sizes.fill !== 'normal') return;
+          // The bound adds up the worst of every rounding; errors of usual numbers mostly cancel.
+          const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+          expectClose(result, values, () => 5e-6 * largest);
         }),
         { numRuns: 40 },
       );

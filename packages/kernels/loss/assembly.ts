@@ -1,6 +1,10 @@
 import { address, int, take } from '../assembly/args';
 import { exp, largest, sum } from '../assembly/simd';
 
+/** Bytes of logits summed in float32 before they join the float64 sum. */
+// @ts-ignore: decorator
+@inline const BLOCK: usize = 1024;
+
 /**
  * What −ln softmax(logits)[target] needs, row by row. Arguments: logits, stride in floats, n, v, targets [n],
  * out [n, 2]: { logit of the target − largest logit, Σ exp(logit − largest) }. The host takes the logarithm.
@@ -21,13 +25,18 @@ export function loss(args: usize, counter: usize): void {
     let m = largest(top);
     for (let k = end; k < all; k += 4) m = max<f32>(m, load<f32>(row + k));
     const mm = f32x4.splat(m);
-    let total = f32x4.splat(0);
-    for (let k: usize = 0; k < end; k += 16) total = f32x4.add(total, exp(f32x4.sub(v128.load(row + k), mm)));
-    let s = sum(total);
-    for (let k = end; k < all; k += 4) s += f32x4.extract_lane(exp(f32x4.splat(load<f32>(row + k) - m)), 0);
+    // A vocabulary of small terms beside one of size 1 would vanish in a single float32 sum.
+    let total: f64 = 0;
+    for (let from: usize = 0; from < end; from += BLOCK) {
+      const to = min(from + BLOCK, end);
+      let part = f32x4.splat(0);
+      for (let k = from; k < to; k += 16) part = f32x4.add(part, exp(f32x4.sub(v128.load(row + k), mm)));
+      total += sum(part);
+    }
+    for (let k = end; k < all; k += 4) total += f32x4.extract_lane(exp(f32x4.splat(load<f32>(row + k) - m)), 0);
     const target = load<i32>(targets + (<usize>r << 2));
     const to = out + (<usize>r << 3);
     store<f32>(to, load<f32>(row + (<usize>target << 2)) - m);
-    store<f32>(to, s, 4);
+    store<f32>(to, <f32>total, 4);
   }
 }
