@@ -1,4 +1,4 @@
-// Measures what the engine claims and writes docs/results/engine.json: `npm run measure`.
+// Measures what the engine claims and writes docs/results/engine.json: `npm run measure`, or single items: `-- 2 4`.
 // Judges: golden files made by programs that share no code with Loci (packages/engine/golden/README.md).
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
@@ -101,20 +101,32 @@ async function int8(id: string, model: Model, expected: Golden): Promise<Finding
 }
 
 const haystack = readFileSync(new URL('data/moby-dick.txt', root), 'utf8');
-const cities = ['Lisbon', 'Oslo', 'Cairo', 'Quito', 'Hanoi', 'Perth', 'Dakar', 'Turin'];
+const things = ['river', 'lantern', 'orchard', 'violin', 'harbor', 'compass', 'meadow', 'anvil'];
 
-/** A conversation of about `tokens` tokens that asks for a number planted at a relative depth. */
-export function needle(model: Model, tokens: number, depth: number, which: number) {
-  const city = cities[which % cities.length] ?? '';
+/**
+ * A prompt of about `tokens` tokens that asks for a number planted at a relative depth, in the wording of RULER
+ * (Hsieh et al. 2024, single needle in a haystack), which begins the answer for the model.
+ */
+function needle(model: Model, tokens: number, depth: number, which: number) {
+  const thing = things[which % things.length] ?? '';
   const answer = String(1_000_000 + ((which * 7_919_317 + tokens * 104_729) % 9_000_000));
-  const sentence = `The special magic number for ${city} is ${answer}.`;
-  const question = `What is the special magic number for ${city}?`;
-  const ids = model.tokenizer.encode(haystack.slice(which * 9000, which * 9000 + tokens * 6), { special: 'text' });
-  const room = Math.max(0, tokens - 100);
-  const words = model.tokenizer.decode(ids.subarray(0, room)).split('\n');
-  const at = Math.round(words.length * depth);
-  const text = [...words.slice(0, at), sentence, ...words.slice(at)].join('\n');
-  return { answer, messages: [{ role: 'user', content: `${text}\n\n${question}` }] } as const;
+  const haystackIds = model.tokenizer.encode(haystack.slice(which * 9000, which * 9000 + tokens * 6), {
+    special: 'text',
+  });
+  const lines = model.tokenizer.decode(haystackIds.subarray(0, tokens - 140)).split('\n');
+  const at = Math.round(lines.length * depth);
+  const sentence = `One of the special magic numbers for ${thing} is: ${answer}.`;
+  const content = [
+    'A special magic number is hidden within the following text. Make sure to memorize it. ' +
+      'I will quiz you about the number afterwards.',
+    ...lines.slice(0, at),
+    sentence,
+    ...lines.slice(at),
+    `What is the special magic number for ${thing} mentioned in the provided text?`,
+  ].join('\n');
+  const begun = `The special magic number for ${thing} mentioned in the provided text is`;
+  const text = `${model.render([{ role: 'user', content }])}${begun}`;
+  return { answer, ids: model.tokenizer.encode(text, { special: 'parse' }) };
 }
 
 /** Item 4: single needles, greedy. */
@@ -126,8 +138,8 @@ async function needles(id: string, model: Model): Promise<Finding> {
     let found = 0;
     let tokens = 0;
     for (let which = 0; which < 8; which++) {
-      const { answer, messages } = needle(model, length, (which + 0.5) / 8, which);
-      const result = await session.complete({ messages }, { maxTokens: 40 });
+      const { answer, ids } = needle(model, length, (which + 0.5) / 8, which);
+      const result = await session.complete({ ids }, { maxTokens: 20 });
       tokens = result.promptTokens;
       if (result.text.includes(answer)) found++;
       else say(`  missed ${answer}: ${JSON.stringify(result.text)}`);
@@ -171,31 +183,36 @@ async function threads(id: string, ids: readonly number[]): Promise<Finding> {
 }
 
 const smol = golden('smollm2');
-const findings: Finding[] = [];
-const add = async (text: string, work: Promise<Finding>) => {
-  say(text);
+const out = new URL('docs/results/engine.json', root);
+const chosen = process.argv.slice(2);
+const wants = (item: string) => chosen.length === 0 || chosen.includes(item);
+const known: { findings: Finding[] } = existsSync(out) ? JSON.parse(readFileSync(out, 'utf8')) : { findings: [] };
+const findings = new Map(known.findings.map((finding) => [finding.id, finding]));
+const add = async (work: Promise<Finding>) => {
   const finding = await work;
-  findings.push(finding);
-  say(`  ${finding.holds ? 'holds' : 'DOES NOT HOLD'}: ${JSON.stringify(finding.measured)}`);
+  findings.set(finding.id, finding);
+  say(`${finding.id} ${finding.holds ? 'holds' : 'DOES NOT HOLD'}: ${JSON.stringify(finding.measured)}`);
 };
 
-const exact = await loadModel(undefined, { precision: 'float32' });
-await add('1 float32 path, SmolLM2', float32('1 SmolLM2', exact, smol));
-await exact.close();
 const gemmaFile = process.env['LOCI_GEMMA3'];
-if (gemmaFile && existsSync(gemmaFile)) {
-  const gemma = await loadModel(gemmaFile, { precision: 'float32' });
-  await add('1 float32 path, Gemma 3', float32('1 Gemma 3', gemma, golden('gemma3-270m')));
-  await gemma.close();
-} else say('1 Gemma 3 is left out: LOCI_GEMMA3 does not name its file');
+if (wants('1')) {
+  const exact = await loadModel(undefined, { precision: 'float32' });
+  await add(float32('1 SmolLM2', exact, smol));
+  await exact.close();
+  if (gemmaFile && existsSync(gemmaFile)) {
+    const gemma = await loadModel(gemmaFile, { precision: 'float32' });
+    await add(float32('1 Gemma 3', gemma, golden('gemma3-270m')));
+    await gemma.close();
+  } else say('1 Gemma 3 is left out: LOCI_GEMMA3 does not name its file');
+}
 const model = await loadModel();
-await add('2 8-bit path', int8('2', model, smol));
-await add('4 needles', needles('4', model));
+if (wants('2')) await add(int8('2', model, smol));
+if (wants('4')) await add(needles('4', model));
 await model.close();
-await add('5 threads', threads('5', smol.long.ids));
+if (wants('5')) await add(threads('5', smol.long.ids));
 
 const machine = { cpu: cpus()[0]?.model ?? 'unknown', threads: availableParallelism(), node: process.version };
-const out = new URL('docs/results/engine.json', root);
-writeFileSync(out, `${JSON.stringify({ model: 'smollm2-135m-instruct', machine, findings }, null, 2)}\n`);
+const sorted = [...findings.values()].toSorted((a, b) => a.id.localeCompare(b.id));
+writeFileSync(out, `${JSON.stringify({ model: 'smollm2-135m-instruct', machine, findings: sorted }, null, 2)}\n`);
 say(`wrote ${out.pathname}`);
-process.exit(findings.every(({ holds }) => holds) ? 0 : 1);
+process.exit(sorted.every(({ holds }) => holds) ? 0 : 1);

@@ -18,13 +18,14 @@ function install() {
   const stamp = join(root, 'node_modules/.loci-lock');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
   say('installing packages from the npm registry (once; about 400 MB) …');
+  // Not "npm ci": it wants every platform's optional packages in the lock file, and not every registry has them all.
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-  const { status } = spawnSync(npm, ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+  const { status } = spawnSync(npm, ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
     stdio: ['ignore', 2, 2],
     shell: process.platform === 'win32',
   });
-  if (status !== 0) fail(`"npm ci" ended with ${status}; check the network connection and run the command again`);
+  if (status !== 0) fail(`"npm install" ended with ${status}; check the network connection and run the command again`);
   mkdirSync(dirname(stamp), { recursive: true });
   writeFileSync(stamp, lock);
 }
@@ -51,13 +52,14 @@ function fail(text) {
   process.exit(1);
 }
 
-function run(command, args) {
-  const { status, signal } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
+function run(command, args, cwd = root) {
+  const { status, signal } = spawnSync(command, args, { cwd, stdio: 'inherit' });
   return signal ? 130 : (status ?? 1);
 }
 
 const tool = (name, script) => join(root, 'node_modules', name, script);
-const loci = (...args) => run(node(), [join(root, 'packages/cli/main.ts'), ...args]);
+// npm runs scripts in the project's folder; files that a user names lie where the command was typed.
+const loci = (...args) => run(node(), [join(root, 'packages/cli/main.ts'), ...args], process.env.INIT_CWD);
 const script = (file, ...args) => run(node(), [join(root, file), ...args]);
 const vitest = (...args) => run(node(), [tool('vitest', 'vitest.mjs'), 'run', ...args]);
 const biome = (...args) => run(node(), [tool('@biomejs/biome', 'bin/biome'), ...args]);

@@ -12,6 +12,7 @@ import type { Values } from './options/option.ts';
 import type { modelOptions, samplingOptions } from './options/shared.ts';
 import { bytes, count, counted, duration, rate } from './output/format.ts';
 import type { Reporter } from './output/reporter.ts';
+import { TimeLeft } from './output/time-left.ts';
 
 export type ModelValues = Values<typeof modelOptions>;
 type SamplingValues = Values<typeof samplingOptions>;
@@ -81,8 +82,9 @@ export async function withModel<T>(
 
 /** What reading shows of itself: options for `prefill`, `generate` and `score`. */
 export function reading(tokens: number, reporter: Reporter, signal: AbortSignal) {
+  const timeLeft = new TimeLeft();
   const onProgress: GenerateOptions['onProgress'] = ({ doneTokens, totalTokens, tokensPerSecond }) => {
-    const left = duration(((totalTokens - doneTokens) / tokensPerSecond) * 1000);
+    const left = duration(timeLeft.after(doneTokens, (doneTokens / tokensPerSecond) * 1000, totalTokens));
     const part = `${count(doneTokens)} of ${counted(totalTokens, 'token')}`;
     reporter.progress(`reading ${part}, ${rate(tokensPerSecond)} tokens/s, ${left} left`, `after reading ${part}`);
   };

@@ -1,64 +1,7 @@
 #!/usr/bin/env node
-import { LociError } from 'loci';
-import type { Command } from './command.ts';
-import { ask } from './commands/ask.ts';
-import { chat } from './commands/chat.ts';
-import { demo } from './commands/demo.ts';
-import { models } from './commands/models.ts';
-import { run } from './commands/run.ts';
-import { score } from './commands/score.ts';
-import { tokenize } from './commands/tokenize.ts';
-import { overview } from './options/help.ts';
-import { usage } from './options/option.ts';
-import { Interrupt } from './output/interrupt.ts';
-import { Reporter } from './output/reporter.ts';
-import manifest from './package.json' with { type: 'json' };
+import { enableCompileCache } from 'node:module';
 
-const commands: readonly Command[] = [ask, chat, run, tokenize, score, models, demo];
-const exitCodes = { failure: 1, usage: 2, interrupted: 130 } as const;
-
-async function main(args: readonly string[], reporter: Reporter): Promise<void> {
-  const [name, ...rest] = args;
-  if (name === '--version') return void process.stdout.write(`${manifest.version}\n`);
-  if (name === '--help' || name === '-h' || name === 'help') return void process.stdout.write(overview(commands));
-  const found = commands.find((known) => known.name === name);
-  if (!found) {
-    const names = commands.map((known) => known.name).join(', ');
-    throw usage(
-      name === undefined ? `no command; there are ${names}` : `unknown command "${name}"; there are ${names}`,
-    );
-  }
-  if (rest.includes('--help') || rest.includes('-h')) return void process.stdout.write(found.help);
-  const interrupt = new Interrupt();
-  interrupt.listen();
-  await found.run(rest, { reporter, interrupt });
-}
-
-/** Says what went wrong, in one line, and returns the exit code. */
-function report(error: unknown, reporter: Reporter): number {
-  const code = error instanceof LociError ? error.code : 'internal';
-  const said = error instanceof Error ? error.message : String(error);
-  const message = (code === 'aborted' && reporter.done !== '' ? `stopped ${reporter.done}` : said).replace(
-    /\s*\n\s*/g,
-    ' ',
-  );
-  reporter.document({ error: { code, message } });
-  reporter.error(`loci: ${message}`);
-  if (process.env['LOCI_DEBUG'] && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-  if (code === 'aborted') return exitCodes.interrupted;
-  return code === 'bad-option' ? exitCodes.usage : exitCodes.failure;
-}
-
-// A reader that goes away, such as `head`, has seen enough: there is nothing left to do and nothing to complain about.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : exitCodes.failure));
-}
-
-const args = process.argv.slice(2);
-const given = (option: string) => args.slice(0, args.includes('--') ? args.indexOf('--') : undefined).includes(option);
-const reporter = new Reporter({ json: given('--json'), quiet: given('--quiet') });
-try {
-  await main(args, reporter);
-} catch (error) {
-  process.exitCode = report(error, reporter);
-}
+// Before any other module is loaded: the cached code of them is what makes the start quick.
+enableCompileCache();
+const { program } = await import('./program.ts');
+await program(process.argv.slice(2));

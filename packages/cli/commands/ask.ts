@@ -12,8 +12,8 @@ const defaultMaxTokens = 256;
 
 /**
  * How a text and a question become one message. The question stands behind the text, so that other questions about it
- * find the text in the cache. Of eleven wordings tried on SmolLM2-135M-Instruct with three facts hidden in 500 to 3,700
- * tokens of a novel, this one finds the most; saying nothing at all about the text finds the least.
+ * find the text in the cache. Of 16 wordings tried on SmolLM2-135M-Instruct, greedy, with 3 to 6 facts hidden in 300 to
+ * 3,700 tokens of prose, this one found as many as any (23 of 27); the bare question often gets the text continued.
  */
 function message(text: string, question: string): string {
   return `${text.trim()}\n\nUse the text above to answer the question in one short sentence.\n\n${question.trim()}`;

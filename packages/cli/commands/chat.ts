@@ -44,6 +44,7 @@ async function talk(room: Room, { reporter, interrupt }: Context): Promise<void>
     } catch (error) {
       if (!(error instanceof LociError)) throw error;
       reporter.error(error.code === 'aborted' ? `(stopped ${reporter.done})` : error.message);
+      reporter.begin('', 0);
     }
     // A Ctrl-C during something that cannot be stopped, such as saving, is heeded behind it.
     if (interrupt.signal.aborted) throw new LociError('aborted', 'left the chat');

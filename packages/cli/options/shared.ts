@@ -15,7 +15,7 @@ export const modelOptions = {
 
 /** How tokens are chosen; without any of them the most likely one is. */
 export const samplingOptions = {
-  'max-tokens': whole('N', 'Tokens to generate at most', anyCount),
+  'max-tokens': whole('N', 'Tokens to generate at most (default 256; 1024 in a chat)', anyCount),
   temperature: number('T', '0 takes the most likely token (default 0)', { min: 0, max: 100 }),
   'top-k': whole('K', 'Draw from the K most likely tokens (default 0: all)', { min: 0, max: 2 ** 31 }),
   'top-p': number('P', 'Draw from the fewest tokens with probability P together (default 1)', { min: 0, max: 1 }),

@@ -24,7 +24,7 @@ export function bytes(n: number): string {
 
 /** A time as people say it: 850 ms, 26.2 s, 2 min 5 s. */
 export function duration(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 999.5) return `${Math.round(ms)} ms`;
   if (ms < 99_950) return `${significant(ms / 1000)} s`;
   const seconds = Math.round(ms / 1000);
   return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;

@@ -1,15 +1,20 @@
-import { styleText } from 'node:util';
-
 const redrawMs = 100;
 const plainMs = 5000;
 
+/** What a line needs of the stream it is written to. */
+export interface Screen {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
 /** One line about work under way: redrawn in place in a terminal, a line every few seconds elsewhere. */
 export class StatusLine {
-  readonly #stream: NodeJS.WriteStream;
+  readonly #stream: Screen;
   #notBefore = 0;
   #shown = false;
 
-  constructor(stream: NodeJS.WriteStream) {
+  constructor(stream: Screen) {
     this.#stream = stream;
   }
 
@@ -28,8 +33,8 @@ export class StatusLine {
       return;
     }
     // A line that wraps could not be taken back.
-    const line = text.slice(0, Math.max(0, this.#stream.columns - 1));
-    this.#stream.write(`\r\x1b[K${styleText('dim', line, { stream: this.#stream })}`);
+    const line = text.slice(0, (this.#stream.columns ?? 80) - 1);
+    this.#stream.write(`\r\x1b[K${line}`);
     this.#shown = true;
   }
 

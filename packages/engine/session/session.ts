@@ -1,3 +1,4 @@
+import type { PageFormat } from '@loci/kernels';
 import type { SegmentInput } from '../decoder/segment.ts';
 import type { Precision } from '../decoder/workspace.ts';
 import { LociError } from '../errors.ts';
@@ -36,6 +37,11 @@ export class Session {
     this.model = model;
     this.precision = precision;
     this.#sequence = sequence;
+  }
+
+  /** Number format of keys and values. */
+  get store(): PageFormat {
+    return this.#sequence.cache.pool.format;
   }
 
   /** Tokens whose keys and values are kept. */
@@ -85,7 +91,7 @@ export class Session {
   async score(prompt: Prompt, options: ReadOptions = {}): Promise<Scores> {
     const ids = this.model.idsOf(prompt);
     if (ids.length < 2) throw new LociError('bad-option', `a score needs at least 2 tokens, there are ${ids.length}`);
-    const sequence = this.model.newSequence(this.precision, this.#sequence.cache.pool.format);
+    const sequence = this.model.newSequence(this.precision, this.store);
     try {
       const input = { kind: 'ids', ids: ids.subarray(0, -1) } as const;
       const { losses } = await sequence.read(input, { targets: ids.subarray(1) }, options);
@@ -112,7 +118,7 @@ export class Session {
 
   /** The residual stream behind the last token of a prompt: after the embedding, every block and the final norm. */
   async hiddenStates(prompt: Prompt, options: ReadOptions = {}): Promise<readonly Float32Array[]> {
-    const sequence = this.model.newSequence(this.precision, this.#sequence.cache.pool.format);
+    const sequence = this.model.newSequence(this.precision, this.store);
     try {
       return (await sequence.read(this.#input(prompt), { hidden: true }, options)).hidden;
     } finally {
@@ -134,7 +140,7 @@ export class Session {
       const header: SnapshotHeader = {
         model: fingerprint,
         precision: this.precision,
-        format: this.#sequence.cache.pool.format,
+        format: this.store,
         layers: arch.layers.length,
         kvHeads: arch.kvHeads,
         headSize: arch.headSize,
