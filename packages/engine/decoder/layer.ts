@@ -71,7 +71,7 @@ export function recordAttention(encoder: Encoder, context: LayerContext, layer: 
 }
 
 /** One attention call per segment. They are independent: only what is split must be joined before it is merged. */
-function attendsOf({ arch, workspace: w, placed }: LayerContext, { index, shape }: Layer): Attend[] {
+function attendsOf({ arch, workspace: w, precision, placed }: LayerContext, { index, shape }: Layer): Attend[] {
   const { heads: h, kvHeads: g, headSize: d, attentionScale: scale } = arch;
   const slots = placed.map(({ segment, n }) => segment.cache.slotsOf(index) + n);
   const partials = placed.map(({ n }, i) => partialFloats(n, h, d, slots[i] ?? 0));
@@ -93,6 +93,7 @@ function attendsOf({ arch, workspace: w, placed }: LayerContext, { index, shape 
       scale,
       window: shape.window,
       format: segment.cache.pool.format,
+      mayRound: precision === 'int8',
       partials: mine,
       join: i === placed.length - 1,
     };

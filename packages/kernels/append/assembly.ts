@@ -1,6 +1,6 @@
 import { address, int, take } from '../assembly/args';
 import { floatToHalf } from '../assembly/simd';
-import { F16, F32, pageOf, SLOTS, slotK, slotV, Q8, scaleK, scaleV } from './page.assembly';
+import { F16, F32, minimaK, pageOf, scalesK, scalesV, slotBytesK, slotBytesV, slotK, SLOTS, slotV } from './page.assembly';
 
 /**
  * Writes the keys and values of n tokens into the pages of every key/value head, behind the slots that are used.
@@ -24,13 +24,12 @@ export function append(args: usize, counter: usize): void {
       const slot = index & (SLOTS - 1);
       const row = (<usize>t * heads + head) * rowBytes;
       store<i32>(page + (<usize>slot << 2), load<i32>(positions + (<usize>t << 2)));
-      const k = slotK(page, d, slot, format);
-      const v = slotV(page, d, slot, format);
-      if (format == F32) writeFloats(keys + row, values + row, d, k, v);
-      else if (format == F16) writeHalves(keys + row, values + row, d, k, v);
+      if (format == F32) writeFloats(keys + row, values + row, d, slotK(page, slot, format), slotV(page, d, slot, format));
+      else if (format == F16) writeHalves(keys + row, values + row, d, slotK(page, slot, format), slotV(page, d, slot, format));
       else {
-        store<f32>(scaleK(page, d, slot), writeBytes(keys + row, d, k, SLOTS));
-        store<f32>(scaleV(page, d, slot), writeBytes(values + row, d, v, 1));
+        const at = <usize>slot << 2;
+        writeKeyBytes(keys + row, d, slotBytesK(page, slot), scalesK(page, d) + at, minimaK(page, d) + at);
+        store<f32>(scalesV(page, d) + at, writeValueBytes(values + row, d, slotBytesV(page, d, slot)));
       }
     }
   }
@@ -58,13 +57,32 @@ export function append(args: usize, counter: usize): void {
   if (!sound) store<u16>(k, <u16>floatToHalf(NaN));
 }
 
-/** Symmetric bytes with one scale, `stride` apart; returns the scale. */
-function writeBytes(x: usize, d: i32, out: usize, stride: usize): f32 {
+/** Seven bits between the smallest and the largest channel. */
+function writeKeyBytes(x: usize, d: i32, out: usize, scale: usize, minimum: usize): void {
+  let low: f32 = Infinity;
+  let high: f32 = -Infinity;
+  for (let c: usize = 0; c < <usize>d; c++) {
+    const value = load<f32>(x + (c << 2));
+    low = min<f32>(low, value);
+    high = max<f32>(high, value);
+  }
+  const range = high - low;
+  const inverse: f32 = range > 1e-36 ? <f32>127 / range : 0;
+  for (let c: usize = 0; c < <usize>d; c++) {
+    const level = nearest<f32>((load<f32>(x + (c << 2)) - low) * inverse);
+    store<u8>(out + ((c & ~3) << 5) + (c & 3), <u8>level);
+  }
+  store<f32>(scale, range / 127);
+  store<f32>(minimum, low);
+}
+
+/** Symmetric bytes, 4 apart; returns their scale. */
+function writeValueBytes(x: usize, d: i32, out: usize): f32 {
   let largest: f32 = 0;
   for (let c: usize = 0; c < <usize>d; c++) largest = max<f32>(largest, abs<f32>(load<f32>(x + (c << 2))));
   const inverse: f32 = largest > 1e-36 ? <f32>127 / largest : 0;
   for (let c: usize = 0; c < <usize>d; c++) {
-    store<i8>(out + c * stride, <i8>nearest<f32>(load<f32>(x + (c << 2)) * inverse));
+    store<i8>(out + (c << 2), <i8>nearest<f32>(load<f32>(x + (c << 2)) * inverse));
   }
   return largest / 127;
 }

@@ -7,7 +7,7 @@ export const pageSlots = 32;
 export const pageFormats = ['f32', 'f16', 'q8'] as const;
 export type PageFormat = (typeof pageFormats)[number];
 
-/** Bytes of one page of one head: positions, keys, values and, with 8 bits, a scale per slot of each. */
+/** Bytes of one page of one head: positions, keys, values and, with 8 bits, two numbers per key and one per value. */
 export function pageBytes(format: PageFormat, d: number): number {
   const elements = 2 * d * pageSlots;
   switch (format) {
@@ -16,7 +16,7 @@ export function pageBytes(format: PageFormat, d: number): number {
     case 'f16':
       return 128 + 2 * elements;
     case 'q8':
-      return 128 + elements + 256;
+      return 128 + elements + 384;
   }
 }
 

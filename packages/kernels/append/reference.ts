@@ -1,28 +1,28 @@
 import type { PageFormat } from './index.ts';
 
-/** One row of keys or values in the form that a page holds it: the numbers stand for `scale · number`. */
+/** One row of keys or values in the form that a page holds it: the numbers stand for `scale · number + minimum`. */
 export interface Stored {
   readonly numbers: Float64Array;
   readonly scale: number;
+  readonly minimum: number;
 }
 
 /**
  * What a page of this format keeps of a row of float32: the numbers as they are; half precision, rounded to nearest even
- * and held within ±65504; or whole numbers from −127 to 127 with one float32 scale, the largest magnitude over 127.
+ * and held within ±65504; or whole numbers: of a key from 0 to 127 between its smallest and its largest channel, of a
+ * value from −127 to 127 with the largest magnitude at 127.
  */
-export function stored(format: PageFormat, row: ArrayLike<number>): Stored {
+export function stored(format: PageFormat, row: ArrayLike<number>, part: 'key' | 'value'): Stored {
   const x = Float64Array.from(row);
-  switch (format) {
-    case 'f32':
-      return { numbers: x, scale: 1 };
-    case 'f16':
-      return { numbers: x.map((value) => Math.f16round(Math.max(-65504, Math.min(65504, value)))), scale: 1 };
-    case 'q8': {
-      const largest = x.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-      // Rows below 10⁻³⁶ are zero for every purpose; their inverse would not be a float32.
-      const scale = largest / 127;
-      const numbers = x.map((value) => (largest > 1e-36 ? Math.round(value / scale) : 0));
-      return { numbers, scale: Math.fround(scale) };
-    }
+  if (format === 'f32') return { numbers: x, scale: 1, minimum: 0 };
+  if (format === 'f16') {
+    return { numbers: x.map((value) => Math.f16round(Math.max(-65504, Math.min(65504, value)))), scale: 1, minimum: 0 };
   }
+  const low = x.reduce((least, value) => Math.min(least, value), Number.POSITIVE_INFINITY);
+  const high = x.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
+  const minimum = part === 'key' ? low : 0;
+  const range = part === 'key' ? high - low : Math.max(-low, high);
+  // A range below 10⁻³⁶ is none for every purpose; its inverse would not be a float32.
+  const numbers = x.map((value) => (range > 1e-36 ? Math.round((value - minimum) / (range / 127)) : 0));
+  return { numbers, scale: Math.fround(range / 127), minimum };
 }

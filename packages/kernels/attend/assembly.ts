@@ -1,8 +1,16 @@
 // Attention of a block of queries over the pages of one key/value head. A page is unpacked to floats once for all
 // queries and all query heads that share it; the softmax is accumulated page by page (max, denominator, output).
-import { F16, F32, keysOf, pageOf, scaleK, scaleV, SLOTS, valuesOf } from '../append/page.assembly';
+import { F16, F32, keysOf, minimaK, pageOf, Q8, scalesK, scalesV, SLOTS, valuesOf } from '../append/page.assembly';
 import { address, float, int, take } from '../assembly/args';
-import { exp, halfToFloat, largest, madd, sum } from '../assembly/simd';
+import { exp, halfToFloat, larger, largest, madd, sum } from '../assembly/simd';
+import {
+  accumulateIntegers,
+  packHalfKeys,
+  packHalfValues,
+  packQuery,
+  packWeights,
+  scoreIntegers,
+} from './integer.assembly';
 
 // @ts-ignore: decorator
 @inline const NONE: f32 = -Infinity;
@@ -10,7 +18,8 @@ import { exp, halfToFloat, largest, madd, sum } from '../assembly/simd';
 /**
  * Arguments: 0 queries [n, h, d], 1 n, 2 h, 3 g, 4 d, 5 heads [g] of { page table, used slots before these n },
  * 6 positions [n], 7 out [n, h, d], 8 scale, 9 window (a key is seen when position − key position < window; 0: all),
- * 10 store, 11 tokens a tile, 12 pages a split (0: no split), 13 splits, 14 partials [n, h, splits, d + 2].
+ * 10 store, 11 tokens a tile, 12 pages a split (0: no split), 13 splits, 14 partials [n, h, splits, d + 2],
+ * 15 whether products may be taken in integers.
  */
 export function attend(args: usize, counter: usize, scratch: usize): void {
   const q = address(args, 0);
@@ -28,8 +37,11 @@ export function attend(args: usize, counter: usize, scratch: usize): void {
   const splitPages = int(args, 12);
   const splits = int(args, 13);
   const partials = address(args, 14);
+  const mayRound = int(args, 15) != 0;
 
   const group = h / g;
+  // Making bytes of a page of halves pays when many rows share it.
+  const integers = mayRound && (format == Q8 || (format == F16 && n * group >= 16));
   const tiles = (n + tokens - 1) / tokens;
   const items = g * tiles * splits;
   const rowBytes = <usize>d << 2;
@@ -40,6 +52,14 @@ export function attend(args: usize, counter: usize, scratch: usize): void {
   const state = p + (<usize>(most * SLOTS) << 2); // [rows] of { max, denominator }
   const kFloats = state + (<usize>most << 3);
   const vFloats = kFloats + <usize>SLOTS * rowBytes;
+  // In integers: a page made of bytes where there are floats otherwise, and the rows of queries and weights behind it.
+  const kBytes = kFloats;
+  const vBytes = kBytes + <usize>(d * SLOTS);
+  const pageScales = vBytes + <usize>(d * SLOTS); // of keys, minima of keys, of values: [3][32]
+  const qBytes = vFloats + <usize>SLOTS * rowBytes;
+  const qMeta = qBytes + <usize>(most * d);
+  const pBytes = qMeta + (<usize>most << 3);
+  const pScales = pBytes + <usize>(most * SLOTS);
 
   for (let item = take(counter); item < items; item = take(counter)) {
     const head = item % g;
@@ -62,6 +82,10 @@ export function attend(args: usize, counter: usize, scratch: usize): void {
       store<f32>(state + (<usize>r << 3), 0, 4);
     }
 
+    if (integers) {
+      for (let r = 0; r < padded; r++) packQuery(qs + <usize>r * rowBytes, d, qBytes + <usize>(r * d), qMeta + (<usize>r << 3));
+    }
+
     const entry = heads + (<usize>head << 3);
     const table = <usize>load<u32>(entry);
     const used = load<i32>(entry, 4) + n;
@@ -79,19 +103,37 @@ export function attend(args: usize, counter: usize, scratch: usize): void {
       if (window && newest <= firstQuery - window) continue;
       let k = keysOf(at);
       let v = valuesOf(at, d, format);
-      if (format != F32) {
+      let vScales = scalesV(at, d);
+      if (integers) {
+        let kScales = scalesK(at, d);
+        let kMinima = minimaK(at, d);
+        if (format == F16) {
+          kScales = pageScales;
+          kMinima = pageScales + 128;
+          vScales = pageScales + 256;
+          packHalfKeys(k, d, kBytes, kScales, kMinima);
+          packHalfValues(v, d, vBytes, vScales);
+          k = kBytes;
+          v = vBytes;
+        }
+        for (let r = 0; r < padded; r += 4) {
+          scoreIntegers(qBytes + <usize>(r * d), qMeta + (<usize>r << 3), k, kScales, kMinima, d, p + (<usize>r << 7));
+        }
+      } else {
         if (format == F16) {
           unpackHalves(k, d * SLOTS, kFloats);
           restoreNaN(kFloats);
           unpackHalves(v, d * SLOTS, vFloats);
-        } else {
-          unpackKeys(k, d, scaleK(at, d, 0), kFloats);
-          unpackValues(v, d, scaleV(at, d, 0), vFloats);
+        } else if (format == Q8) {
+          unpackKeys(k, d, scalesK(at, d), minimaK(at, d), kFloats);
+          unpackValues(v, d, vScales, vFloats);
         }
-        k = kFloats;
-        v = vFloats;
+        if (format != F32) {
+          k = kFloats;
+          v = vFloats;
+        }
+        for (let r = 0; r < padded; r += 4) score(qs + <usize>r * rowBytes, k, d, p + (<usize>r << 7));
       }
-      for (let r = 0; r < padded; r += 4) score(qs + <usize>r * rowBytes, k, d, p + (<usize>r << 7));
       const masked = count < SLOTS || newest > firstQuery || (window && oldest <= lastQuery - window);
       if (masked) {
         for (let r = 0; r < rows; r++) {
@@ -101,7 +143,17 @@ export function attend(args: usize, counter: usize, scratch: usize): void {
       for (let r = 0; r < rows; r++) {
         soften(p + (<usize>r << 7), state + (<usize>r << 3), o + <usize>r * rowBytes, d);
       }
-      for (let r = 0; r < padded; r += 4) accumulate(p + (<usize>r << 7), v, count, d, o + <usize>r * rowBytes);
+      if (integers) {
+        for (let r = 0; r < padded; r++) {
+          const scale = packWeights(p + (<usize>r << 7), vScales, pBytes + (<usize>r << 5));
+          store<f32>(pScales + (<usize>r << 2), scale);
+        }
+        for (let r = 0; r < padded; r += 4) {
+          accumulateIntegers(pBytes + (<usize>r << 5), pScales + (<usize>r << 2), v, d, o + <usize>r * rowBytes);
+        }
+      } else {
+        for (let r = 0; r < padded; r += 4) accumulate(p + (<usize>r << 7), v, count, d, o + <usize>r * rowBytes);
+      }
     }
 
     for (let r = 0; r < rows; r++) {
@@ -167,14 +219,12 @@ function mask(p: usize, page: usize, count: i32, position: i32, window: i32): vo
 /** One step of the running softmax: scores become weights relative to the new maximum, and what stood before is rescaled. */
 function soften(p: usize, state: usize, o: usize, d: i32): void {
   let top = v128.load(p);
-  for (let s: usize = 16; s < 128; s += 16) top = f32x4.max(top, v128.load(p + s));
+  for (let s: usize = 16; s < 128; s += 16) top = larger(v128.load(p + s), top);
   const before = load<f32>(state);
-  const m = max<f32>(before, largest(top));
-  if (m == NONE) {
-    for (let s: usize = 0; s < 128; s += 16) v128.store(p + s, f32x4.splat(0));
-    return;
-  }
-  const mm = f32x4.splat(m);
+  const seen = largest(top);
+  const m = seen > before ? seen : before;
+  // Where nothing is seen every weight is 0, and a NaN among the scores still shows.
+  const mm = f32x4.splat(m == NONE ? 0 : m);
   let total = f32x4.splat(0);
   for (let s: usize = 0; s < 128; s += 16) {
     const e = exp(f32x4.sub(v128.load(p + s), mm));
@@ -246,37 +296,39 @@ function restoreNaN(k: usize): void {
   }
 }
 
-/** 16 bytes as floats, four vectors of them, each multiplied by its scale. */
-// @ts-ignore: decorator
-@inline function unpackSixteen(x: usize, s0: v128, s1: v128, s2: v128, s3: v128, out: usize): void {
-  const v = v128.load(x);
-  const low = i16x8.extend_low_i8x16_s(v);
-  const high = i16x8.extend_high_i8x16_s(v);
-  v128.store(out, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(low)), s0));
-  v128.store(out, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(low)), s1), 16);
-  v128.store(out, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(high)), s2), 32);
-  v128.store(out, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(high)), s3), 48);
-}
-
-function unpackKeys(x: usize, d: i32, scales: usize, out: usize): void {
-  for (let half: usize = 0; half < 2; half++) {
-    const s = scales + (half << 6);
-    const s0 = v128.load(s), s1 = v128.load(s, 16), s2 = v128.load(s, 32), s3 = v128.load(s, 48);
-    for (let c = 0; c < d; c++) {
-      unpackSixteen(x + (<usize>c << 5) + (half << 4), s0, s1, s2, s3, out + (<usize>c << 7) + (half << 6));
+/** Keys [d / 4][32][4] as floats [d][32]. */
+function unpackKeys(x: usize, d: i32, scales: usize, minima: usize, out: usize): void {
+  const low = i32x4.splat(255);
+  for (let c = 0; c < d; c += 4) {
+    for (let s: usize = 0; s < 128; s += 16) {
+      const v = v128.load(x + s);
+      const scale = v128.load(scales + s);
+      const minimum = v128.load(minima + s);
+      v128.store(out + s, madd(f32x4.convert_i32x4_s(v128.and(v, low)), scale, minimum));
+      v128.store(out + s, madd(f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(v, 8), low)), scale, minimum), 128);
+      v128.store(out + s, madd(f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(v, 16), low)), scale, minimum), 256);
+      v128.store(out + s, madd(f32x4.convert_i32x4_s(i32x4.shr_u(v, 24)), scale, minimum), 384);
     }
+    x += 128;
+    out += 512;
   }
 }
 
-/** d is a multiple of 16. */
+/** Values [8][d][4] as floats [32][d]. */
 function unpackValues(x: usize, d: i32, scales: usize, out: usize): void {
-  for (let slot: usize = 0; slot < <usize>SLOTS; slot++) {
-    const s = v128.load32_splat(scales + (slot << 2));
-    for (let c = 0; c < d; c += 16) {
-      unpackSixteen(x, s, s, s, s, out);
-      x += 16;
-      out += 64;
+  const row = <usize>d << 2;
+  for (let s: usize = 0; s < 128; s += 16) {
+    const s0 = v128.load32_splat(scales + s), s1 = v128.load32_splat(scales + s, 4);
+    const s2 = v128.load32_splat(scales + s, 8), s3 = v128.load32_splat(scales + s, 12);
+    for (let c: usize = 0; c < row; c += 16) {
+      const v = v128.load(x + c);
+      v128.store(out + c, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(i32x4.shl(v, 24), 24)), s0));
+      v128.store(out + row + c, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(i32x4.shl(v, 16), 24)), s1));
+      v128.store(out + 2 * row + c, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(i32x4.shl(v, 8), 24)), s2));
+      v128.store(out + 3 * row + c, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(v, 24)), s3));
     }
+    x += row;
+    out += 4 * row;
   }
 }
 

@@ -116,6 +116,52 @@ describe.each(builds)('%s build', (build) => {
     });
   });
 
+  describe.each(['f16', 'q8'] as const)('products in integers over %s pages', (format) => {
+    test('stay within the rounding of queries, keys, weights and values', () => {
+      const cases = fc.tuple(fc.record({ ...shapes, fill: fc.constant('normal' as const) }), somePlace);
+      fc.assert(
+        fc.property(cases, ([shape, place]) => {
+          const one = problem({ ...shape, ...place, format });
+          const { values } = expectedAttention(one);
+          const result = runAttend(machine, one, 0, one.n, mostSlots(one), true);
+          // A query's and a key's steps are 1/127 of a range of some 3 deviations: scores move by a few hundredths, and
+          // with them weights by a few per cent. Weights themselves have steps of 1/127 of the largest of their page.
+          expect(rootMeanSquare(result.map((value, i) => value - (values[i] ?? 0)))).toBeLessThan(0.03);
+          const worst = result.reduce((most, value, i) => Math.max(most, Math.abs(value - (values[i] ?? 0))), 0);
+          expect(worst).toBeLessThan(0.25);
+        }),
+        { numRuns: 40 },
+      );
+    });
+
+    test('give a token the same bits in any tile that takes them', () => {
+      const one = problem({ ...long, format, n: 50, mostUsed: 100, d: 64 });
+      const row = one.h * one.d;
+      const whole = runAttend(machine, one, 0, 50, mostSlots(one), true);
+      for (const [from, to] of [
+        [0, 33],
+        [17, 50],
+        [20, 44],
+      ] as const) {
+        expectSame(runAttend(machine, one, from, to, mostSlots(one), true), whole.subarray(from * row, to * row));
+      }
+    });
+
+    test('are exact where rounding is: one key is all of the answer', () => {
+      const one = problem({ ...long, format, n: 20, mostUsed: 0, window: 1, d: 64 });
+      const { values } = expectedAttention(one);
+      const result = runAttend(machine, one, 0, 20, 20, true);
+      expectClose(result, values, (i) => 0.01 * Math.abs(values[i] ?? 0) + 0.02);
+    });
+
+    test('do not hide a NaN, nor take one from slots that were never written', () => {
+      const one = problem({ ...long, format, n: 20, mostUsed: 40, d: 64 });
+      expect(runAttend(machine, one, 0, 20, mostSlots(one), true).every(Number.isFinite)).toBe(true);
+      const spoiled = runAttend(machine, poisoned(one, 'key', 0), 0, 20, mostSlots(one), true);
+      for (let t = 0; t < 20; t++) expect(spoiled[t * one.h * one.d]).toBeNaN();
+    });
+  });
+
   test('every half is the number it stands for', () => {
     // One key is all that a query sees, so that the result is the value. 31 × 1024 finite halves of each sign.
     const d = 256;
@@ -147,6 +193,10 @@ describe.each(builds)('%s build', (build) => {
     expectClose(runAttend(machine, sharp), values, () => 1e-6);
   });
 });
+
+function rootMeanSquare(values: Float32Array): number {
+  return Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length);
+}
 
 /** The same problem with a NaN in channel 5 of head 0's query of token `slot`, or of its slot's key or value. */
 function poisoned(one: Problem, where: 'query' | 'key' | 'value', slot: number): Problem {

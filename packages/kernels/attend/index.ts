@@ -18,6 +18,8 @@ export interface Attend {
   /** A key is seen when query position − key position < window; 0 means all. */
   readonly window: number;
   readonly format: PageFormat;
+  /** Whether queries, keys, weights and values may be rounded to 7 or 8 bits for their products. */
+  readonly mayRound: boolean;
   /** Room for `partialFloats` floats. */
   readonly partials: number;
   readonly join?: boolean;
@@ -42,7 +44,7 @@ export function partialFloats(n: number, h: number, d: number, slots: number): n
 /** Bytes of scratch a thread needs. */
 export function attendScratch(h: number, g: number, d: number): number {
   const rows = Math.ceil((tileTokens(h / g) * (h / g)) / 4) * 4;
-  return rows * (2 * d + pageSlots + 2) * 4 + 2 * pageSlots * d * 4;
+  return rows * (2 * d + pageSlots + 2) * 4 + 2 * pageSlots * d * 4 + rows * (d + 8 + pageSlots + 4);
 }
 
 function tileTokens(group: number): number {
@@ -71,6 +73,7 @@ export function attend(a: Attend): Command {
     splits > 1 ? splitPages : 0,
     splits,
     a.partials,
+    a.mayRound ? 1 : 0,
   ];
   return command('attend', words, a.join);
 }

@@ -1,5 +1,5 @@
 import { address, float, int, take } from '../assembly/args';
-import { sum } from '../assembly/simd';
+import { rounded, sum } from '../assembly/simd';
 
 /**
  * Quantises `count` floats (a multiple of 32) to bytes with a scale per 32: q = round(x / scale), scale = max|x| / 127.
@@ -13,7 +13,8 @@ export function quantizeRow(x: usize, count: i32, q: usize, meta: usize): void {
       max<f32>(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)),
       max<f32>(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3)),
     );
-    const scale = a / 127;
+    // Not finite, not even zero times something, where a number of the group is not.
+    const scale = a / 127 + (a - a);
     // A group so small that 127 / a overflows is zero for every purpose.
     const inverse = f32x4.splat(a > 1e-36 ? <f32>127 / a : a == a ? 0 : a);
     const first = packSixteen(x, inverse, q);
@@ -31,10 +32,10 @@ export function quantizeRow(x: usize, count: i32, q: usize, meta: usize): void {
 /** Rounds 16 scaled floats to bytes and returns their sum. */
 // @ts-ignore: decorator
 @inline function packSixteen(x: usize, inverse: v128, q: usize): i32 {
-  const i0 = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x), inverse)));
-  const i1 = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x, 16), inverse)));
-  const i2 = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x, 32), inverse)));
-  const i3 = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x, 48), inverse)));
+  const i0 = rounded(f32x4.mul(v128.load(x), inverse));
+  const i1 = rounded(f32x4.mul(v128.load(x, 16), inverse));
+  const i2 = rounded(f32x4.mul(v128.load(x, 32), inverse));
+  const i3 = rounded(f32x4.mul(v128.load(x, 48), inverse));
   v128.store(q, i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(i0, i1), i16x8.narrow_i32x4_s(i2, i3)));
   const s = i32x4.add(i32x4.add(i0, i1), i32x4.add(i2, i3));
   return i32x4.extract_lane(s, 0) + i32x4.extract_lane(s, 1) + i32x4.extract_lane(s, 2) + i32x4.extract_lane(s, 3);

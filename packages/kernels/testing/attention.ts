@@ -73,7 +73,14 @@ function asStored(format: PageFormat, d: number, slots: readonly Slot[]): Slot[]
  * Attention of the tokens from `from` to `to`, [to − from, h, d]. `slots` is what the caller says a head uses at most,
  * which decides whether the keys are split.
  */
-export function runAttend(machine: Machine, p: Problem, from = 0, to = p.n, slots = mostSlots(p)): Float32Array {
+export function runAttend(
+  machine: Machine,
+  p: Problem,
+  from = 0,
+  to = p.n,
+  slots = mostSlots(p),
+  mayRound = false,
+): Float32Array {
   const { h, g, d } = p;
   const n = to - from;
   const heads = p.heads.map(({ used, slots }) => ({ used: used + from, slots }));
@@ -85,7 +92,7 @@ export function runAttend(machine: Machine, p: Problem, from = 0, to = p.n, slot
     positions: machine.input(p.positions.subarray(from, to)),
     heads: placeHeads(machine, p.format, d, heads, random(n)),
     partials: machine.output(4 * partialFloats(n, h, d, slots)),
-    ...{ n, slots, out },
+    ...{ n, slots, out, mayRound },
   };
   machine.run([attend(call), ...(mergeSplits(call) ? [mergeSplits(call)!] : [])], attendScratch(h, g, d));
   return machine.floats(out, n * h * d);

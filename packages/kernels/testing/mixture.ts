@@ -89,7 +89,7 @@ export function mixture(room: Room, seed: number, n: number, past: number, forma
   ];
   const [normed, mixedBytes, inner] = [bytes(width), bytes(width), bytes(hidden)];
   const attention = {
-    ...{ queries: q, out: mixed, n, h, g, d, heads, slots, positions, scale: 0.2, window: 0, format },
+    ...{ queries: q, out: mixed, n, h, g, d, heads, slots, positions, scale: 0.2, window: 0, format, mayRound: true },
     partials: place(partialFloats(n, h, d, slots)),
   };
   const turn = { n, d, rotated: d, cos, sin };

@@ -16,8 +16,8 @@ export function encodePage(format: PageFormat, d: number, slots: readonly Slot[]
   const at = places(format, d);
   for (const [slot, { position, key, value }] of slots.entries()) {
     view.setInt32(4 * slot, position, true);
-    const k = stored(format, key);
-    const v = stored(format, value);
+    const k = stored(format, key, 'key');
+    const v = stored(format, value, 'value');
     for (let c = 0; c < d; c++) {
       put(view, format, at.key(slot, c), k, c);
       put(view, format, at.value(slot, c), v, c);
@@ -26,6 +26,7 @@ export function encodePage(format: PageFormat, d: number, slots: readonly Slot[]
     if (format === 'f16' && !sound) view.setFloat16(at.key(slot, 0), Number.NaN, true);
     if (format !== 'q8') continue;
     view.setFloat32(at.keyScale(slot), k.scale, true);
+    view.setFloat32(at.keyMinimum(slot), k.minimum, true);
     view.setFloat32(at.valueScale(slot), v.scale, true);
   }
   return page;
@@ -38,10 +39,11 @@ export function decodePage(format: PageFormat, d: number, page: Uint8Array, coun
   return Array.from({ length: count }, (_, slot) => {
     const scaleOf = (address: number) => (format === 'q8' ? view.getFloat32(address, true) : 1);
     const keyScale = scaleOf(at.keyScale(slot));
+    const minimum = format === 'q8' ? view.getFloat32(at.keyMinimum(slot), true) : 0;
     const valueScale = scaleOf(at.valueScale(slot));
     return {
       position: view.getInt32(4 * slot, true),
-      key: Float64Array.from({ length: d }, (_, c) => keyScale * get(view, format, at.key(slot, c))),
+      key: Float64Array.from({ length: d }, (_, c) => keyScale * get(view, format, at.key(slot, c)) + minimum),
       value: Float64Array.from({ length: d }, (_, c) => valueScale * get(view, format, at.value(slot, c))),
     };
   });
@@ -67,17 +69,20 @@ export function placeHeads(
   return room.input(Int32Array.from(entries));
 }
 
-/** Byte offsets inside a page: positions [32], keys [d][32], values [32][d], and with 8 bits a scale per slot of each. */
+/** Byte offsets inside a page, as `page.assembly.ts` states them. */
 function places(format: PageFormat, d: number) {
   const size = format === 'f32' ? 4 : format === 'f16' ? 2 : 1;
   const keys = 4 * pageSlots;
   const values = keys + size * pageSlots * d;
   const scales = values + size * pageSlots * d;
+  const bytes = format === 'q8';
   return {
-    key: (slot: number, c: number) => keys + size * (c * pageSlots + slot),
-    value: (slot: number, c: number) => values + size * (slot * d + c),
+    key: (slot: number, c: number) =>
+      keys + (bytes ? (c & ~3) * pageSlots + 4 * slot + (c & 3) : size * (c * pageSlots + slot)),
+    value: (slot: number, c: number) => values + (bytes ? (slot & ~3) * d + 4 * c + (slot & 3) : size * (slot * d + c)),
     keyScale: (slot: number) => scales + 4 * slot,
-    valueScale: (slot: number) => scales + 4 * (pageSlots + slot),
+    keyMinimum: (slot: number) => scales + 4 * (pageSlots + slot),
+    valueScale: (slot: number) => scales + 4 * (2 * pageSlots + slot),
   };
 }
 
