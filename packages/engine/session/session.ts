@@ -29,8 +29,11 @@ export class Session {
   readonly model: Model;
   readonly precision: Precision;
   readonly #sequence: Sequence;
-  /** Logits behind the last token of the sequence, where they are known. */
-  #logits: Float32Array | undefined;
+  /**
+   * Logits behind the first `length` tokens of the sequence. Asked again, the same prompt gets the very same ones:
+   * reading its last token alone would round differently, and a seed would no longer fix the text.
+   */
+  #known: { readonly length: number; readonly logits: Float32Array } | undefined;
   #busy = false;
 
   constructor(model: Model, precision: Precision, sequence: Sequence) {
@@ -73,7 +76,6 @@ export class Session {
       this.#checkRoom(prompt);
       return yield* generate(this.#sequence, this.model.tokenizer, prefill, options);
     } finally {
-      this.#logits = undefined;
       this.#busy = false;
     }
   }
@@ -129,7 +131,7 @@ export class Session {
   /** A session that goes on from here by itself; pages are shared until one of the two writes to them. */
   fork(): Session {
     const fork = new Session(this.model, this.precision, this.#sequence.fork());
-    fork.#logits = this.#logits;
+    fork.#known = this.#known;
     return fork;
   }
 
@@ -173,16 +175,19 @@ export class Session {
     if (promptTokens === 0) throw new LociError('bad-option', 'the prompt is empty');
     this.#checkLength(promptTokens);
     let reusedTokens = input.kind === 'ids' ? this.#sequence.commonPrefix(input.ids) : 0;
-    const known = reusedTokens === promptTokens && this.#sequence.length === promptTokens ? this.#logits : undefined;
+    const known = reusedTokens === promptTokens && this.#known?.length === promptTokens ? this.#known : undefined;
     // The last token is read again where its logits are not known.
     if (reusedTokens === promptTokens && !known) reusedTokens--;
     this.#sequence.truncate(reusedTokens);
-    this.#logits = known;
-    if (!this.#logits) {
-      const rest: SegmentInput = input.kind === 'ids' ? { kind: 'ids', ids: input.ids.subarray(reusedTokens) } : input;
-      this.#logits = (await this.#sequence.read(rest, {}, options)).logits;
-    }
-    return { logits: this.#logits, promptTokens, reusedTokens, prefillMs: performance.now() - started };
+    this.#known = known ?? { length: promptTokens, logits: await this.#readRest(input, reusedTokens, options) };
+    return { logits: this.#known.logits, promptTokens, reusedTokens, prefillMs: performance.now() - started };
+  }
+
+  async #readRest(input: SegmentInput, from: number, options: ReadOptions): Promise<Float32Array> {
+    // What is known holds for the tokens that were there: it must not outlive a reading that fails half-way.
+    this.#known = undefined;
+    const rest: SegmentInput = input.kind === 'ids' ? { kind: 'ids', ids: input.ids.subarray(from) } : input;
+    return (await this.#sequence.read(rest, {}, options)).logits;
   }
 
   async #scoreBehind(
