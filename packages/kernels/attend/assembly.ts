@@ -3,14 +3,7 @@
 import { F16, F32, keysOf, minimaK, pageOf, Q8, scalesK, scalesV, SLOTS, valuesOf } from '../append/page.assembly';
 import { address, float, int, take } from '../assembly/args';
 import { exp, halfToFloat, larger, largest, madd, sum } from '../assembly/simd';
-import {
-  accumulateIntegers,
-  packHalfKeys,
-  packHalfValues,
-  packQuery,
-  packWeights,
-  scoreIntegers,
-} from './integer.assembly';
+import { accumulateIntegers, packQuery, packWeights, scoreIntegers } from './integer.assembly';
 
 // @ts-ignore: decorator
 @inline const NONE: f32 = -Infinity;
@@ -19,7 +12,7 @@ import {
  * Arguments: 0 queries [n, h, d], 1 n, 2 h, 3 g, 4 d, 5 heads [g] of { page table, used slots before these n },
  * 6 positions [n], 7 out [n, h, d], 8 scale, 9 window (a key is seen when position − key position < window; 0: all),
  * 10 store, 11 tokens a tile, 12 pages a split (0: no split), 13 splits, 14 partials [n, h, splits, d + 2],
- * 15 whether products may be taken in integers.
+ * 15 whether products over 8-bit pages may be taken in integers.
  */
 export function attend(args: usize, counter: usize, scratch: usize): void {
   const q = address(args, 0);
@@ -40,8 +33,7 @@ export function attend(args: usize, counter: usize, scratch: usize): void {
   const mayRound = int(args, 15) != 0;
 
   const group = h / g;
-  // Making bytes of a page of halves pays when many rows share it.
-  const integers = mayRound && (format == Q8 || (format == F16 && n * group >= 16));
+  const integers = mayRound && format == Q8;
   const tiles = (n + tokens - 1) / tokens;
   const items = g * tiles * splits;
   const rowBytes = <usize>d << 2;
@@ -52,10 +44,7 @@ export function attend(args: usize, counter: usize, scratch: usize): void {
   const state = p + (<usize>(most * SLOTS) << 2); // [rows] of { max, denominator }
   const kFloats = state + (<usize>most << 3);
   const vFloats = kFloats + <usize>SLOTS * rowBytes;
-  // In integers: a page made of bytes where there are floats otherwise, and the rows of queries and weights behind it.
-  const kBytes = kFloats;
-  const vBytes = kBytes + <usize>(d * SLOTS);
-  const pageScales = vBytes + <usize>(d * SLOTS); // of keys, minima of keys, of values: [3][32]
+  // In integers: the rows of queries and of weights as bytes with their scales.
   const qBytes = vFloats + <usize>SLOTS * rowBytes;
   const qMeta = qBytes + <usize>(most * d);
   const pBytes = qMeta + (<usize>most << 3);
@@ -103,19 +92,10 @@ export function attend(args: usize, counter: usize, scratch: usize): void {
       if (window && newest <= firstQuery - window) continue;
       let k = keysOf(at);
       let v = valuesOf(at, d, format);
-      let vScales = scalesV(at, d);
+      const vScales = scalesV(at, d);
       if (integers) {
-        let kScales = scalesK(at, d);
-        let kMinima = minimaK(at, d);
-        if (format == F16) {
-          kScales = pageScales;
-          kMinima = pageScales + 128;
-          vScales = pageScales + 256;
-          packHalfKeys(k, d, kBytes, kScales, kMinima);
-          packHalfValues(v, d, vBytes, vScales);
-          k = kBytes;
-          v = vBytes;
-        }
+        const kScales = scalesK(at, d);
+        const kMinima = minimaK(at, d);
         for (let r = 0; r < padded; r += 4) {
           scoreIntegers(qBytes + <usize>(r * d), qMeta + (<usize>r << 3), k, kScales, kMinima, d, p + (<usize>r << 7));
         }

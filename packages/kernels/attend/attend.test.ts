@@ -116,7 +116,9 @@ describe.each(builds)('%s build', (build) => {
     });
   });
 
-  describe.each(['f16', 'q8'] as const)('products in integers over %s pages', (format) => {
+  describe('products in integers over 8-bit pages', () => {
+    const format = 'q8';
+
     test('stay within the rounding of queries, keys, weights and values', () => {
       const cases = fc.tuple(fc.record({ ...shapes, fill: fc.constant('normal' as const) }), somePlace);
       fc.assert(

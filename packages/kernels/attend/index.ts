@@ -18,7 +18,7 @@ export interface Attend {
   /** A key is seen when query position − key position < window; 0 means all. */
   readonly window: number;
   readonly format: PageFormat;
-  /** Whether queries, keys, weights and values may be rounded to 7 or 8 bits for their products. */
+  /** Whether queries and weights may be rounded to 8 and 7 bits where keys and values are bytes already. */
   readonly mayRound: boolean;
   /** Room for `partialFloats` floats. */
   readonly partials: number;

@@ -1,8 +1,8 @@
-// The inner loops of attention in integers. Keys are 7 unsigned bits with a scale and a minimum per slot, laid out
+// The inner loops of attention in integers, over 8-bit pages as they lie. Keys are 7 unsigned bits with a scale and a minimum per slot, laid out
 // [d / 4][32 slots][4 channels]; values are signed bytes with a scale per slot, laid out [8][d][4 slots]. Both products
 // are then dot products of four bytes whose results stand one slot, or one channel, to a lane.
 import { SLOTS } from '../append/page.assembly';
-import { dot4, halfToFloat, larger, largest, madd, rounded } from '../assembly/simd';
+import { dot4, larger, largest, madd, rounded } from '../assembly/simd';
 
 /** Rounds one query row to bytes, and writes { scale, scale · Σq } to `meta`. */
 export function packQuery(x: usize, d: i32, q: usize, meta: usize): void {
@@ -138,115 +138,4 @@ export function accumulateIntegers(p: usize, scales: usize, v: usize, d: i32, o:
 @inline function addScaled(o: usize, x0: v128, x1: v128, scale: v128): void {
   v128.store(o, madd(f32x4.convert_i32x4_s(x0), scale, v128.load(o)));
   v128.store(o, madd(f32x4.convert_i32x4_s(x1), scale, v128.load(o, 16)), 16);
-}
-
-/** Half-precision keys [d][32] to integers [d / 4][32][4] with scales and minima [32]. */
-export function packHalfKeys(k: usize, d: i32, out: usize, scales: usize, minima: usize): void {
-  for (let s: usize = 0; s < 32; s += 8) {
-    let low0 = f32x4.splat(Infinity), low1 = low0, high0 = f32x4.splat(-Infinity), high1 = high0;
-    let from = k + (s << 1);
-    for (let c = 0; c < d; c++) {
-      const v = v128.load(from);
-      const x0 = halfToFloat(i32x4.extend_low_i16x8_s(v));
-      const x1 = halfToFloat(i32x4.extend_high_i16x8_s(v));
-      low0 = f32x4.pmin(low0, x0);
-      low1 = f32x4.pmin(low1, x1);
-      high0 = f32x4.pmax(high0, x0);
-      high1 = f32x4.pmax(high1, x1);
-      from += 64;
-    }
-    const i0 = steps(low0, high0, scales + (s << 2), minima + (s << 2));
-    const i1 = steps(low1, high1, scales + (s << 2) + 16, minima + (s << 2) + 16);
-    from = k + (s << 1);
-    let to = out + (s << 2);
-    for (let c = 0; c < d; c += 4) {
-      let w0 = i32x4.splat(0), w1 = w0;
-      const v0 = v128.load(from), v1 = v128.load(from, 64), v2 = v128.load(from, 128), v3 = v128.load(from, 192);
-      w0 = level(w0, i32x4.extend_low_i16x8_s(v0), low0, i0, 0);
-      w0 = level(w0, i32x4.extend_low_i16x8_s(v1), low0, i0, 8);
-      w0 = level(w0, i32x4.extend_low_i16x8_s(v2), low0, i0, 16);
-      w0 = level(w0, i32x4.extend_low_i16x8_s(v3), low0, i0, 24);
-      w1 = level(w1, i32x4.extend_high_i16x8_s(v0), low1, i1, 0);
-      w1 = level(w1, i32x4.extend_high_i16x8_s(v1), low1, i1, 8);
-      w1 = level(w1, i32x4.extend_high_i16x8_s(v2), low1, i1, 16);
-      w1 = level(w1, i32x4.extend_high_i16x8_s(v3), low1, i1, 24);
-      v128.store(to, w0);
-      v128.store(to, w1, 16);
-      from += 256;
-      to += 128;
-    }
-  }
-}
-
-/** Writes scale and minimum of four slots and returns 127 / range. */
-// @ts-ignore: decorator
-@inline function steps(low: v128, high: v128, scale: usize, minimum: usize): v128 {
-  const range = f32x4.max(f32x4.sub(high, low), f32x4.splat(1e-30));
-  // `append` marks a slot that holds NaN, and no half stands for a number above 65504.
-  const unsound = f32x4.gt(f32x4.max(f32x4.abs(high), f32x4.abs(low)), f32x4.splat(65504));
-  v128.store(scale, v128.or(f32x4.mul(range, f32x4.splat(<f32>1 / 127)), unsound));
-  v128.store(minimum, low);
-  return f32x4.div(f32x4.splat(127), range);
-}
-
-/** Adds four slots' levels of one channel to their words. */
-// @ts-ignore: decorator
-@inline function level(word: v128, half: v128, low: v128, inverse: v128, shift: i32): v128 {
-  const x = rounded(f32x4.mul(f32x4.sub(halfToFloat(half), low), inverse));
-  return v128.or(word, i32x4.shl(v128.and(x, i32x4.splat(127)), shift));
-}
-
-/** Half-precision values [32][d] to bytes [8][d][4] with scales [32]. */
-export function packHalfValues(v: usize, d: i32, out: usize, scales: usize): void {
-  const row = <usize>d << 1;
-  for (let s: usize = 0; s < 32; s += 4) {
-    const i0 = valueStep(v, d, scales + (s << 2));
-    const i1 = valueStep(v + row, d, scales + (s << 2) + 4);
-    const i2 = valueStep(v + 2 * row, d, scales + (s << 2) + 8);
-    const i3 = valueStep(v + 3 * row, d, scales + (s << 2) + 12);
-    for (let c: usize = 0; c < row; c += 16) {
-      const x0 = v128.load(v + c), x1 = v128.load(v + row + c), x2 = v128.load(v + 2 * row + c), x3 = v128.load(v + 3 * row + c);
-      v128.store(
-        out,
-        fourBytes(
-          i32x4.extend_low_i16x8_s(x0), i32x4.extend_low_i16x8_s(x1), i32x4.extend_low_i16x8_s(x2),
-          i32x4.extend_low_i16x8_s(x3), i0, i1, i2, i3,
-        ),
-      );
-      v128.store(
-        out,
-        fourBytes(
-          i32x4.extend_high_i16x8_s(x0), i32x4.extend_high_i16x8_s(x1), i32x4.extend_high_i16x8_s(x2),
-          i32x4.extend_high_i16x8_s(x3), i0, i1, i2, i3,
-        ),
-        16,
-      );
-      out += 32;
-    }
-    v += 4 * row;
-  }
-}
-
-function valueStep(v: usize, d: i32, scale: usize): v128 {
-  let most = i16x8.splat(0);
-  // Half-precision magnitudes compare like their bits.
-  for (let c: usize = 0; c < <usize>d << 1; c += 16) most = i16x8.max_s(most, v128.and(v128.load(v + c), i16x8.splat(0x7fff)));
-  const wide = i32x4.max_s(i32x4.extend_low_i16x8_s(most), i32x4.extend_high_i16x8_s(most));
-  const bits = max(
-    max(i32x4.extract_lane(wide, 0), i32x4.extract_lane(wide, 1)),
-    max(i32x4.extract_lane(wide, 2), i32x4.extract_lane(wide, 3)),
-  );
-  const largest = f32x4.extract_lane(halfToFloat(i32x4.splat(bits)), 0);
-  store<f32>(scale, largest / 127);
-  return f32x4.splat(largest > 0 ? <f32>127 / largest : 0);
-}
-
-// @ts-ignore: decorator
-@inline function fourBytes(x0: v128, x1: v128, x2: v128, x3: v128, i0: v128, i1: v128, i2: v128, i3: v128): v128 {
-  const low = i32x4.splat(255);
-  const b0 = v128.and(rounded(f32x4.mul(halfToFloat(x0), i0)), low);
-  const b1 = i32x4.shl(v128.and(rounded(f32x4.mul(halfToFloat(x1), i1)), low), 8);
-  const b2 = i32x4.shl(v128.and(rounded(f32x4.mul(halfToFloat(x2), i2)), low), 16);
-  const b3 = i32x4.shl(rounded(f32x4.mul(halfToFloat(x3), i3)), 24);
-  return v128.or(v128.or(b0, b1), v128.or(b2, b3));
 }
