@@ -73,7 +73,6 @@ export class Session {
     this.#enter();
     try {
       const prefill = () => this.#prefill(prompt, options);
-      this.#checkRoom(prompt);
       return yield* generate(this.#sequence, this.model.tokenizer, prefill, options);
     } finally {
       this.#busy = false;
@@ -221,11 +220,6 @@ export class Session {
       return { kind: 'embeddings', rows: prompt.embeddings, n };
     }
     return { kind: 'ids', ids: this.model.idsOf(prompt) };
-  }
-
-  #checkRoom(prompt: Prompt): void {
-    const input = this.#input(prompt);
-    this.#checkLength(input.kind === 'ids' ? input.ids.length : input.n);
   }
 
   #checkLength(tokens: number): void {
