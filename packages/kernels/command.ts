@@ -39,8 +39,8 @@ export function command(kernel: keyof typeof opcodes, words: readonly number[], 
 }
 
 /**
- * Activations in 8 bits: bytes [n, columns] and, per 32 columns, 16 bytes of meta (scale, scaled sums of all 32, of the
- * first 16 and of the last 16).
+ * Activations of n rows in 8 bits: bytes [columns / 32, n, 32] and meta [columns / 32, n] of 16 bytes (scale, scaled sums
+ * of all 32 columns, of the first 16 and of the last 16).
  */
 export interface Bytes8 {
   readonly q: number;

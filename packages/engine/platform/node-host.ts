@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { DeviceHost, WorkerTrap } from '@loci/device';
+import { allowWideVectors } from './node-wide.ts';
 
 /** Threads to use by default: what the process may run on, at most 16. */
 export function defaultThreads(): number {
@@ -11,7 +12,10 @@ export function defaultThreads(): number {
 const builds = new URL('../../kernels/build/', import.meta.url);
 
 export const nodeHost: DeviceHost = {
-  kernels: (build) => readFile(new URL(`${build}.wasm`, builds)),
+  async kernels(build) {
+    allowWideVectors();
+    return await readFile(new URL(`${build}.wasm`, builds));
+  },
   async startWorker(start, { onTrap, onExit }) {
     const worker = new Worker(new URL('./node-worker.ts', import.meta.url), { workerData: start, execArgv: [] });
     worker.on('message', (message: WorkerTrap) => onTrap(message));

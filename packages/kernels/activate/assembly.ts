@@ -41,6 +41,8 @@ export function activate(args: usize, counter: usize, scratch: usize): void {
       const gated = f32x4.div(x, f32x4.add(one, exp(f32x4.neg(y))));
       v128.store(target + k, f32x4.mul(gated, v128.load(up + at + k)));
     }
-    if (q) quantizeRow(target, count, q + index, meta + (index >> 1));
+    if (!q) continue;
+    const group = <usize>(from >> 5) * n + t;
+    quantizeRow(target, count, n, q + (group << 5), meta + (group << 4));
   }
 }

@@ -12,7 +12,7 @@ interface Activate {
   readonly activation: Activation;
   /** Float32 result [n, columns]. */
   readonly out?: number;
-  /** 8-bit result [n, columns]; `columns` is then a multiple of 32. */
+  /** 8-bit result; `columns` is then a multiple of 32. */
   readonly bytes?: Bytes8;
 }
 

@@ -22,6 +22,17 @@
   return i32x4.add(acc, i32x4.add(even, odd));
 }
 
+/**
+ * Per 16-bit lane: Σ of 2 products of `x` (signed bytes) and `w` (bytes 0 … 127), which fits for w ≤ 127, and 8 of them
+ * added still do for w ≤ 15.
+ */
+// @ts-ignore: decorator
+@inline export function dot2(x: v128, w: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return i16x8.relaxed_dot_i8x16_i7x16_s(x, w);
+  const even = i16x8.mul(i16x8.shr_s(i16x8.shl(x, 8), 8), v128.and(w, i16x8.splat(255)));
+  return i16x8.add(even, i16x8.mul(i16x8.shr_s(x, 8), i16x8.shr_u(w, 8)));
+}
+
 // @ts-ignore: decorator
 @inline export function sum(v: v128): f32 {
   return (

@@ -6,7 +6,8 @@ import { attend, merge } from '../attend/assembly';
 import { copy } from '../copy/assembly';
 import { embed } from '../embed/assembly';
 import { loss } from '../loss/assembly';
-import { matmul, matmulFloat } from '../matmul/assembly';
+import { matmul } from '../matmul/assembly';
+import { matmulFloat } from '../matmul/float.assembly';
 import { norm, quantize } from '../norm/assembly';
 import { rope } from '../rope/assembly';
 
@@ -66,7 +67,7 @@ export function walk(program: usize, control: usize, threads: i32, scratch: usiz
         quantize(args, counter);
         break;
       case 4:
-        matmul(args, counter);
+        matmul(args, counter, scratch);
         break;
       case 5:
         matmulFloat(args, counter, scratch);

@@ -1,5 +1,5 @@
 import { address, float, int, take } from '../assembly/args';
-import { expand } from '../matmul/assembly';
+import { expand } from '../matmul/float.assembly';
 
 /** Arguments: table (packed rows), layout, columns, ids [n], n, out [n, columns], factor. */
 export function embed(args: usize, counter: usize, scratch: usize): void {

@@ -15,7 +15,9 @@ interface Product {
 }
 
 /** Bytes of weights that a thread takes at a time: small enough to share evenly, large enough to stream. */
-const itemBytes = 32768;
+const itemBytes = 12288;
+/** Bytes of scratch memory that a product with bytes needs per thread. */
+export const matmulScratch = 64 * 32;
 
 /** out [n, rows] (+)= x [n, columns] · Wᵀ + bias with x in 8 bits; any layout but `f32`, `columns` a multiple of 32. */
 export function matmul(x: Bytes8, product: Product): Command {

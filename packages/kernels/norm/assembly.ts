@@ -2,10 +2,11 @@ import { address, float, int, take } from '../assembly/args';
 import { rounded, sum } from '../assembly/simd';
 
 /**
- * Quantises `count` floats (a multiple of 32) to bytes with a scale per 32: q = round(x / scale), scale = max|x| / 127.
- * Meta is 16 bytes per 32: the scale, then scale · Σq over all 32, over the first 16, over the last 16.
+ * Quantises one of n rows, `count` floats (a multiple of 32) of it, to bytes with a scale per 32: q = round(x / scale),
+ * scale = max|x| / 127. Meta is 16 bytes per 32: the scale, then scale · Σq over all 32, over the first 16, over the last
+ * 16. The next 32 of a row lie behind those of all other rows: q is [count / 32, n, 32].
  */
-export function quantizeRow(x: usize, count: i32, q: usize, meta: usize): void {
+export function quantizeRow(x: usize, count: i32, n: i32, q: usize, meta: usize): void {
   for (let c = 0; c < count; c += 32) {
     let largest = f32x4.splat(0);
     for (let k: usize = 0; k < 128; k += 16) largest = f32x4.max(largest, f32x4.abs(v128.load(x + k)));
@@ -24,8 +25,8 @@ export function quantizeRow(x: usize, count: i32, q: usize, meta: usize): void {
     store<f32>(meta, scale * <f32>first, 8);
     store<f32>(meta, scale * <f32>second, 12);
     x += 128;
-    q += 32;
-    meta += 16;
+    q += <usize>n << 5;
+    meta += <usize>n << 4;
   }
 }
 
@@ -50,7 +51,7 @@ export function quantize(args: usize, counter: usize): void {
   const q = address(args, 4);
   const meta = address(args, 5);
   for (let r = take(counter); r < rows; r = take(counter)) {
-    quantizeRow(x + <usize>r * stride, columns, q + <usize>r * columns, meta + <usize>r * (<usize>columns >> 1));
+    quantizeRow(x + <usize>r * stride, columns, rows, q + (<usize>r << 5), meta + (<usize>r << 4));
   }
 }
 
@@ -73,7 +74,7 @@ export function norm(args: usize, counter: usize, scratch: usize): void {
   for (let r = take(counter); r < rows; r = take(counter)) {
     const target = out ? out + <usize>r * outStride : scratch;
     normRow(x + <usize>r * stride, columns, weight, epsilon, residual ? residual + <usize>r * outStride : 0, target);
-    if (q) quantizeRow(target, columns, q + <usize>r * columns, meta + <usize>r * (<usize>columns >> 1));
+    if (q) quantizeRow(target, columns, rows, q + (<usize>r << 5), meta + (<usize>r << 4));
   }
 }
 

@@ -16,7 +16,7 @@ interface Norm extends Rows {
   /** Float32 result, [rows, outStride]. */
   readonly out?: number;
   readonly outStride?: number;
-  /** 8-bit result, [rows, columns]; `columns` is then a multiple of 32. */
+  /** 8-bit result; `columns` is then a multiple of 32. */
   readonly bytes?: Bytes8;
   /** Added to the float32 result; laid out like it. */
   readonly residual?: number;

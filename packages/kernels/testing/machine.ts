@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
+import { allowWideVectors } from '../../engine/platform/node-wide.ts';
 import type { Command } from '../command.ts';
 
 export type Build = 'relaxed' | 'plain';
@@ -16,6 +18,10 @@ interface Region {
   readonly address: number;
   readonly bytes: number;
 }
+
+// What is tested is what runs: the optimising compiler's code, with vectors as wide as the engine lets them be.
+allowWideVectors();
+setFlagsFromString('--no-liftoff');
 
 const pageBytes = 65536;
 const controlAddress = 1024;

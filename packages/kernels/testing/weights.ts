@@ -67,13 +67,12 @@ function affine(
   return { bits: 8, q: Int8Array.from(ints(count, next, -128, 128)), ...parts };
 }
 
-/** Random activations in 8 bits. */
+/** Random activations of n rows in 8 bits. */
 export interface QuantizedRows {
-  /** [n, columns] */
+  /** As they lie in device memory: [columns / 32, n, 32] and [columns / 32, n, 4]. */
   readonly q: Uint8Array;
-  /** [n, columns / 32, 4] */
   readonly meta: Float32Array;
-  /** The numbers they stand for. */
+  /** The numbers they stand for, [n, columns]. */
   readonly values: Float64Array;
 }
 
@@ -85,6 +84,19 @@ export function quantizedRows(n: number, columns: number, next: () => number, fi
     const sum = (from: number, to: number) => q.subarray(32 * i + from, 32 * i + to).reduce((a, b) => a + b, 0);
     meta.set([scale, scale * sum(0, 32), scale * sum(0, 16), scale * sum(16, 32)], 4 * i);
   }
-  const values = Float64Array.from(q, (value, i) => value * (scales[i >> 5] ?? Number.NaN));
+  const values = Float64Array.from({ length: n * columns }, (_, i) => {
+    const [t, c] = [Math.floor(i / columns), i % columns];
+    const group = (c >> 5) * n + t;
+    return (q[32 * group + (c & 31)] ?? Number.NaN) * (scales[group] ?? Number.NaN);
+  });
   return { q: new Uint8Array(q.buffer), meta, values };
+}
+
+/** Row `t` of n alone, as it would lie in device memory. */
+export function oneRow({ q, meta }: QuantizedRows, n: number, t: number): Omit<QuantizedRows, 'values'> {
+  const groups = q.length / 32 / n;
+  return {
+    q: Uint8Array.from({ length: groups * 32 }, (_, i) => q[32 * ((i >> 5) * n + t) + (i & 31)] ?? 0),
+    meta: Float32Array.from({ length: groups * 4 }, (_, i) => meta[4 * ((i >> 2) * n + t) + (i & 3)] ?? Number.NaN),
+  };
 }
