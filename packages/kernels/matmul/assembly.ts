@@ -55,20 +55,25 @@ import { dot2, madd } from '../assembly/simd';
  */
 // @ts-ignore: decorator
 @inline function pass32(s: usize, p: usize, bits: i32, which: i32, x: usize, meta: usize, n: i32, f: usize): void {
-  // A 4-bit vector is two columns' worth; an 8-bit pass takes one half of every byte.
-  const step: usize = bits == Q4 ? 0 : 32;
+  // A vector of 4 bits is the numbers of two steps, loaded once: an engine pairs only loads that are pairs throughout.
   const second = bits == Q4 ? HIGH : which;
   const first = bits == Q4 ? LOW : which;
   const next: usize = bits == Q4 ? 32 : 64;
-  const a0 = nibbles(v128.load(p), first), a1 = nibbles(v128.load(p + 16), first);
-  const b0 = nibbles(v128.load(p + step), second), b1 = nibbles(v128.load(p + step + 16), second);
-  const c0 = nibbles(v128.load(p + next), first), c1 = nibbles(v128.load(p + next + 16), first);
-  const d0 = nibbles(v128.load(p + next + step), second), d1 = nibbles(v128.load(p + next + step + 16), second);
-  p += 2 * next;
-  const e0 = nibbles(v128.load(p), first), e1 = nibbles(v128.load(p + 16), first);
-  const f0 = nibbles(v128.load(p + step), second), f1 = nibbles(v128.load(p + step + 16), second);
-  const g0 = nibbles(v128.load(p + next), first), g1 = nibbles(v128.load(p + next + 16), first);
-  const h0 = nibbles(v128.load(p + next + step), second), h1 = nibbles(v128.load(p + next + step + 16), second);
+  const p0 = v128.load(p), p1 = v128.load(p, 16);
+  const q0 = bits == Q4 ? p0 : v128.load(p, 32), q1 = bits == Q4 ? p1 : v128.load(p, 48);
+  const a0 = nibbles(p0, first), a1 = nibbles(p1, first), b0 = nibbles(q0, second), b1 = nibbles(q1, second);
+  p += next;
+  const p2 = v128.load(p), p3 = v128.load(p, 16);
+  const q2 = bits == Q4 ? p2 : v128.load(p, 32), q3 = bits == Q4 ? p3 : v128.load(p, 48);
+  const c0 = nibbles(p2, first), c1 = nibbles(p3, first), d0 = nibbles(q2, second), d1 = nibbles(q3, second);
+  p += next;
+  const p4 = v128.load(p), p5 = v128.load(p, 16);
+  const q4 = bits == Q4 ? p4 : v128.load(p, 32), q5 = bits == Q4 ? p5 : v128.load(p, 48);
+  const e0 = nibbles(p4, first), e1 = nibbles(p5, first), f0 = nibbles(q4, second), f1 = nibbles(q5, second);
+  p += next;
+  const p6 = v128.load(p), p7 = v128.load(p, 16);
+  const q6 = bits == Q4 ? p6 : v128.load(p, 32), q7 = bits == Q4 ? p7 : v128.load(p, 48);
+  const g0 = nibbles(p6, first), g1 = nibbles(p7, first), h0 = nibbles(q6, second), h1 = nibbles(q7, second);
   const factor = f32x4.splat(bits == Q8 && which == HIGH ? 16 : 1);
   const s0 = f32x4.mul(v128.load(s), factor), s1 = f32x4.mul(v128.load(s, 16), factor);
   const m0 = v128.load(s, 32), m1 = v128.load(s, 48);
@@ -93,14 +98,16 @@ import { dot2, madd } from '../assembly/simd';
 @inline function pass16(
   s: usize, p: usize, bits: i32, which: i32, half: usize, x: usize, meta: usize, n: i32, f: usize,
 ): void {
-  const step: usize = bits == Q4 ? 0 : 32;
   const second = bits == Q4 ? HIGH : which;
   const first = bits == Q4 ? LOW : which;
   const next: usize = bits == Q4 ? 32 : 64;
-  const a0 = nibbles(v128.load(p), first), a1 = nibbles(v128.load(p + 16), first);
-  const b0 = nibbles(v128.load(p + step), second), b1 = nibbles(v128.load(p + step + 16), second);
-  const c0 = nibbles(v128.load(p + next), first), c1 = nibbles(v128.load(p + next + 16), first);
-  const d0 = nibbles(v128.load(p + next + step), second), d1 = nibbles(v128.load(p + next + step + 16), second);
+  const p0 = v128.load(p), p1 = v128.load(p, 16);
+  const q0 = bits == Q4 ? p0 : v128.load(p, 32), q1 = bits == Q4 ? p1 : v128.load(p, 48);
+  const a0 = nibbles(p0, first), a1 = nibbles(p1, first), b0 = nibbles(q0, second), b1 = nibbles(q1, second);
+  p += next;
+  const p2 = v128.load(p), p3 = v128.load(p, 16);
+  const q2 = bits == Q4 ? p2 : v128.load(p, 32), q3 = bits == Q4 ? p3 : v128.load(p, 48);
+  const c0 = nibbles(p2, first), c1 = nibbles(p3, first), d0 = nibbles(q2, second), d1 = nibbles(q3, second);
   const factor = f32x4.splat(bits == Q8 && which == HIGH ? 16 : 1);
   const s0 = f32x4.mul(v128.load(s), factor), s1 = f32x4.mul(v128.load(s, 16), factor);
   const m0 = v128.load(s, 32), m1 = v128.load(s, 48);
