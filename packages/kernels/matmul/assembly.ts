@@ -210,9 +210,9 @@ function spanQ8by16(
 
 /**
  * Arguments: weights, layout, rows, columns, x [columns / 32, n, 32], x's meta, n, out, out stride in floats, bias or 0,
- * 1 to add to out, blocks an item.
+ * 1 to add to out, the most blocks an item.
  */
-export function matmul(args: usize, counter: usize, scratch: usize): void {
+export function matmul(args: usize, counter: usize, scratch: usize, threads: i32): void {
   const w = address(args, 0);
   const layout = int(args, 1);
   const blocks = (int(args, 2) + 7) >> 3;
@@ -224,7 +224,7 @@ export function matmul(args: usize, counter: usize, scratch: usize): void {
   const stride = <usize>int(args, 8) << 2;
   const bias = address(args, 9);
   const accumulate = int(args, 10) != 0;
-  const perItem = int(args, 11);
+  const perItem = min(int(args, 11), (blocks + threads - 1) / threads);
   for (;;) {
     const first = take(counter) * perItem;
     if (first >= blocks) return;
