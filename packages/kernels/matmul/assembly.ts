@@ -43,8 +43,10 @@ import { dot2, madd } from '../assembly/simd';
 
 /** f + scale · xScale · dots (+ min · xSum), where `dots` are sums in pairs of 16 bits. */
 // @ts-ignore: decorator
-@inline function scaled(f: v128, dots: v128, scale: v128, min: v128, withMin: bool, xScale: v128, xSum: v128): v128 {
-  const whole = f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(dots, i16x8.splat(1)));
+@inline function scaled(
+  f: v128, dots: v128, ones: v128, scale: v128, min: v128, withMin: bool, xScale: v128, xSum: v128,
+): v128 {
+  const whole = f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(dots, ones));
   const product = madd(whole, f32x4.mul(scale, xScale), f);
   return withMin ? madd(min, xSum, product) : product;
 }
@@ -78,13 +80,14 @@ import { dot2, madd } from '../assembly/simd';
   const s0 = f32x4.mul(v128.load(s), factor), s1 = f32x4.mul(v128.load(s, 16), factor);
   const m0 = v128.load(s, 32), m1 = v128.load(s, 48);
   const withMin = which == LOW;
+  const ones = i16x8.splat(<i16>(n > 0));
   for (let t = 0; t < n; t++) {
     const y0 = i16x8.add(dots16(x, a0, b0, c0, d0), dots16(x + 16, e0, f0, g0, h0));
     const y1 = i16x8.add(dots16(x, a1, b1, c1, d1), dots16(x + 16, e1, f1, g1, h1));
     const xScale = v128.load32_splat(meta), xSum = v128.load32_splat(meta, 4);
     const z0 = v128.load(f), z1 = v128.load(f, 16);
-    const r0 = scaled(z0, y0, s0, m0, withMin, xScale, xSum);
-    const r1 = scaled(z1, y1, s1, m1, withMin, xScale, xSum);
+    const r0 = scaled(z0, y0, ones, s0, m0, withMin, xScale, xSum);
+    const r1 = scaled(z1, y1, ones, s1, m1, withMin, xScale, xSum);
     v128.store(f, r0);
     v128.store(f, r1, 16);
     x += 32;
@@ -112,14 +115,15 @@ import { dot2, madd } from '../assembly/simd';
   const s0 = f32x4.mul(v128.load(s), factor), s1 = f32x4.mul(v128.load(s, 16), factor);
   const m0 = v128.load(s, 32), m1 = v128.load(s, 48);
   const withMin = which == LOW;
+  const ones = i16x8.splat(<i16>(n > 0));
   x += half << 4;
   for (let t = 0; t < n; t++) {
     const y0 = dots16(x, a0, b0, c0, d0);
     const y1 = dots16(x, a1, b1, c1, d1);
     const xScale = v128.load32_splat(meta), xSum = v128.load32_splat(meta + 8 + (half << 2));
     const z0 = v128.load(f), z1 = v128.load(f, 16);
-    const r0 = scaled(z0, y0, s0, m0, withMin, xScale, xSum);
-    const r1 = scaled(z1, y1, s1, m1, withMin, xScale, xSum);
+    const r0 = scaled(z0, y0, ones, s0, m0, withMin, xScale, xSum);
+    const r1 = scaled(z1, y1, ones, s1, m1, withMin, xScale, xSum);
     v128.store(f, r0);
     v128.store(f, r1, 16);
     x += 32;
