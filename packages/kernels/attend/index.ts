@@ -44,7 +44,8 @@ export function partialFloats(n: number, h: number, d: number, slots: number): n
 /** Bytes of scratch a thread needs. */
 export function attendScratch(h: number, g: number, d: number): number {
   const rows = Math.ceil((tileTokens(h / g) * (h / g)) / 4) * 4;
-  return rows * (2 * d + pageSlots + 2) * 4 + 2 * pageSlots * d * 4 + rows * (d + 8 + pageSlots + 4);
+  const [floats, page] = [rows * (2 * d + pageSlots + 2), 2 * pageSlots * d + 3 * pageSlots];
+  return 4 * (floats + page) + 64 + rows * (2 * d + 8 + 2 * pageSlots + 4);
 }
 
 function tileTokens(group: number): number {
@@ -66,7 +67,7 @@ export function attend(a: Attend): Command {
     a.heads,
     a.positions,
     a.out,
-    floatWord(a.scale),
+    floatWord(a.scale * Math.LOG2E),
     a.window,
     pageFormats.indexOf(a.format),
     tileTokens(a.h / a.g),

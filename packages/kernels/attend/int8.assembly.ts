@@ -1,0 +1,124 @@
+// The inner loops of attention in integers, over 8-bit pages as they lie. Keys are 7 unsigned bits with a scale and a minimum per slot, laid out
+// [d / 4][32 slots][4 channels]; values are signed bytes with a scale per slot, laid out [8][d][4 slots]. Both products
+// are then dot products of four bytes whose results stand one slot, or one channel, to a lane.
+import { SLOTS } from '../append/page.assembly';
+import { dot4, larger, largest, madd, rounded } from '../assembly/simd';
+import { addScaled, weighted } from './scaled.assembly';
+
+/** Rounds one query row to bytes, and writes { scale, scale · Σq } to `meta`. */
+export function packQuery(x: usize, d: i32, q: usize, meta: usize): void {
+  const bytes = <usize>d << 2;
+  let most = f32x4.splat(0);
+  for (let c: usize = 0; c < bytes; c += 16) most = f32x4.max(most, f32x4.abs(v128.load(x + c)));
+  const largest = max<f32>(
+    max<f32>(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1)),
+    max<f32>(f32x4.extract_lane(most, 2), f32x4.extract_lane(most, 3)),
+  );
+  const inverse = f32x4.splat(largest > 1e-36 ? <f32>127 / largest : largest == largest ? 0 : largest);
+  let sums = i32x4.splat(0);
+  for (let c: usize = 0; c < bytes; c += 64) {
+    const i0 = rounded(f32x4.mul(v128.load(x + c), inverse));
+    const i1 = rounded(f32x4.mul(v128.load(x + c, 16), inverse));
+    const i2 = rounded(f32x4.mul(v128.load(x + c, 32), inverse));
+    const i3 = rounded(f32x4.mul(v128.load(x + c, 48), inverse));
+    v128.store(q, i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(i0, i1), i16x8.narrow_i32x4_s(i2, i3)));
+    sums = i32x4.add(sums, i32x4.add(i32x4.add(i0, i1), i32x4.add(i2, i3)));
+    q += 16;
+  }
+  const sum =
+    i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 1) + i32x4.extract_lane(sums, 2) + i32x4.extract_lane(sums, 3);
+  const scale = largest / 127;
+  store<f32>(meta, scale);
+  store<f32>(meta, scale * <f32>sum, 4);
+}
+
+/** Scores of 4 query rows (bytes, d apart; meta 8 bytes apart) against the 32 slots of a page: 4 × [32], `stride` bytes apart. */
+export function score(q: usize, meta: usize, k: usize, scales: usize, minima: usize, d: i32, out: usize, stride: usize): void {
+  const q1 = q + d, q2 = q1 + d, q3 = q2 + d;
+  const zero = i32x4.splat(0);
+  for (let s: usize = 0; s < 128; s += 64) {
+    let kp = k + s;
+    let a0 = zero, a1 = zero, a2 = zero, a3 = zero, b0 = zero, b1 = zero, b2 = zero, b3 = zero;
+    let c0 = zero, c1 = zero, c2 = zero, c3 = zero, d0 = zero, d1 = zero, d2 = zero, d3 = zero;
+    for (let c: usize = 0; c < <usize>d; c += 4) {
+      const k0 = v128.load(kp), k1 = v128.load(kp, 16), k2 = v128.load(kp, 32), k3 = v128.load(kp, 48);
+      let x = v128.load32_splat(q + c);
+      a0 = dot4(a0, x, k0), a1 = dot4(a1, x, k1), a2 = dot4(a2, x, k2), a3 = dot4(a3, x, k3);
+      x = v128.load32_splat(q1 + c);
+      b0 = dot4(b0, x, k0), b1 = dot4(b1, x, k1), b2 = dot4(b2, x, k2), b3 = dot4(b3, x, k3);
+      x = v128.load32_splat(q2 + c);
+      c0 = dot4(c0, x, k0), c1 = dot4(c1, x, k1), c2 = dot4(c2, x, k2), c3 = dot4(c3, x, k3);
+      x = v128.load32_splat(q3 + c);
+      d0 = dot4(d0, x, k0), d1 = dot4(d1, x, k1), d2 = dot4(d2, x, k2), d3 = dot4(d3, x, k3);
+      kp += 128;
+    }
+    finish(out + s, a0, a1, a2, a3, scales + s, minima + s, meta);
+    finish(out + s + stride, b0, b1, b2, b3, scales + s, minima + s, meta + 8);
+    finish(out + s + 2 * stride, c0, c1, c2, c3, scales + s, minima + s, meta + 16);
+    finish(out + s + 3 * stride, d0, d1, d2, d3, scales + s, minima + s, meta + 24);
+  }
+}
+
+/** scale · qScale · dots + minimum · qSum */
+// @ts-ignore: decorator
+@inline function finish(
+  out: usize, a: v128, b: v128, c: v128, d: v128, scales: usize, minima: usize, meta: usize,
+): void {
+  const qScale = v128.load32_splat(meta), qSum = v128.load32_splat(meta, 4);
+  const s0 = v128.load(scales), s1 = v128.load(scales, 16), s2 = v128.load(scales, 32), s3 = v128.load(scales, 48);
+  const m0 = v128.load(minima), m1 = v128.load(minima, 16), m2 = v128.load(minima, 32), m3 = v128.load(minima, 48);
+  v128.store(out, madd(m0, qSum, f32x4.mul(f32x4.convert_i32x4_s(a), f32x4.mul(s0, qScale))));
+  v128.store(out, madd(m1, qSum, f32x4.mul(f32x4.convert_i32x4_s(b), f32x4.mul(s1, qScale))), 16);
+  v128.store(out, madd(m2, qSum, f32x4.mul(f32x4.convert_i32x4_s(c), f32x4.mul(s2, qScale))), 32);
+  v128.store(out, madd(m3, qSum, f32x4.mul(f32x4.convert_i32x4_s(d), f32x4.mul(s3, qScale))), 48);
+}
+
+/** Weights [32] times the values' scales, in 7 bits with one scale, which is returned. */
+export function packWeights(p: usize, scales: usize, out: usize): f32 {
+  const w0 = weighted(p, scales), w1 = weighted(p + 16, scales + 16);
+  const w2 = weighted(p + 32, scales + 32), w3 = weighted(p + 48, scales + 48);
+  const w4 = weighted(p + 64, scales + 64), w5 = weighted(p + 80, scales + 80);
+  const w6 = weighted(p + 96, scales + 96), w7 = weighted(p + 112, scales + 112);
+  const most = largest(larger(larger(larger(w0, w1), larger(w2, w3)), larger(larger(w4, w5), larger(w6, w7))));
+  const inverse = f32x4.splat(most > 1e-36 ? <f32>127 / most : 0);
+  v128.store(out, fourVectors(w0, w1, w2, w3, inverse));
+  v128.store(out, fourVectors(w4, w5, w6, w7, inverse), 16);
+  // The sum of a softmax already holds a NaN that `largest` passed over.
+  return most / 127;
+}
+
+// @ts-ignore: decorator
+@inline function fourVectors(w0: v128, w1: v128, w2: v128, w3: v128, inverse: v128): v128 {
+  const low = i16x8.narrow_i32x4_s(rounded(f32x4.mul(w0, inverse)), rounded(f32x4.mul(w1, inverse)));
+  const high = i16x8.narrow_i32x4_s(rounded(f32x4.mul(w2, inverse)), rounded(f32x4.mul(w3, inverse)));
+  // NaN becomes whole numbers of any size: kept within seven bits, whatever the engine does with more.
+  return v128.and(i8x16.narrow_i16x8_s(low, high), i8x16.splat(127));
+}
+
+/** o [4][d] += scale[row] · weights [4][32] · values; d is a multiple of 16. */
+export function accumulate(p: usize, scales: usize, v: usize, d: i32, o: usize): void {
+  const rowBytes = <usize>d << 2;
+  const zero = i32x4.splat(0);
+  for (let c: usize = 0; c < rowBytes; c += 64) {
+    let vp = v + c;
+    let a0 = zero, a1 = zero, a2 = zero, a3 = zero, b0 = zero, b1 = zero, b2 = zero, b3 = zero;
+    let c0 = zero, c1 = zero, c2 = zero, c3 = zero, d0 = zero, d1 = zero, d2 = zero, d3 = zero;
+    for (let s: usize = 0; s < <usize>SLOTS; s += 4) {
+      const v0 = v128.load(vp), v1 = v128.load(vp, 16), v2 = v128.load(vp, 32), v3 = v128.load(vp, 48);
+      let x = v128.load32_splat(p + s);
+      a0 = dot4(a0, v0, x), a1 = dot4(a1, v1, x), a2 = dot4(a2, v2, x), a3 = dot4(a3, v3, x);
+      x = v128.load32_splat(p + s, 32);
+      b0 = dot4(b0, v0, x), b1 = dot4(b1, v1, x), b2 = dot4(b2, v2, x), b3 = dot4(b3, v3, x);
+      x = v128.load32_splat(p + s, 64);
+      c0 = dot4(c0, v0, x), c1 = dot4(c1, v1, x), c2 = dot4(c2, v2, x), c3 = dot4(c3, v3, x);
+      x = v128.load32_splat(p + s, 96);
+      d0 = dot4(d0, v0, x), d1 = dot4(d1, v1, x), d2 = dot4(d2, v2, x), d3 = dot4(d3, v3, x);
+      vp += rowBytes;
+    }
+    const to = o + c;
+    addScaled(to, a0, a1, a2, a3, v128.load32_splat(scales));
+    addScaled(to + rowBytes, b0, b1, b2, b3, v128.load32_splat(scales, 4));
+    addScaled(to + 2 * rowBytes, c0, c1, c2, c3, v128.load32_splat(scales, 8));
+    addScaled(to + 3 * rowBytes, d0, d1, d2, d3, v128.load32_splat(scales, 12));
+  }
+}
