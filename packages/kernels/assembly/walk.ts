@@ -79,7 +79,7 @@ export function walk(program: usize, control: usize, threads: i32, scratch: usiz
         append(args, counter);
         break;
       case 8:
-        attend(args, counter, scratch);
+        attend(args, counter, scratch, threads);
         break;
       case 9:
         merge(args, counter);

@@ -16,6 +16,11 @@ import { exp2, mask, multiply, NONE, soften } from './softmax.assembly';
 // @ts-ignore: decorator
 @inline const SHORTS: i32 = 2;
 
+// @ts-ignore: decorator
+@inline const SMALLEST: i32 = 8;
+// @ts-ignore: decorator
+@inline const ITEMS: i32 = 6;
+
 /** From this many rows of queries on, a page of halves is worth packing to integers. */
 // @ts-ignore: decorator
 @inline const MANY: i32 = 16;
@@ -23,10 +28,10 @@ import { exp2, mask, multiply, NONE, soften } from './softmax.assembly';
 /**
  * Arguments: 0 queries [n, h, d], 1 n, 2 h, 3 g, 4 d, 5 heads [g] of { page table, used slots before these n },
  * 6 positions [n], 7 out [n, h, d], 8 scale, 9 window (a key is seen when position − key position < window; 0: all),
- * 10 store, 11 tokens a tile, 12 pages a split (0: no split), 13 splits, 14 partials [n, h, splits, d + 2],
+ * 10 store, 11 the most tokens a tile, 12 pages a split (0: no split), 13 splits, 14 partials [n, h, splits, d + 2],
  * 15 whether products over 8-bit pages may be taken in integers.
  */
-export function attend(args: usize, counter: usize, scratch: usize): void {
+export function attend(args: usize, counter: usize, scratch: usize, threads: i32): void {
   const q = address(args, 0);
   const n = int(args, 1);
   const h = int(args, 2);
@@ -38,7 +43,8 @@ export function attend(args: usize, counter: usize, scratch: usize): void {
   const scale = f32x4.splat(float(args, 8));
   const window = int(args, 9);
   const format = int(args, 10);
-  const tokens = int(args, 11);
+  // Fewer where every thread would not get several.
+  const tokens = min(int(args, 11), max(SMALLEST, (n * g) / (ITEMS * threads)));
   const splitPages = int(args, 12);
   const splits = int(args, 13);
   const partials = address(args, 14);

@@ -29,7 +29,8 @@ export interface Attend {
 const splitTokens = 8;
 /** Fixed, so that the order of additions does not depend on the number of threads. */
 const splitPages = 16;
-const tileRows = 48;
+/** Rows of queries for which a page is unpacked once, at most. */
+const tileRows = 192;
 
 function splitsOf(n: number, slots: number): number {
   return n <= splitTokens ? Math.max(1, Math.ceil(slots / (splitPages * pageSlots))) : 1;

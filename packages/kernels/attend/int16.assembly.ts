@@ -101,7 +101,8 @@ export function packValues(v: usize, d: i32, scales: usize, inverses: usize, out
     }
     most = i16x8.max_s(most, v128.shuffle<i32>(most, most, 2, 3, 0, 1));
     most = i16x8.max_s(most, v128.shuffle<i32>(most, most, 1, 0, 3, 2));
-    const largest = f32x4.extract_lane(halfToFloat(i16x8.max_s(most, i32x4.shr_u(most, 16))), 0);
+    most = v128.and(i16x8.max_s(most, i32x4.shr_u(most, 16)), i32x4.splat(0xffff));
+    const largest = f32x4.extract_lane(halfToFloat(most), 0);
     store<f32>(scales + (s << 2), largest / MOST);
     store<f32>(inverses + (s << 2), largest > 0 ? MOST / largest : 0);
   }

@@ -31,7 +31,10 @@ export function attendReference(
   return out;
 }
 
-/** Attention over a part of the keys: the largest score, Σ exp(score − largest), and that sum weighted by the values. */
+/**
+ * Attention over a part of the keys: the largest score in bits (times log₂ e), Σ 2^(score − largest), and that sum weighted
+ * by the values.
+ */
 export interface Partial {
   readonly max: number;
   readonly sum: number;
@@ -42,7 +45,7 @@ export interface Partial {
 export function mergeReference(parts: readonly Partial[], d: number): Float64Array {
   const seen = parts.filter(({ sum }) => sum !== 0);
   const top = Math.max(...seen.map(({ max }) => max));
-  const factors = seen.map(({ max }) => Math.exp(max - top));
+  const factors = seen.map(({ max }) => 2 ** (max - top));
   const sum = seen.reduce((total, part, i) => total + part.sum * (factors[i] ?? 0), 0);
   const out = new Float64Array(d);
   for (const [i, part] of seen.entries()) {
