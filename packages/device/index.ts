@@ -4,6 +4,8 @@ export {
   DeviceError,
   type DeviceHost,
   type DeviceOptions,
+  type KernelBuild,
+  type ProgramObserver,
   type WorkerEvents,
   type WorkerHandle,
 } from './device.ts';

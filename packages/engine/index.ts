@@ -1,4 +1,5 @@
 /** The engine: model file → tokens. */
+export type { KernelBuild, ProgramObserver } from '@loci/device';
 export type { LoadProgress } from './decoder/weights.ts';
 export type { Precision } from './decoder/workspace.ts';
 export { type ErrorCode, LociError } from './errors.ts';
