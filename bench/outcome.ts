@@ -56,5 +56,6 @@ export function finding(
 /** A number as a table shows it: three digits, or more where they stand before the point. */
 export function figure(value: number): string {
   if (!Number.isFinite(value)) return '–';
+  if (Number.isInteger(value)) return String(value);
   return value >= 100 ? value.toFixed(0) : value.toFixed(value >= 10 ? 1 : 2);
 }

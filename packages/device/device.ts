@@ -6,12 +6,14 @@ import type { WorkerStart, WorkerTrap } from './worker.ts';
 /** What the device needs from its host: compiled kernels and threads. */
 export interface DeviceHost {
   /** Bytes of the kernel module for this machine's features. */
-  kernels(build: KernelBuild): Promise<BufferSource>;
+  kernels(module: KernelModule): Promise<BufferSource>;
   startWorker(start: WorkerStart, events: WorkerEvents): Promise<WorkerHandle>;
 }
 
 /** `relaxed` uses relaxed SIMD; `plain` runs wherever there are SIMD and threads. */
 export type KernelBuild = 'relaxed' | 'plain';
+/** The kernels of models, and those that measure the machine's limits. */
+export type KernelModule = KernelBuild | `limits-${KernelBuild}`;
 
 export interface WorkerEvents {
   onTrap(message: WorkerTrap): void;
