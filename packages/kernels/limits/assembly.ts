@@ -59,10 +59,11 @@ function readPiece(at: usize, out: usize): void {
     const i1 = madd(v128.load(x, 48), b1, madd(v128.load(x, 16), a1, v128.load(y, 16)));
     const j0 = madd(v128.load(x, 96), d0, madd(v128.load(x, 64), c0, i0));
     const j1 = madd(v128.load(x, 112), d1, madd(v128.load(x, 80), c1, i1));
-    const k0 = madd(v128.load(x, 160), f0, madd(v128.load(x, 128), e0, j0));
-    const k1 = madd(v128.load(x, 176), f1, madd(v128.load(x, 144), e1, j1));
-    const l0 = madd(v128.load(x, 224), h0, madd(v128.load(x, 192), g0, k0));
-    const l1 = madd(v128.load(x, 240), h1, madd(v128.load(x, 208), g1, k1));
+    const k0 = madd(v128.load(x, 160), f0, f32x4.mul(v128.load(x, 128), e0));
+    const k1 = madd(v128.load(x, 176), f1, f32x4.mul(v128.load(x, 144), e1));
+    const m0 = madd(v128.load(x, 224), h0, madd(v128.load(x, 192), g0, k0));
+    const m1 = madd(v128.load(x, 240), h1, madd(v128.load(x, 208), g1, k1));
+    const l0 = f32x4.add(m0, j0), l1 = f32x4.add(m1, j1);
     v128.store(y, l0);
     v128.store(y, l1, 16);
     x += 256;
