@@ -12,6 +12,13 @@ process.once('exit', () => {
   for (const child of living) child.kill('SIGKILL');
 });
 
+/** Sees to it that a process ends with this one. */
+export function held<P extends ChildProcess>(child: P): P {
+  living.add(child);
+  child.once('exit', () => living.delete(child));
+  return child;
+}
+
 /** An engine in a process of its own, which stays loaded between measurements. */
 export class Child {
   readonly name: string;
@@ -19,9 +26,7 @@ export class Child {
 
   private constructor(name: string, child: ChildProcess) {
     this.name = name;
-    this.#process = child;
-    living.add(child);
-    child.once('exit', () => living.delete(child));
+    this.#process = held(child);
   }
 
   /** Starts the process and loads the model. @throws Error with what the engine said when it could not. */

@@ -19,6 +19,8 @@ export interface Grid {
   readonly contestants: readonly Contestant[];
   readonly workloads: readonly Workload[];
   readonly processes: Processes;
+  /** Fewer rounds than usual are enough. */
+  readonly rounds?: number;
 }
 
 export interface Turns {
@@ -56,7 +58,9 @@ const patienceMs = 240_000;
 const warmUp = { tokens: 64, decode: 8 } as const;
 
 /** Measures every contestant under every workload, `repeats` times unless its patience ends. */
-export async function measureGrid({ contestants, workloads, processes }: Grid, turns: Turns): Promise<readonly Cell[]> {
+export async function measureGrid(grid: Grid, usual: Turns): Promise<readonly Cell[]> {
+  const { contestants, workloads, processes, rounds = usual.repeats } = grid;
+  const turns = { ...usual, repeats: Math.min(rounds, usual.repeats) };
   const kept = new Map<Contestant, Child>();
   try {
     if (processes === 'kept') {

@@ -35,7 +35,7 @@ export interface GridSuite {
   readonly title: string;
   plan(bench: Bench): Promise<Grid>;
   /** Tables, plots and findings from what was measured. */
-  judge(cells: Cells, bench: Bench): Omit<Outcome, 'data'>;
+  judge(cells: Cells, bench: Bench): Omit<Outcome, 'data'> | Promise<Omit<Outcome, 'data'>>;
 }
 
 /** The suite that measures a grid: against what its plan names, or every contestant of ours against an older one. */
@@ -51,7 +51,8 @@ export function gridSuite({ name, title, plan, judge }: GridSuite): Suite {
         : planned;
       const measured = await measureGrid(grid, { repeats: bench.repeats, ids: goldenIds(), say: bench.say });
       const data = measured.map(({ leastStepsMs: _, ...cell }) => cell);
-      return { ...(base ? against(base.name, measured, bench) : judge(new Cells(measured), bench)), data };
+      const judged = base ? against(base.name, measured, bench) : await judge(new Cells(measured), bench);
+      return { ...judged, data };
     },
   };
 }
@@ -67,7 +68,7 @@ function against(base: string, cells: readonly Cell[], bench: Bench): Omit<Outco
   const rows = cells
     .filter(({ contestant }) => !contestant.endsWith(` at ${base}`))
     .map((now) => {
-      const before = all.at(`${now.contestant} at ${base}`, now.tokens);
+      const before = all.at(`${now.contestant} at ${base}`, now.tokens, now.sequences);
       const ratios = [
         now.prefillTokensPerSecond.median / before.prefillTokensPerSecond.median,
         before.decodeMsPerStep.median / now.decodeMsPerStep.median,
@@ -142,9 +143,10 @@ export const prefillRate = (cell: Cell) => cell.prefillTokensPerSecond.median;
 export const decodeMs = (cell: Cell) => cell.decodeMsPerStep.median;
 
 /** How often things were measured, as the conditions of a run say it. */
-export function repeated({ repeats, threads }: Bench): string {
-  const rounds = repeats === 1 ? 'One round' : `Medians of ${repeats} alternating rounds in one run`;
-  return `${threads} threads; ${rounds}, fewer where a contestant takes minutes.`;
+export function repeated({ repeats, threads }: Bench, most = repeats): string {
+  const rounds = Math.min(repeats, most);
+  const turns = rounds === 1 ? 'one round' : `medians of ${rounds} alternating rounds in one run`;
+  return `${threads} threads; ${turns}, fewer where a contestant takes minutes.`;
 }
 
 const place = (path: string) => fileURLToPath(new URL(path, import.meta.url));

@@ -5,7 +5,8 @@ import type { Result } from './result.ts';
 export function report(results: readonly Result[]): string {
   return `${[
     '# Benchmarks',
-    'Written by `npm run bench -- all`; [what each suite measures](../README.md).',
+    'Written by `npm run bench -- all`; [what each suite measures](../README.md). In brackets behind a figure: how many ' +
+      'times better the first row of the table is.',
     targetTable(results),
     ...results.map((result) => section(result)),
   ].join('\n\n')}\n`;

@@ -3,6 +3,7 @@ import { fitLine, median } from '../statistics.ts';
 import { type Bench, gridSuite, loci, names, repeated } from '../suite.ts';
 
 const promptTokens = 128;
+const rounds = 3;
 /** Steps whose median is one point of the line. */
 const binSteps = 64;
 /** A step above this multiple of the line, in every round, is the engine's own doing. */
@@ -15,7 +16,7 @@ export const line = gridSuite({
   async plan(bench) {
     const decode = bench.quick ? 1920 : 7872;
     const workload = { tokens: promptTokens, decode, sequences: 1 };
-    return { contestants: [loci(bench)], workloads: [workload], processes: 'kept' };
+    return { contestants: [loci(bench)], workloads: [workload], processes: 'kept', rounds };
   },
   judge: (cells, bench) => judge(cells.at(names.loci, promptTokens).leastStepsMs, bench),
 });
@@ -39,7 +40,7 @@ export function judge(stepsMs: readonly number[], bench: Bench): Omit<Outcome, '
   return {
     settings:
       `SmolLM2-135M-Instruct, f16 cache: one text of ${last} tokens, generated behind ${promptTokens}. Of every step the ` +
-      `least of all rounds; a point is the median of ${binSteps} steps. ${repeated(bench)}`,
+      `least of all rounds; a point is the median of ${binSteps} steps. ${repeated(bench, rounds)}`,
     tables: [
       {
         head: ['line', 'R²', `furthest median of ${binSteps} steps`, `steps above ${slowStep}× the line`],

@@ -55,17 +55,19 @@ export function limitsText({ threads, gigabytesPerSecond, integerGops, floatGops
   return `Limits with ${counted(threads, 'thread')}: ${limits}`;
 }
 
+/** In words: what a kernel reaches of what binds it, and how much of the limit that is; nothing where there is none. */
+export function speedAndShare(limited: KernelRow['limited']): readonly [speed: string, share: string] {
+  if (!limited) return ['', ''];
+  const { by, gigabytesPerSecond, gops, share } = limited;
+  const speed = by === 'memory' ? `${rate(gigabytesPerSecond)} GB/s` : `${rate(gops)} Gop/s`;
+  return [speed, `${(share * 100).toFixed(0)} % of ${by}`];
+}
+
 /** A table of the kernels; the last row is the program as a whole. */
 export function phaseText({ phase, tokens, behind, programMs, kernels }: Phase): string {
   const rows = kernels.map(({ kernel, shape, calls, ms, limited }) => {
-    const speed =
-      limited === undefined
-        ? ['', '']
-        : [
-            limited.by === 'memory' ? `${rate(limited.gigabytesPerSecond)} GB/s` : `${rate(limited.gops)} Gop/s`,
-            `${(limited.share * 100).toFixed(0)} % of ${limited.by}`,
-          ];
-    return [kernel, shape, String(calls), ms.toFixed(2), `${((ms / programMs) * 100).toFixed(0)} %`, ...speed];
+    const part = `${((ms / programMs) * 100).toFixed(0)} %`;
+    return [kernel, shape, String(calls), ms.toFixed(2), part, ...speedAndShare(limited)];
   });
   const calls = kernels.reduce((sum, kernel) => sum + kernel.calls, 0);
   const title = `${phase} of ${counted(tokens, 'token')} behind ${counted(behind, 'token')}`;
