@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 
 /** Where and on what figures were measured. */
 export interface Machine {
@@ -27,4 +28,16 @@ export function revisionOf(root: string): string {
     encoding: 'utf8',
   });
   return status === 0 ? stdout.trim() : 'unknown';
+}
+
+/** Processors that other programs may use while something is measured. */
+export const quietLimit = 0.1;
+
+/** How many processors other programs keep busy, over `ms` milliseconds in which this one waits. */
+export async function busyProcessors(ms = 1000): Promise<number> {
+  const worked = () => cpus().reduce((sum, { times: { user, nice, sys, irq } }) => sum + user + nice + sys + irq, 0);
+  const before = worked();
+  const started = performance.now();
+  await setTimeout(ms);
+  return (worked() - before) / (performance.now() - started);
 }

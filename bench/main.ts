@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { revisionOf, thisMachine } from './machine.ts';
+import { busyProcessors, quietLimit, revisionOf, thisMachine } from './machine.ts';
 import { installPeer } from './peer.ts';
 import { cacheFolder, resultsFolder, root } from './places.ts';
 import { report, section, targetTable } from './report/markdown.ts';
@@ -77,6 +77,8 @@ async function main(): Promise<void> {
 
 /** Runs a suite and writes its figures and plot. */
 async function measured(suite: Suite, bench: Omit<Bench, 'say'>, folder: string): Promise<Result> {
+  const busy = await busyProcessors();
+  if (busy > quietLimit) say(`other programs keep ${busy.toFixed(1)} processors busy: the figures will not be right`);
   const outcome = await suite.run({ ...bench, say: (line) => say(`${suite.name}: ${line}`) });
   const result: Result = {
     suite: suite.name,
@@ -86,6 +88,7 @@ async function measured(suite: Suite, bench: Omit<Bench, 'say'>, folder: string)
     machine: thisMachine(),
     threads: bench.threads,
     repeats: bench.repeats,
+    busyProcessors: Number(busy.toFixed(2)),
     ...outcome,
   };
   mkdirSync(folder, { recursive: true });

@@ -1,3 +1,4 @@
+import { quietLimit } from '../machine.ts';
 import { type Finding, figure, type Table } from '../outcome.ts';
 import type { Result } from './result.ts';
 
@@ -33,12 +34,14 @@ export function section(result: Result, level = 2, folder = '.'): string {
   const { suite, title, settings, tables, plots, machine, date, revision } = result;
   const { processor, cores, system, node } = machine;
   const memory = `${(machine.memoryBytes / 2 ** 30).toFixed(0)} GiB`;
+  const disturbed =
+    result.busyProcessors > quietLimit ? `; other programs kept ${result.busyProcessors} processors busy` : '';
   return [
     `${'#'.repeat(level)} ${title}`,
     settings,
     ...tables.map(tableText),
     ...(plots.length > 0 ? [`![${title}](${folder}/${suite}.svg)`] : []),
-    `${processor}, ${cores} cores, ${memory}, ${system}, Node ${node}; ${date}, revision ${revision}.`,
+    `${processor}, ${cores} cores, ${memory}, ${system}, Node ${node}; ${date}, revision ${revision}${disturbed}.`,
   ].join('\n\n');
 }
 

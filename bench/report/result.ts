@@ -27,6 +27,8 @@ export interface Result extends Outcome {
   readonly machine: Machine;
   readonly threads: number;
   readonly repeats: number;
+  /** Processors that other programs kept busy when the suite began. */
+  readonly busyProcessors: number;
 }
 
 /** The results that lie in a folder, in the order of the suites. */
