@@ -14,11 +14,11 @@ import type { Bench, Suite } from './suite.ts';
 import { suites } from './suites/index.ts';
 
 const names = suites.map(({ name }): string => name);
-const help = `Usage: npm run bench -- SUITE … [options]
+const help = `Usage: npm run bench -- [SUITE …] [options]
 
 Suites:
 ${suites.map(({ name, title }) => `  ${name.padEnd(10)}  ${title}`).join('\n')}
-  all         Everything, in this order
+  all         Everything, in this order (default)
 
 Options:
   --base REV     Compare this checkout with another revision of it, and with no peer
@@ -68,10 +68,16 @@ async function main(): Promise<void> {
   };
   const folder = isOfficial ? resultsFolder : join(cacheFolder, bench.base ? `against-${bench.base.name}` : 'quick');
   const results: Result[] = [];
-  for (const suite of chosen) results.push(await measured(suite, bench, folder));
-  writeFileSync(join(folder, 'README.md'), report(readResults(folder)));
+  for (const suite of chosen) {
+    if (bench.base && !suite.takesBase) {
+      say(`${suite.name} has nothing to compare between revisions: left out`);
+      continue;
+    }
+    results.push(await measured(suite, bench, folder));
+    writeFileSync(join(folder, 'README.md'), report(readResults(folder)));
+  }
   say(`wrote ${join(folder, 'README.md')}`);
-  const text = [...results.map((result) => section(result)), targetTable(results)].join('\n\n');
+  const text = [...results.map((result) => section(result)), ...targetTable(results)].join('\n\n');
   process.stdout.write(values.json ? `${JSON.stringify(results, undefined, 1)}\n` : `${text}\n`);
 }
 
@@ -98,8 +104,7 @@ async function measured(suite: Suite, bench: Omit<Bench, 'say'>, folder: string)
 }
 
 function chosenSuites(given: readonly string[]): readonly Suite[] {
-  if (given.length === 0) throw new Error(`name a suite: ${names.join(', ')} or all`);
-  if (given.includes('all')) return suites;
+  if (given.length === 0 || given.includes('all')) return suites;
   const unknown = given.find((name) => !names.includes(name));
   if (unknown !== undefined) throw new Error(`there is no suite "${unknown}"; there are ${names.join(', ')} and all`);
   return suites.filter(({ name }) => given.includes(name));

@@ -13,6 +13,8 @@ export interface Suite {
   readonly name: SuiteName;
   /** What is compared, as a heading. */
   readonly title: string;
+  /** Whether it can compare with another revision of ours. */
+  readonly takesBase: boolean;
   run(bench: Bench): Promise<Outcome>;
 }
 
@@ -43,6 +45,7 @@ export function gridSuite({ name, title, plan, judge }: GridSuite): Suite {
   return {
     name,
     title,
+    takesBase: true,
     async run(bench) {
       const { base } = bench;
       const planned = await plan(bench);
@@ -62,30 +65,30 @@ function bothOf(contestant: Contestant, base: { readonly name: string; readonly 
   return [contestant, { ...contestant, name: `${contestant.name} at ${base.name}`, root: base.root }];
 }
 
-/** How many times faster this checkout is than the base, cell by cell. */
+/** Every figure of this checkout, with how many times better it is than the base's. */
 function against(base: string, cells: readonly Cell[], bench: Bench): Omit<Outcome, 'data'> {
   const all = new Cells(cells);
   const rows = cells
     .filter(({ contestant }) => !contestant.endsWith(` at ${base}`))
     .map((now) => {
       const before = all.at(`${now.contestant} at ${base}`, now.tokens, now.sequences);
-      const ratios = [
-        now.prefillTokensPerSecond.median / before.prefillTokensPerSecond.median,
-        before.decodeMsPerStep.median / now.decodeMsPerStep.median,
-        ...(now.firstTokenMs && before.firstTokenMs
-          ? [before.firstTokenMs.median / now.firstTokenMs.median]
-          : [Number.NaN]),
-        before.peakBytes.median / now.peakBytes.median,
-      ];
+      const compared = (value: (cell: Cell) => number, better: 'more' | 'less', unit: string) => {
+        const [mine, other] = [value(now), value(before)];
+        if (!Number.isFinite(mine)) return '–';
+        return `${figure(mine)} ${unit} (${figure(better === 'more' ? mine / other : other / mine)}×)`;
+      };
       return [
-        now.contestant,
+        now.sequences === 1 ? now.contestant : `${now.contestant}, ${now.sequences} sequences`,
         String(now.tokens),
-        ...ratios.map((ratio) => (Number.isNaN(ratio) ? '–' : `${figure(ratio)}×`)),
+        compared(prefillRate, 'more', 'tokens/s'),
+        compared(decodeMs, 'less', 'ms'),
+        compared((cell) => cell.firstTokenMs?.median ?? Number.NaN, 'less', 'ms'),
+        compared((cell) => cell.peakBytes.median / 1e6, 'less', 'MB'),
       ];
     });
   return {
-    settings: `This checkout against ${base}; above 1 this one is better. ${repeated(bench)}`,
-    tables: [{ head: ['', 'tokens', 'prefill', 'decode', 'first token', 'memory'], rows }],
+    settings: `This checkout; in brackets how many times better it is than ${base}. ${repeated(bench)}`,
+    tables: [{ head: ['', 'tokens', 'prefill', 'decode step', 'first token', 'peak memory'], rows }],
     plots: [],
     findings: [],
   };
@@ -118,13 +121,16 @@ export class Cells {
   /** A row per contestant and a column per length; behind a figure how many times better the first contestant is. */
   table(title: string, value: (cell: Cell) => number, better: 'more' | 'less'): Table {
     const [reference = ''] = this.contestants;
+    const most = Math.max(...this.all.map(roundsOf));
     const rows = this.contestants.map((contestant) => [
       contestant,
       ...this.lengths.map((tokens) => {
         const mine = value(this.at(contestant, tokens));
         const first = value(this.at(reference, tokens));
         const ratio = better === 'more' ? first / mine : mine / first;
-        return contestant === reference ? figure(mine) : `${figure(mine)} (${figure(ratio)}×)`;
+        const rounds = roundsOf(this.at(contestant, tokens));
+        const few = rounds < most ? `, ${rounds} ${rounds === 1 ? 'round' : 'rounds'}` : '';
+        return `${figure(mine)}${contestant === reference ? '' : ` (${figure(ratio)}×)`}${few}`;
       }),
     ]);
     return { head: [title, ...this.lengths.map((tokens) => `${tokens} tokens`)], rows };
@@ -139,6 +145,7 @@ export class Cells {
   }
 }
 
+const roundsOf = (cell: Cell) => cell.prefillTokensPerSecond.all.length;
 export const prefillRate = (cell: Cell) => cell.prefillTokensPerSecond.median;
 export const decodeMs = (cell: Cell) => cell.decodeMsPerStep.median;
 

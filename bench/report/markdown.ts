@@ -8,15 +8,16 @@ export function report(results: readonly Result[]): string {
     '# Benchmarks',
     'Written by `npm run bench -- all`; [what each suite measures](../README.md). In brackets behind a figure: how many ' +
       'times better the first row of the table is.',
-    targetTable(results),
+    ...targetTable(results),
     ...results.map((result) => section(result)),
   ].join('\n\n')}\n`;
 }
 
-/** Every target of the results in a line of its own. */
-export function targetTable(results: readonly Result[]): string {
+/** Every target of the results in a line of its own; no table where there is none. */
+export function targetTable(results: readonly Result[]): readonly string[] {
   const rows = results.flatMap(({ findings }) => findings.map(findingCells));
-  return tableText({ head: ['', 'measured', 'value', 'target', 'holds'], rows });
+  if (rows.length === 0) return [];
+  return [tableText({ head: ['', 'measured', 'value', 'target', 'holds'], rows })];
 }
 
 /** What the front page shows: figures by length, and how many targets are met. */

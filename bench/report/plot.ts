@@ -39,7 +39,7 @@ function view({ x, y, series }: Plot): object {
         field: 'at',
         type: 'quantitative',
         scale: scaleOf(x),
-        axis: { title: x.title, format: ',', ...(x.scale === 'log' && { values: ticks }) },
+        axis: { title: x.title, format: ',.0f', ...(x.scale === 'log' && { values: ticks }) },
       },
       y: { field: 'value', type: 'quantitative', scale: scaleOf(y), axis: { title: y.title } },
       color: { field: 'name', type: 'nominal', sort: names, scale: { domain: names } },

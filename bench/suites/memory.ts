@@ -2,7 +2,7 @@ import { finding } from '../outcome.ts';
 import { gridSuite, loci, names, peerBest, peerSame, peerSettings, repeated, storesOf } from '../suite.ts';
 
 const nameOf = (store: string) => `${names.loci}, ${store}`;
-const isFourBit = (name: string) => name.startsWith(nameOf('q4'));
+const isFourBit = (name: string) => name.startsWith(names.loci) && name.includes('4');
 const targets = { fourBit: { atMost: 0.5 }, others: { atMost: 1 } } as const;
 /** Memory varies little from run to run. */
 const rounds = 3;
