@@ -67,7 +67,7 @@ export function walk(program: usize, control: usize, threads: i32, scratch: usiz
         quantize(args, counter);
         break;
       case 4:
-        matmul(args, counter, scratch);
+        matmul(args, counter, scratch, threads);
         break;
       case 5:
         matmulFloat(args, counter, scratch);

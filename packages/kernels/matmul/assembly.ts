@@ -43,8 +43,10 @@ import { dot2, madd } from '../assembly/simd';
 
 /** f + scale · xScale · dots (+ min · xSum), where `dots` are sums in pairs of 16 bits. */
 // @ts-ignore: decorator
-@inline function scaled(f: v128, dots: v128, scale: v128, min: v128, withMin: bool, xScale: v128, xSum: v128): v128 {
-  const whole = f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(dots, i16x8.splat(1)));
+@inline function scaled(
+  f: v128, dots: v128, ones: v128, scale: v128, min: v128, withMin: bool, xScale: v128, xSum: v128,
+): v128 {
+  const whole = f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(dots, ones));
   const product = madd(whole, f32x4.mul(scale, xScale), f);
   return withMin ? madd(min, xSum, product) : product;
 }
@@ -55,31 +57,37 @@ import { dot2, madd } from '../assembly/simd';
  */
 // @ts-ignore: decorator
 @inline function pass32(s: usize, p: usize, bits: i32, which: i32, x: usize, meta: usize, n: i32, f: usize): void {
-  // A 4-bit vector is two columns' worth; an 8-bit pass takes one half of every byte.
-  const step: usize = bits == Q4 ? 0 : 32;
+  // A vector of 4 bits is the numbers of two steps, loaded once: an engine pairs only loads that are pairs throughout.
   const second = bits == Q4 ? HIGH : which;
   const first = bits == Q4 ? LOW : which;
   const next: usize = bits == Q4 ? 32 : 64;
-  const a0 = nibbles(v128.load(p), first), a1 = nibbles(v128.load(p + 16), first);
-  const b0 = nibbles(v128.load(p + step), second), b1 = nibbles(v128.load(p + step + 16), second);
-  const c0 = nibbles(v128.load(p + next), first), c1 = nibbles(v128.load(p + next + 16), first);
-  const d0 = nibbles(v128.load(p + next + step), second), d1 = nibbles(v128.load(p + next + step + 16), second);
-  p += 2 * next;
-  const e0 = nibbles(v128.load(p), first), e1 = nibbles(v128.load(p + 16), first);
-  const f0 = nibbles(v128.load(p + step), second), f1 = nibbles(v128.load(p + step + 16), second);
-  const g0 = nibbles(v128.load(p + next), first), g1 = nibbles(v128.load(p + next + 16), first);
-  const h0 = nibbles(v128.load(p + next + step), second), h1 = nibbles(v128.load(p + next + step + 16), second);
+  const p0 = v128.load(p), p1 = v128.load(p, 16);
+  const q0 = bits == Q4 ? p0 : v128.load(p, 32), q1 = bits == Q4 ? p1 : v128.load(p, 48);
+  const a0 = nibbles(p0, first), a1 = nibbles(p1, first), b0 = nibbles(q0, second), b1 = nibbles(q1, second);
+  p += next;
+  const p2 = v128.load(p), p3 = v128.load(p, 16);
+  const q2 = bits == Q4 ? p2 : v128.load(p, 32), q3 = bits == Q4 ? p3 : v128.load(p, 48);
+  const c0 = nibbles(p2, first), c1 = nibbles(p3, first), d0 = nibbles(q2, second), d1 = nibbles(q3, second);
+  p += next;
+  const p4 = v128.load(p), p5 = v128.load(p, 16);
+  const q4 = bits == Q4 ? p4 : v128.load(p, 32), q5 = bits == Q4 ? p5 : v128.load(p, 48);
+  const e0 = nibbles(p4, first), e1 = nibbles(p5, first), f0 = nibbles(q4, second), f1 = nibbles(q5, second);
+  p += next;
+  const p6 = v128.load(p), p7 = v128.load(p, 16);
+  const q6 = bits == Q4 ? p6 : v128.load(p, 32), q7 = bits == Q4 ? p7 : v128.load(p, 48);
+  const g0 = nibbles(p6, first), g1 = nibbles(p7, first), h0 = nibbles(q6, second), h1 = nibbles(q7, second);
   const factor = f32x4.splat(bits == Q8 && which == HIGH ? 16 : 1);
   const s0 = f32x4.mul(v128.load(s), factor), s1 = f32x4.mul(v128.load(s, 16), factor);
   const m0 = v128.load(s, 32), m1 = v128.load(s, 48);
   const withMin = which == LOW;
+  const ones = i16x8.splat(<i16>(n > 0));
   for (let t = 0; t < n; t++) {
     const y0 = i16x8.add(dots16(x, a0, b0, c0, d0), dots16(x + 16, e0, f0, g0, h0));
     const y1 = i16x8.add(dots16(x, a1, b1, c1, d1), dots16(x + 16, e1, f1, g1, h1));
     const xScale = v128.load32_splat(meta), xSum = v128.load32_splat(meta, 4);
     const z0 = v128.load(f), z1 = v128.load(f, 16);
-    const r0 = scaled(z0, y0, s0, m0, withMin, xScale, xSum);
-    const r1 = scaled(z1, y1, s1, m1, withMin, xScale, xSum);
+    const r0 = scaled(z0, y0, ones, s0, m0, withMin, xScale, xSum);
+    const r1 = scaled(z1, y1, ones, s1, m1, withMin, xScale, xSum);
     v128.store(f, r0);
     v128.store(f, r1, 16);
     x += 32;
@@ -93,26 +101,29 @@ import { dot2, madd } from '../assembly/simd';
 @inline function pass16(
   s: usize, p: usize, bits: i32, which: i32, half: usize, x: usize, meta: usize, n: i32, f: usize,
 ): void {
-  const step: usize = bits == Q4 ? 0 : 32;
   const second = bits == Q4 ? HIGH : which;
   const first = bits == Q4 ? LOW : which;
   const next: usize = bits == Q4 ? 32 : 64;
-  const a0 = nibbles(v128.load(p), first), a1 = nibbles(v128.load(p + 16), first);
-  const b0 = nibbles(v128.load(p + step), second), b1 = nibbles(v128.load(p + step + 16), second);
-  const c0 = nibbles(v128.load(p + next), first), c1 = nibbles(v128.load(p + next + 16), first);
-  const d0 = nibbles(v128.load(p + next + step), second), d1 = nibbles(v128.load(p + next + step + 16), second);
+  const p0 = v128.load(p), p1 = v128.load(p, 16);
+  const q0 = bits == Q4 ? p0 : v128.load(p, 32), q1 = bits == Q4 ? p1 : v128.load(p, 48);
+  const a0 = nibbles(p0, first), a1 = nibbles(p1, first), b0 = nibbles(q0, second), b1 = nibbles(q1, second);
+  p += next;
+  const p2 = v128.load(p), p3 = v128.load(p, 16);
+  const q2 = bits == Q4 ? p2 : v128.load(p, 32), q3 = bits == Q4 ? p3 : v128.load(p, 48);
+  const c0 = nibbles(p2, first), c1 = nibbles(p3, first), d0 = nibbles(q2, second), d1 = nibbles(q3, second);
   const factor = f32x4.splat(bits == Q8 && which == HIGH ? 16 : 1);
   const s0 = f32x4.mul(v128.load(s), factor), s1 = f32x4.mul(v128.load(s, 16), factor);
   const m0 = v128.load(s, 32), m1 = v128.load(s, 48);
   const withMin = which == LOW;
+  const ones = i16x8.splat(<i16>(n > 0));
   x += half << 4;
   for (let t = 0; t < n; t++) {
     const y0 = dots16(x, a0, b0, c0, d0);
     const y1 = dots16(x, a1, b1, c1, d1);
     const xScale = v128.load32_splat(meta), xSum = v128.load32_splat(meta + 8 + (half << 2));
     const z0 = v128.load(f), z1 = v128.load(f, 16);
-    const r0 = scaled(z0, y0, s0, m0, withMin, xScale, xSum);
-    const r1 = scaled(z1, y1, s1, m1, withMin, xScale, xSum);
+    const r0 = scaled(z0, y0, ones, s0, m0, withMin, xScale, xSum);
+    const r1 = scaled(z1, y1, ones, s1, m1, withMin, xScale, xSum);
     v128.store(f, r0);
     v128.store(f, r1, 16);
     x += 32;
@@ -203,9 +214,9 @@ function spanQ8by16(
 
 /**
  * Arguments: weights, layout, rows, columns, x [columns / 32, n, 32], x's meta, n, out, out stride in floats, bias or 0,
- * 1 to add to out, blocks an item.
+ * 1 to add to out, the most blocks an item.
  */
-export function matmul(args: usize, counter: usize, scratch: usize): void {
+export function matmul(args: usize, counter: usize, scratch: usize, threads: i32): void {
   const w = address(args, 0);
   const layout = int(args, 1);
   const blocks = (int(args, 2) + 7) >> 3;
@@ -217,7 +228,7 @@ export function matmul(args: usize, counter: usize, scratch: usize): void {
   const stride = <usize>int(args, 8) << 2;
   const bias = address(args, 9);
   const accumulate = int(args, 10) != 0;
-  const perItem = int(args, 11);
+  const perItem = min(int(args, 11), (blocks + threads - 1) / threads);
   for (;;) {
     const first = take(counter) * perItem;
     if (first >= blocks) return;

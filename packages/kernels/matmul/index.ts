@@ -14,15 +14,19 @@ interface Product {
   readonly join?: boolean;
 }
 
-/** Bytes of weights that a thread takes at a time: small enough to share evenly, large enough to stream. */
-const itemBytes = 12288;
+/**
+ * Bytes of weights that a thread takes at a time, at most, for one token and for many. A piece that is begun costs about a
+ * microsecond until memory streams: little of the time of many tokens, but much of one's.
+ */
+const itemBytes = { one: 786_432, many: 12_288 } as const;
 /** Bytes of scratch memory that a product with bytes needs per thread. */
 export const matmulScratch = 64 * 32;
 
 /** out [n, rows] (+)= x [n, columns] · Wᵀ + bias with x in 8 bits; any layout but `f32`, `columns` a multiple of 32. */
 export function matmul(x: Bytes8, product: Product): Command {
   const { matrix } = product;
-  const blocks = Math.max(1, Math.round(itemBytes / blockBytes(matrix.layout, matrix.columns)));
+  const bytes = Math.max(itemBytes.many, itemBytes.one / product.n);
+  const blocks = Math.max(1, Math.round(bytes / blockBytes(matrix.layout, matrix.columns)));
   return command('matmul', [...words(product, x.q, x.meta), blocks], product.join);
 }
 
