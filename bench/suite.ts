@@ -153,7 +153,7 @@ export const decodeMs = (cell: Cell) => cell.decodeMsPerStep.median;
 export function repeated({ repeats, threads }: Bench, most = repeats): string {
   const rounds = Math.min(repeats, most);
   const turns = rounds === 1 ? 'one round' : `medians of ${rounds} alternating rounds in one run`;
-  return `${threads} threads; ${turns}, fewer where a contestant takes minutes.`;
+  return `${threads} threads; ${turns}, or as many as a figure says.`;
 }
 
 const place = (path: string) => fileURLToPath(new URL(path, import.meta.url));

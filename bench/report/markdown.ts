@@ -2,12 +2,13 @@ import { quietLimit } from '../machine.ts';
 import { type Finding, figure, type Table } from '../outcome.ts';
 import type { Result } from './result.ts';
 
+const brackets = 'In brackets behind a figure: how many times better the first row of its table is.';
+
 /** The whole report: every target in one table, then the figures of every suite. */
 export function report(results: readonly Result[]): string {
   return `${[
     '# Benchmarks',
-    'Written by `npm run bench -- all`; [what each suite measures](../README.md). In brackets behind a figure: how many ' +
-      'times better the first row of the table is.',
+    `Written by \`npm run bench\`; [what each suite measures](../README.md). ${brackets}`,
     ...targetTable(results),
     ...results.map((result) => section(result)),
   ].join('\n\n')}\n`;
@@ -27,7 +28,7 @@ export function summary(results: readonly Result[], folder: string): string {
   const count = `${held} of ${findings.length} targets for speed and memory hold: [all figures](${folder}/README.md).`;
   const front = results.find(({ suite }) => suite === 'lengths');
   if (!front) return findings.length > 0 ? count : '';
-  return `${section(front, 3, folder)}\n\n${count}`;
+  return [section(front, 3, folder), brackets, count].join('\n\n');
 }
 
 /** Figures and conditions of one suite. */
