@@ -1,7 +1,23 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Answer, Order, Timing } from './protocol.ts';
+import type { Answer, Order, Setup, Timing, Work } from './protocol.ts';
+
+/** An engine of `engines/` with a name for the tables; Loci may come from another checkout than this one. */
+export type Contestant = { readonly name: string } & Setup &
+  ({ readonly engine: 'loci'; readonly root: string } | { readonly engine: 'node-llama-cpp' });
+
+const living = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of living) child.kill('SIGKILL');
+});
+
+/** Sees to it that a process ends with this one. */
+export function held<P extends ChildProcess>(child: P): P {
+  living.add(child);
+  child.once('exit', () => living.delete(child));
+  return child;
+}
 
 /** An engine in a process of its own, which stays loaded between measurements. */
 export class Child {
@@ -10,38 +26,48 @@ export class Child {
 
   private constructor(name: string, child: ChildProcess) {
     this.name = name;
-    this.#process = child;
+    this.#process = held(child);
   }
 
-  /** Starts an engine of `engines/` and loads a model. */
-  static async start(name: string, engine: 'loci' | 'node-llama-cpp', path: string, threads: number): Promise<Child> {
+  /** Starts the process and loads the model. @throws Error with what the engine said when it could not. */
+  static async start(contestant: Contestant): Promise<Child> {
+    const { name, engine, file, threads, store, build } = contestant;
     const script = fileURLToPath(new URL(`engines/${engine}.ts`, import.meta.url));
+    const args = contestant.engine === 'loci' ? [contestant.root] : [];
     // Nothing but this program's own result goes to stdout.
-    const child = new Child(name, fork(script, { stdio: ['ignore', 2, 2, 'ipc'], execArgv: [] }));
-    await child.#ask({ kind: 'load', path, threads });
+    const child = new Child(name, fork(script, args, { stdio: ['ignore', 2, 2, 'ipc'], execArgv: [] }));
+    try {
+      await child.#ask({ kind: 'load', file, threads, store, ...(build && { build }) });
+    } catch (error) {
+      await child.stop();
+      throw error;
+    }
     return child;
   }
 
-  async measure(ids: readonly number[], decode: number): Promise<Timing> {
-    const answer = await this.#ask({ kind: 'measure', ids, decode });
+  async measure(work: Work): Promise<Timing> {
+    const answer = await this.#ask({ kind: 'measure', ...work });
     if (answer.kind !== 'measured') throw new Error(`${this.name} answered "${answer.kind}" to a measurement`);
     return answer;
   }
 
+  /** Ends the process, in whatever it is doing. */
   async stop(): Promise<void> {
-    if (this.#process.exitCode !== null) return;
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     const gone = once(this.#process, 'exit');
-    this.#process.disconnect();
+    this.#process.kill('SIGKILL');
     await gone;
   }
 
   #ask(order: Order): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const failed = (code: number | null) => reject(new Error(`${this.name} ended with ${code}`));
-      this.#process.once('exit', failed);
+      const ended = (code: number | null, signal: string | null) =>
+        reject(new Error(`${this.name} ended with ${signal ?? code}`));
+      this.#process.once('exit', ended);
       this.#process.once('message', (answer: Answer) => {
-        this.#process.off('exit', failed);
-        resolve(answer);
+        this.#process.off('exit', ended);
+        if (answer.kind === 'failed') reject(new Error(`${this.name}: ${answer.message}`));
+        else resolve(answer);
       });
       this.#process.send(order);
     });

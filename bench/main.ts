@@ -1,107 +1,117 @@
-/**
- * Loci and node-llama-cpp side by side on the same file and the same cores, by turns in one run.
- *
- *     npm --prefix bench run bench -- [--long] [--requantise] [--repetitions 5] [--tokens 128,512] [--decode 24]
- *                                     [--threads 2] [--model FILE] [--out FOLDER]
- */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { arch, availableParallelism, cpus, platform } from 'node:os';
-import { basename, join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+/** `npm run bench -- SUITE …`; see README.md beside this file. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Child } from './child.ts';
-import { installPeer, peerVersion } from './peer.ts';
-import type { Timing } from './protocol.ts';
-import { markdown, type Report, type Row, rowOf } from './report.ts';
-import { requantised } from './requantise.ts';
+import { busyProcessors, quietLimit, revisionOf, thisMachine } from './machine.ts';
+import { installPeer } from './peer.ts';
+import { cacheFolder, resultsFolder, root } from './places.ts';
+import { report, section, targetTable } from './report/markdown.ts';
+import { drawn } from './report/plot.ts';
+import { type Result, readResults } from './report/result.ts';
+import { checkout } from './revisions.ts';
+import type { Bench, Suite } from './suite.ts';
+import { suites } from './suites/index.ts';
 
-const place = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-/** After a turn, threads that wait for more work may spin for a moment before they sleep. */
-const restMs = 300;
+const names = suites.map(({ name }): string => name);
+const help = `Usage: npm run bench -- [SUITE …] [options]
 
-const { values: options } = parseArgs({
-  options: {
-    long: { type: 'boolean', default: false },
-    requantise: { type: 'boolean', default: false },
-    repetitions: { type: 'string', default: '5' },
-    tokens: { type: 'string' },
-    decode: { type: 'string', default: '24' },
-    threads: { type: 'string', default: '2' },
-    model: { type: 'string', default: place('../models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf') },
-    out: { type: 'string', default: place('results') },
-  },
-});
+Suites:
+${suites.map(({ name, title }) => `  ${name.padEnd(10)}  ${title}`).join('\n')}
+  all         Everything, in this order (default)
+
+Options:
+  --base REV     Compare this checkout with another revision of it, and with no peer
+  --quick        Shorter prompts and 3 rounds; the figures go to bench/.cache
+  --repeats N    Rounds (default 5)
+  --threads N    Threads of every engine (default: one per processor, 2 at most)
+  --json         Print the results as one JSON document
+  --help         Print this text
+`;
+
+const say = (line: string) => process.stderr.write(`bench: ${line}\n`);
+
+// Children end with this process; see child.ts.
+process.on('SIGINT', () => process.exit(130));
+process.on('SIGTERM', () => process.exit(143));
+
+try {
+  await main();
+} catch (error) {
+  const message = error instanceof Error ? error.message : String(error);
+  say(process.env['LOCI_DEBUG'] && error instanceof Error ? (error.stack ?? message) : message);
+  process.exitCode = 1;
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      base: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      repeats: { type: 'string' },
+      threads: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return void process.stdout.write(help);
+  const chosen = chosenSuites(positionals);
+  installPeer();
+  const isOfficial = !values.quick && values.base === undefined;
+  const bench: Omit<Bench, 'say'> = {
+    quick: values.quick,
+    repeats: whole('repeats', values.repeats ?? (values.quick ? '3' : '5'), 1000),
+    threads: whole('threads', values.threads ?? String(Math.min(2, availableParallelism())), 64),
+    root,
+    base: values.base === undefined ? undefined : checkout(values.base),
+  };
+  const folder = isOfficial ? resultsFolder : join(cacheFolder, bench.base ? `against-${bench.base.name}` : 'quick');
+  const results: Result[] = [];
+  for (const suite of chosen) {
+    if (bench.base && !suite.takesBase) {
+      say(`${suite.name} has nothing to compare between revisions: left out`);
+      continue;
+    }
+    results.push(await measured(suite, bench, folder));
+    writeFileSync(join(folder, 'README.md'), report(readResults(folder)));
+  }
+  say(`wrote ${join(folder, 'README.md')}`);
+  const text = [...results.map((result) => section(result)), ...targetTable(results)].join('\n\n');
+  process.stdout.write(values.json ? `${JSON.stringify(results, undefined, 1)}\n` : `${text}\n`);
+}
+
+/** Runs a suite and writes its figures and plot. */
+async function measured(suite: Suite, bench: Omit<Bench, 'say'>, folder: string): Promise<Result> {
+  const busy = await busyProcessors();
+  if (busy > quietLimit) say(`other programs keep ${busy.toFixed(1)} processors busy: the figures will not be right`);
+  const outcome = await suite.run({ ...bench, say: (line) => say(`${suite.name}: ${line}`) });
+  const result: Result = {
+    suite: suite.name,
+    title: suite.title,
+    date: new Date().toISOString().slice(0, 10),
+    revision: revisionOf(root),
+    machine: thisMachine(),
+    threads: bench.threads,
+    repeats: bench.repeats,
+    busyProcessors: Number(busy.toFixed(2)),
+    ...outcome,
+  };
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, `${suite.name}.json`), `${JSON.stringify(result, undefined, 1)}\n`);
+  if (result.plots.length > 0) writeFileSync(join(folder, `${suite.name}.svg`), await drawn(result.plots));
+  return result;
+}
+
+function chosenSuites(given: readonly string[]): readonly Suite[] {
+  if (given.length === 0 || given.includes('all')) return suites;
+  const unknown = given.find((name) => !names.includes(name));
+  if (unknown !== undefined) throw new Error(`there is no suite "${unknown}"; there are ${names.join(', ')} and all`);
+  return suites.filter(({ name }) => given.includes(name));
+}
 
 function whole(name: string, text: string, highest: number): number {
   const value = Number(text);
   if (Number.isInteger(value) && value >= 1 && value <= highest) return value;
   throw new Error(`--${name} takes a whole number from 1 to ${highest}, not "${text}"`);
-}
-
-const golden: { readonly long: { readonly ids: readonly number[] } } = JSON.parse(
-  readFileSync(place('../packages/engine/golden/smollm2.json'), 'utf8'),
-);
-const { ids } = golden.long;
-const lengths = (options.tokens?.split(',') ?? ['128', '512', '2048', ...(options.long ? ['8000'] : [])]).map((text) =>
-  whole('tokens', text, ids.length),
-);
-const repetitions = whole('repetitions', options.repetitions, 1000);
-const decode = whole('decode', options.decode, 1000);
-const threads = whole('threads', options.threads, 64);
-
-installPeer();
-const children: Child[] = [];
-try {
-  const rows = await measure();
-  const report: Report = {
-    date: new Date().toISOString().slice(0, 10),
-    machine: {
-      processor: cpus()[0]?.model ?? 'unknown processor',
-      cores: availableParallelism(),
-      node: process.versions.node,
-      system: `${platform()} ${arch()}`,
-    },
-    model: basename(options.model),
-    peer: `node-llama-cpp ${peerVersion()}`,
-    threads,
-    repetitions,
-    rows,
-  };
-  mkdirSync(options.out, { recursive: true });
-  writeFileSync(join(options.out, 'side-by-side.json'), `${JSON.stringify(report, undefined, 1)}\n`);
-  writeFileSync(join(options.out, 'side-by-side.md'), markdown(report));
-  process.stdout.write(markdown(report));
-} finally {
-  await Promise.all(children.map((child) => child.stop()));
-}
-
-async function measure(): Promise<readonly Row[]> {
-  children.push(await Child.start('Loci', 'loci', options.model, threads));
-  children.push(await Child.start('node-llama-cpp', 'node-llama-cpp', options.model, threads));
-  if (options.requantise) {
-    const copy = await requantised(options.model);
-    children.push(await Child.start('node-llama-cpp, layers in Q4_0', 'node-llama-cpp', copy, threads));
-  }
-  // Compiles what is compiled on first use.
-  for (const child of children) await child.measure(ids.slice(0, 64), 8);
-  const rows: Row[] = [];
-  for (const length of lengths) {
-    const timings = new Map(children.map((child) => [child, [] as Timing[]]));
-    for (let repetition = 0; repetition < repetitions; repetition++) {
-      // Who begins changes, so that a machine that slows down or warms up favours nobody.
-      const order = repetition % 2 === 0 ? children : children.toReversed();
-      for (const child of order) {
-        await setTimeout(restMs);
-        const timing = await child.measure(ids.slice(0, length), decode);
-        timings.get(child)?.push(timing);
-        const speed = ((length / timing.prefillMs) * 1000).toFixed(0);
-        const what = `${length} tokens, ${repetition + 1} of ${repetitions}, ${child.name}`;
-        process.stderr.write(`bench: ${what}: ${speed} tokens/s, ${timing.decodeMs.toFixed(1)} ms per token\n`);
-      }
-    }
-    const [loci = []] = timings.values();
-    for (const [{ name }, all] of timings) rows.push(rowOf(name, length, all, loci));
-  }
-  return rows;
 }

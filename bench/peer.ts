@@ -16,10 +16,19 @@ export interface PeerModel {
     readonly batchSize?: number;
     readonly threads: number;
     readonly flashAttention: boolean;
-    readonly experimentalKvCacheKeyType: 'F16' | 'F32';
-    readonly experimentalKvCacheValueType: 'F16' | 'F32';
+    readonly experimentalKvCacheKeyType: PeerStore;
+    readonly experimentalKvCacheValueType: PeerStore;
   }): Promise<PeerContext>;
   dispose(): Promise<void>;
+}
+
+const peerStores = ['F32', 'F16', 'Q8_0', 'Q4_0'] as const;
+
+/** Formats of the peer's cache that are measured. */
+export type PeerStore = (typeof peerStores)[number];
+
+export function isPeerStore(name: string): name is PeerStore {
+  return peerStores.some((store) => store === name);
 }
 
 export interface PeerContext {
@@ -70,13 +79,13 @@ function binaryPackage(): string {
 }
 
 /**
- * Installs the peer beside this file when it is missing: its prebuilt processor binary, none of its GPU parts, and none of
- * its install scripts, which would compile it.
+ * Installs what package.json asks for beside this file when it is missing: of the peer its prebuilt processor binary, none
+ * of its GPU parts, and none of its install scripts, which would compile it; and the library that draws.
  */
 export function installPeer(): void {
   const binary = binaryPackage();
-  if (existsSync(`${here}node_modules/${peerName}`) && existsSync(`${here}node_modules/${binary}`)) return;
-  process.stderr.write(`bench: installing ${peerName} ${peerVersion()} (once; about 90 MB) …\n`);
+  if ([peerName, binary, 'vega', 'vega-lite'].every((name) => existsSync(`${here}node_modules/${name}`))) return;
+  process.stderr.write(`bench: installing ${peerName} ${peerVersion()} and vega (once; about 120 MB) …\n`);
   // package.json names the binary for Linux; elsewhere npm must be told to accept that and to add the right one.
   const isNamed = binary === '@node-llama-cpp/linux-x64';
   const quiet = ['--omit=optional', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];

@@ -1,41 +1,64 @@
-/** What the two engines are told and what they answer. Each lives in a process of its own and computes only when told to. */
+/** What the engines are told and what they answer. Each lives in a process of its own and computes only when told to. */
+import { enableCompileCache } from 'node:module';
 
-export type Order =
-  | { readonly kind: 'load'; readonly path: string; readonly threads: number }
-  /** Read `ids` with an empty cache, then generate `decode` tokens after the first. */
-  | { readonly kind: 'measure'; readonly ids: readonly number[]; readonly decode: number };
+/** How an engine is opened. */
+export interface Setup {
+  /** A GGUF file. */
+  readonly file: string;
+  readonly threads: number;
+  /** Number format of keys and values, in the engine's own words. */
+  readonly store: string;
+  /** Which kernels compute, where the engine has several. */
+  readonly build?: 'relaxed' | 'plain';
+}
 
-export type Answer = { readonly kind: 'loaded'; readonly ms: number } | ({ readonly kind: 'measured' } & Timing);
+/** Read `ids` with empty caches, then generate `decode` tokens after the first, in `sequences` sequences side by side. */
+export interface Work {
+  readonly ids: readonly number[];
+  readonly decode: number;
+  readonly sequences: number;
+}
+
+export type Order = ({ readonly kind: 'load' } & Setup) | ({ readonly kind: 'measure' } & Work);
+
+export type Answer =
+  | { readonly kind: 'loaded' }
+  | ({ readonly kind: 'measured' } & Timing)
+  | { readonly kind: 'failed'; readonly message: string };
 
 export interface Timing {
-  /** From the call to the first token. */
+  /** From the call to the first token; of several sequences together. */
   readonly prefillMs: number;
-  /** Mean of the tokens after the first. */
-  readonly decodeMs: number;
-  /** What was generated, greedily. */
+  /** Of every token after the first, in all sequences together. */
+  readonly stepsMs: readonly number[];
+  /** What the first sequence generated, greedily. */
   readonly ids: readonly number[];
+  /** The most memory that this process has had resident so far. */
+  readonly peakBytes: number;
 }
 
 export interface Engine {
-  load(path: string, threads: number): Promise<void>;
+  load(setup: Setup): Promise<void>;
   /** Opens a fresh, empty context; what it takes is not timed. */
   open(tokens: number): Promise<Context>;
 }
 
 export interface Context {
   /** Greedy tokens behind a prompt, without end. */
-  generate(ids: readonly number[], tokens: number): AsyncIterable<number>;
+  generate(ids: readonly number[], tokens: number): AsyncGenerator<number, unknown, void>;
   close(): Promise<void>;
 }
 
 /** Lets an engine follow orders that come over the channel to the parent, until that is closed. */
 export function serve(engine: Engine): void {
+  // Engines are imported when they load, so that both start as quickly as Node lets them.
+  enableCompileCache();
   process.on('message', (order: Order) => {
     follow(engine, order).then(
       (answer) => process.send?.(answer),
       (error) => {
-        process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
-        process.exit(1);
+        const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+        process.send?.({ kind: 'failed', message } satisfies Answer);
       },
     );
   });
@@ -44,23 +67,35 @@ export function serve(engine: Engine): void {
 
 async function follow(engine: Engine, order: Order): Promise<Answer> {
   if (order.kind === 'load') {
-    const started = performance.now();
-    await engine.load(order.path, order.threads);
-    return { kind: 'loaded', ms: performance.now() - started };
+    await engine.load(order);
+    return { kind: 'loaded' };
   }
-  const { ids, decode } = order;
-  const context = await engine.open(ids.length + decode + 1);
+  const { ids, decode, sequences } = order;
+  const contexts: Context[] = [];
+  for (let i = 0; i < sequences; i++) contexts.push(await engine.open(ids.length + decode + 1));
+  const streams = contexts.map((context) => context.generate(ids, decode + 1));
+  const next = async (stream: AsyncGenerator<number, unknown, void>) => {
+    const { done, value } = await stream.next();
+    if (done || typeof value !== 'number') throw new Error('the engine ended its text before all tokens had come');
+    return value;
+  };
   const generated: number[] = [];
   const started = performance.now();
-  let first = started;
-  let last = started;
-  for await (const id of context.generate(ids, decode + 1)) {
-    generated.push(id);
-    last = performance.now();
-    if (generated.length === 1) first = last;
-    if (generated.length > decode) break;
+  for (const [i, stream] of streams.entries()) {
+    const id = await next(stream);
+    if (i === 0) generated.push(id);
   }
-  await context.close();
-  if (generated.length !== decode + 1) throw new Error(`${generated.length} of ${decode + 1} tokens came`);
-  return { kind: 'measured', prefillMs: first - started, decodeMs: (last - first) / decode, ids: generated };
+  let last = performance.now();
+  const prefillMs = last - started;
+  const stepsMs: number[] = [];
+  for (let step = 0; step < decode; step++) {
+    const [first] = await Promise.all(streams.map(next));
+    if (first !== undefined) generated.push(first);
+    const now = performance.now();
+    stepsMs.push(now - last);
+    last = now;
+  }
+  for (const stream of streams) await stream.return(undefined);
+  for (const context of contexts) await context.close();
+  return { kind: 'measured', prefillMs, stepsMs, ids: generated, peakBytes: process.resourceUsage().maxRSS * 1024 };
 }

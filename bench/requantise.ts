@@ -2,7 +2,7 @@ import { createWriteStream, existsSync, mkdirSync, renameSync, statSync } from '
 import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { fileURLToPath } from 'node:url';
+
 import { dequantize } from '../packages/engine/format/blocks.ts';
 import { readGguf } from '../packages/engine/format/gguf-read.ts';
 import { writeGguf } from '../packages/engine/format/gguf-write.ts';
@@ -10,13 +10,14 @@ import { quantize } from '../packages/engine/format/quantize.ts';
 import { copyOf, type TensorData } from '../packages/engine/format/tensor-data.ts';
 import type { StoredTensor } from '../packages/engine/format/types.ts';
 import { openFile } from '../packages/engine/platform/node-file.ts';
+import { cacheFolder } from './places.ts';
 
 /**
  * A copy of a GGUF file whose layers hold their matrices in Q4_0, the format that llama.cpp repacks for the processor; kept
  * in bench/.cache. Embedding and output stay as they are.
  */
 export async function requantised(path: string): Promise<string> {
-  const folder = fileURLToPath(new URL('.cache', import.meta.url));
+  const folder = cacheFolder;
   const copy = join(folder, `${basename(path, '.gguf')}.to-Q4_0.gguf`);
   if (existsSync(copy) && statSync(copy).mtimeMs > statSync(path).mtimeMs) return copy;
   process.stderr.write('bench: requantising the layers to Q4_0 …\n');

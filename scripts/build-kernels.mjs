@@ -1,5 +1,5 @@
-// Compiles the AssemblyScript kernels, twice: with relaxed SIMD and without. Does nothing when the sources are those of
-// the last build.
+// Compiles the AssemblyScript kernels, and those that measure the machine's limits, twice: with relaxed SIMD and without.
+// Does nothing when the sources are those of the last build.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,11 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const kernels = join(root, 'packages/kernels');
 const out = join(kernels, 'build');
-const builds = { relaxed: 'simd,relaxed-simd,threads', plain: 'simd,threads' };
+const features = { relaxed: 'simd,relaxed-simd,threads', plain: 'simd,threads' };
+const entries = { '': 'assembly/walk.ts', 'limits-': 'limits/assembly.ts' };
+const builds = Object.entries(entries).flatMap(([prefix, entry]) =>
+  Object.entries(features).map(([build, enabled]) => ({ name: `${prefix}${build}`, entry, enabled })),
+);
 
 function sourceHash() {
   const hash = createHash('sha256');
@@ -26,14 +30,14 @@ export async function buildKernels(say = () => {}) {
   const stamp = join(out, 'sources.sha256');
   const hash = sourceHash();
   const current = existsSync(stamp) && readFileSync(stamp, 'utf8') === hash;
-  if (current && Object.keys(builds).every((name) => existsSync(join(out, `${name}.wasm`)))) return false;
+  if (current && builds.every(({ name }) => existsSync(join(out, `${name}.wasm`)))) return false;
   say('Compiling the kernels …');
   const { default: asc } = await import('assemblyscript/asc');
   mkdirSync(out, { recursive: true });
-  for (const [name, features] of Object.entries(builds)) {
+  for (const { name, entry, enabled } of builds) {
     const { error, stderr } = await asc.main([
-      'assembly/walk.ts',
-      ...['--baseDir', kernels, '--outFile', `build/${name}.${process.pid}.wasm`, '--enable', features],
+      entry,
+      ...['--baseDir', kernels, '--outFile', `build/${name}.${process.pid}.wasm`, '--enable', enabled],
       ...['-O3', '--noAssert', '--runtime', 'stub', '--use', 'abort=', '--disableWarning', '112'],
       ...['--importMemory', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536'],
     ]);

@@ -1,5 +1,8 @@
-// Writes the measured part of README.md from docs/results.
+// Writes the measured part of README.md from docs/results and bench/results.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { summary } from '../bench/report/markdown.ts';
+import { readResults } from '../bench/report/result.ts';
 
 const root = new URL('..', import.meta.url);
 const marks = [
@@ -49,8 +52,7 @@ function correctness(): string {
 }
 
 function speed(): string {
-  const file = new URL('bench/results/side-by-side.md', root);
-  return existsSync(file) ? readFileSync(file, 'utf8').trim().replace(/^# /, '### ') : '';
+  return summary(readResults(fileURLToPath(new URL('bench/results', root))), 'bench/results');
 }
 
 /** README.md with its generated part renewed. */

@@ -1,20 +1,40 @@
-import { loadModel, type Model } from '../../packages/engine/index.ts';
+/** Loci in a process of its own; the argument is the folder of the checkout to measure. */
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { LoadModelOptions, Model, OpenOptions } from '../../packages/engine/index.ts';
 import { serve } from '../protocol.ts';
 
+const [, , root = ''] = process.argv;
 let model: Model;
+let options: OpenOptions;
 
 serve({
-  async load(path, threads) {
-    model = await loadModel(path, { threads });
+  async load({ file, threads, store, build }) {
+    const { loadModel }: typeof import('../../packages/engine/index.ts') = await import(
+      pathToFileURL(join(root, 'packages/engine/index.ts')).href
+    );
+    const settings: LoadModelOptions = { threads, ...(build && { build }) };
+    model = await loadModel(file, settings);
+    if (build && model.build !== build) throw new Error(`this checkout cannot be told to use its ${build} kernels`);
+    options = { store: await knownStore(store) };
   },
   async open() {
-    const session = await model.open();
+    const session = await model.open(options);
     return {
       async *generate(ids, tokens) {
-        const options = { maxTokens: tokens, temperature: 0, ignoreEnd: true };
-        for await (const { id } of session.generate({ ids }, options)) if (id !== undefined) yield id;
+        const greedy = { maxTokens: tokens, temperature: 0, ignoreEnd: true };
+        for await (const { id } of session.generate({ ids }, greedy)) if (id !== undefined) yield id;
       },
       close: async () => session.close(),
     };
   },
 });
+
+async function knownStore(name: string): Promise<NonNullable<OpenOptions['store']>> {
+  const { pageFormats }: typeof import('../../packages/kernels/index.ts') = await import(
+    pathToFileURL(join(root, 'packages/kernels/index.ts')).href
+  );
+  const store = pageFormats.find((format) => format === name);
+  if (!store) throw new Error(`this checkout has no store "${name}"; it has ${pageFormats.join(', ')}`);
+  return store;
+}

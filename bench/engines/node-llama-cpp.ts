@@ -1,21 +1,23 @@
-import { openPeer, type PeerModel } from '../peer.ts';
+import { isPeerStore, openPeer, type PeerModel, type PeerStore } from '../peer.ts';
 import { serve } from '../protocol.ts';
 
 let model: PeerModel;
 let threadCount: number;
+let cache: PeerStore;
 
 serve({
-  async load(path, threads) {
-    threadCount = threads;
-    model = await (await openPeer(threads)).loadModel({ modelPath: path });
+  async load({ file, threads, store }) {
+    if (!isPeerStore(store)) throw new Error(`the peer has no cache in "${store}"`);
+    [threadCount, cache] = [threads, store];
+    model = await (await openPeer(threads)).loadModel({ modelPath: file });
   },
   async open(tokens) {
     const context = await model.createContext({
       contextSize: tokens,
       threads: threadCount,
       flashAttention: true,
-      experimentalKvCacheKeyType: 'F16',
-      experimentalKvCacheValueType: 'F16',
+      experimentalKvCacheKeyType: cache,
+      experimentalKvCacheValueType: cache,
     });
     return {
       generate: (ids) => context.getSequence().evaluate(ids, { yieldEogToken: true }),

@@ -160,6 +160,21 @@ test('ids outside the vocabulary and a prompt beyond the window are refused', as
   expect(JSON.parse(long.stdout).error).toMatchObject({ code: 'too-long', message: expect.stringContaining('8192') });
 });
 
+test('bench shows every kernel of both phases against the limits', async () => {
+  const { limits, phases, threads } = await json('bench', '--tokens', '40', '--rounds', '1', '--threads', '2');
+  expect([threads, limits.threads]).toEqual([2, 2]);
+  expect(phases).toMatchObject([
+    { phase: 'prefill', behind: 40, tokens: 256 },
+    { phase: 'decode', behind: 40, tokens: 1 },
+  ]);
+  for (const { kernels } of phases) {
+    const attend = kernels.find((row: { kernel: string }) => row.kernel === 'attend');
+    expect(attend).toMatchObject({ calls: 30, limited: { share: expect.any(Number) } });
+  }
+  const beyond = await runCli(['bench', '--tokens', '8000']);
+  expect(beyond).toMatchObject({ code: 2, stderr: expect.stringContaining('the window of 8,192 tokens') });
+});
+
 test('LOCI_DEBUG adds the stack', async () => {
   const { stderr } = await runCli(['ask', '/nowhere/a.txt', 'What?'], { env: { LOCI_DEBUG: '1' } });
   expect(stderr).toMatch(/\n +at /);

@@ -1,6 +1,7 @@
 import {
   type GenerateOptions,
   type GenerationResult,
+  type LoadModelOptions,
   loadModel,
   type Model,
   type OpenOptions,
@@ -39,10 +40,12 @@ export async function withModel<T>(
   values: ModelValues,
   { reporter, interrupt }: Context,
   work: (engine: Engine) => Promise<T>,
+  settings: Pick<LoadModelOptions, 'build' | 'observer'> = {},
 ): Promise<T> {
   const { precision = 'int8', store = precision === 'float32' ? 'f32' : 'f16' } = values;
   reporter.begin('while looking for the model', 1000);
   const model = await loadModel(values.model, {
+    ...settings,
     precision,
     ...defined({ threads: values.threads }),
     // Without the flag the environment decides.

@@ -6,12 +6,14 @@ import type { WorkerStart, WorkerTrap } from './worker.ts';
 /** What the device needs from its host: compiled kernels and threads. */
 export interface DeviceHost {
   /** Bytes of the kernel module for this machine's features. */
-  kernels(build: KernelBuild): Promise<BufferSource>;
+  kernels(module: KernelModule): Promise<BufferSource>;
   startWorker(start: WorkerStart, events: WorkerEvents): Promise<WorkerHandle>;
 }
 
 /** `relaxed` uses relaxed SIMD; `plain` runs wherever there are SIMD and threads. */
 export type KernelBuild = 'relaxed' | 'plain';
+/** The kernels of models, and those that measure the machine's limits. */
+export type KernelModule = KernelBuild | `limits-${KernelBuild}`;
 
 export interface WorkerEvents {
   onTrap(message: WorkerTrap): void;
@@ -31,7 +33,17 @@ export interface DeviceOptions {
   readonly scratchBytes: number;
   /** Which kernels to run; by default what the machine can do. */
   readonly build?: KernelBuild;
+  readonly observer?: ProgramObserver | undefined;
 }
+
+/**
+ * Sees every program before it runs, and may run other programs in its place first: that is how kernels are timed by
+ * themselves. What it leaves behind must be what the program overwrites.
+ */
+export type ProgramObserver = (
+  program: Int32Array,
+  run: (program: Int32Array) => Promise<void>,
+) => Promise<void> | undefined;
 
 /** A run did not happen: `aborted` leaves the device as it was, `trap` too, `dead` is the end of it. */
 export class DeviceError extends Error {
@@ -56,6 +68,7 @@ export class Device {
   readonly build: KernelBuild;
   readonly #memory: WebAssembly.Memory;
   readonly #allocator: Allocator;
+  readonly #observer: ProgramObserver | undefined;
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #workers: WorkerHandle[] = [];
   readonly #dead: Promise<never>;
@@ -67,10 +80,16 @@ export class Device {
   #program = { address: 0, bytes: 0 };
   #running: Promise<unknown> = Promise.resolve();
 
-  private constructor(memory: WebAssembly.Memory, threads: number, build: KernelBuild) {
+  private constructor(
+    memory: WebAssembly.Memory,
+    threads: number,
+    build: KernelBuild,
+    observer: ProgramObserver | undefined,
+  ) {
     this.#memory = memory;
     this.threads = threads;
     this.build = build;
+    this.#observer = observer;
     this.#words = new Int32Array(sharedBuffer(memory));
     this.#allocator = new Allocator(control.address + control.bytes, (end) => this.#grow(end));
     this.#dead = new Promise((_, reject) => {
@@ -82,11 +101,12 @@ export class Device {
     this.#dead.catch(() => {});
   }
 
-  static async create(host: DeviceHost, { threads, scratchBytes, build }: DeviceOptions): Promise<Device> {
+  static async create(host: DeviceHost, options: DeviceOptions): Promise<Device> {
+    const { threads, scratchBytes, build, observer } = options;
     const chosen = build ?? (relaxedSimd() ? 'relaxed' : 'plain');
     const module = await WebAssembly.compile(await host.kernels(chosen));
     const memory = new WebAssembly.Memory({ initial: 1, maximum: maximumPages, shared: true });
-    const device = new Device(memory, threads, chosen);
+    const device = new Device(memory, threads, chosen, observer);
     try {
       const starts = Array.from({ length: threads }, () => device.allocate(scratchBytes));
       for (const scratch of starts) {
@@ -137,7 +157,10 @@ export class Device {
    */
   run(encoder: Encoder, signal?: AbortSignal): Promise<void> {
     const program = encoder.program().slice();
-    const next = this.#running.then(() => this.#run(program, signal));
+    const next = this.#running.then(async () => {
+      await this.#observer?.(program, (other) => this.#run(other, signal));
+      await this.#run(program, signal);
+    });
     this.#running = next.catch(() => {});
     return next;
   }

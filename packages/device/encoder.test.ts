@@ -1,24 +1,10 @@
 import type { Command } from '@loci/kernels';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Encoder } from './encoder.ts';
+import { commandsOf, Encoder } from './encoder.ts';
 
 const words = fc.array(fc.oneof(fc.integer({ min: -(2 ** 31), max: 2 ** 32 - 1 }), fc.nat(20)), { maxLength: 400 });
 const someCommand = fc.record({ opcode: fc.integer({ min: 1, max: 99 }), words, join: fc.boolean() });
-
-/** Reads a program as `walk` does. */
-function walk(program: Int32Array): Command[] {
-  const commands: Command[] = [];
-  let at = 0;
-  for (let opcode = program[at]; opcode !== 0; opcode = program[at]) {
-    const [count = 0, join, counter] = program.subarray(at + 1, at + 4);
-    if (opcode === undefined || counter !== 0) throw new Error(`no command at word ${at}`);
-    commands.push({ opcode, words: [...program.subarray(at + 4, at + 4 + count)], join: join === 1 });
-    at += 4 + count;
-  }
-  expect(at).toBe(program.length - 1);
-  return commands;
-}
 
 const asInt32 = ({ words, ...rest }: Command): Command => ({ ...rest, words: words.map((word) => word | 0) });
 
@@ -27,9 +13,9 @@ test('a program is the commands recorded, in order and however they are given, a
     fc.property(fc.array(someCommand, { maxLength: 12 }), fc.array(someCommand, { maxLength: 12 }), (first, second) => {
       const encoder = new Encoder();
       encoder.record(...first);
-      expect(walk(encoder.program())).toEqual(first.map(asInt32));
+      expect(commandsOf(encoder.program())).toEqual(first.map(asInt32));
       encoder.record(second);
-      expect(walk(encoder.program())).toEqual([...first, ...second].map(asInt32));
+      expect(commandsOf(encoder.program())).toEqual([...first, ...second].map(asInt32));
     }),
   );
 });
@@ -39,6 +25,6 @@ test('the room for the end is kept at every length', () => {
     const encoder = new Encoder();
     const command = { opcode: 7, words: Array.from({ length: count }, (_, i) => i), join: true };
     encoder.record(command);
-    expect(walk(encoder.program())).toEqual([command]);
+    expect(commandsOf(encoder.program())).toEqual([command]);
   }
 });

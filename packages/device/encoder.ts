@@ -34,3 +34,15 @@ export class Encoder {
     return this.#words.subarray(0, this.#length + 1);
   }
 }
+
+/** The commands of a program, as they were recorded. */
+export function commandsOf(program: Int32Array): readonly Command[] {
+  const commands: Command[] = [];
+  for (let at = 0; ; ) {
+    const [opcode = 0, count = 0, join] = program.subarray(at, at + 3);
+    if (opcode === 0) return commands;
+    const end = at + 4 + count;
+    commands.push({ opcode, words: Array.from(program.subarray(at + 4, end)), join: join === 1 });
+    at = end;
+  }
+}

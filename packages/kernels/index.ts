@@ -5,6 +5,7 @@ export { type Attend, attend, attendScratch, mergeSplits, partialFloats } from '
 export { type Bytes8, type Command, opcodes } from './command.ts';
 export { copy } from './copy/index.ts';
 export { embed } from './embed/index.ts';
+export { floatMadds, integerDots, type LimitCommand, limitScratch, readMemory } from './limits/index.ts';
 export { loss, negativeLogLikelihood } from './loss/index.ts';
 export { matmul, matmulFloat } from './matmul/index.ts';
 export {
@@ -19,3 +20,4 @@ export {
 } from './matmul/layout.ts';
 export { norm, quantize } from './norm/index.ts';
 export { type RopePairs, rope } from './rope/index.ts';
+export { type Described, describeCommand, type Work } from './work.ts';

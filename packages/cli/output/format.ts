@@ -45,3 +45,18 @@ export function twoColumns(rows: readonly (readonly [string, string])[], indent 
   const left = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${indent}${name.padEnd(left)}  ${value}`.trimEnd()).join('\n');
 }
+
+/** Rows under a head in columns; the first `texts` of them are texts, which begin at the left, the others numbers. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[], texts = 1): string {
+  const lines = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(...lines.map((cells) => cells[column]?.length ?? 0)));
+  return lines
+    .map((cells) =>
+      cells
+        .map((cell, column) => (column < texts ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
+        .join('  ')
+        .replace(/^/, '  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}

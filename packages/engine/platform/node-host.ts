@@ -12,9 +12,9 @@ export function defaultThreads(): number {
 const builds = new URL('../../kernels/build/', import.meta.url);
 
 export const nodeHost: DeviceHost = {
-  async kernels(build) {
+  async kernels(module) {
     allowWideVectors();
-    return await readFile(new URL(`${build}.wasm`, builds));
+    return await readFile(new URL(`${module}.wasm`, builds));
   },
   async startWorker(start, { onTrap, onExit }) {
     const worker = new Worker(new URL('./node-worker.ts', import.meta.url), { workerData: start, execArgv: [] });

@@ -1,4 +1,4 @@
-import { Device } from '@loci/device';
+import { Device, type KernelBuild, type ProgramObserver } from '@loci/device';
 import { attendScratch, type PageFormat } from '@loci/kernels';
 import { KvCache } from '../cache/cache.ts';
 import { PagePool } from '../cache/pool.ts';
@@ -26,6 +26,10 @@ export interface LoadOptions {
    * scale per 32, which is smaller and faster.
    */
   readonly precision?: Precision;
+  /** `plain` kernels do without relaxed SIMD; by default the machine decides. */
+  readonly build?: KernelBuild;
+  /** Sees every program of the model before it runs. */
+  readonly observer?: ProgramObserver;
   readonly onProgress?: (progress: LoadProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -54,6 +58,8 @@ export class Model {
   readonly fingerprint: string;
   readonly files: FileStore;
   readonly threads: number;
+  /** Which kernels it runs on. */
+  readonly build: KernelBuild;
   readonly #platform: Platform;
   readonly #device: Device;
   readonly #scheduler: Scheduler;
@@ -73,6 +79,7 @@ export class Model {
     this.contextLength = decoder.arch.contextLength;
     this.weightBytes = decoder.weights.bytes;
     this.threads = device.threads;
+    this.build = device.build;
   }
 
   /** Loads weights onto a new device. @throws LociError `bad-file`, `unsupported`, `bad-option`, `out-of-memory`, `aborted`. */
@@ -84,7 +91,12 @@ export class Model {
     const arch = describe(files.description);
     const { heads, kvHeads, headSize, width } = arch;
     const scratchBytes = Math.max(65536, attendScratch(heads, kvHeads, headSize), width * 4);
-    const device = await Device.create(platform.device, { threads, scratchBytes });
+    const device = await Device.create(platform.device, {
+      threads,
+      scratchBytes,
+      ...(options.build && { build: options.build }),
+      ...(options.observer && { observer: options.observer }),
+    });
     try {
       const weights = await loadWeights(device, arch, files.description.file, files.description.tensors, {
         floats: options.precision === 'float32' ? 'f32' : 'q8',

@@ -1,0 +1,14 @@
+import type { Suite } from '../suite.ts';
+import { batch } from './batch.ts';
+import { cold } from './cold.ts';
+import { large } from './large.ts';
+import { lengths } from './lengths.ts';
+import { line } from './line.ts';
+import { memory } from './memory.ts';
+import { plain } from './plain.ts';
+import { roofline } from './roofline.ts';
+import { stores } from './stores.ts';
+import { threads } from './threads.ts';
+
+/** In the order in which `all` runs them. */
+export const suites: readonly Suite[] = [lengths, stores, cold, memory, threads, batch, line, plain, large, roofline];
