@@ -5,7 +5,7 @@
 // loop over tokens has no branch: that is the shape in which an engine may join two 128-bit vectors into one of 256 bits.
 // A token's result is the same whatever the number of tokens and threads.
 import { address, int, take } from '../assembly/args';
-import { dot2, halfToFloat, madd } from '../assembly/simd';
+import { dot2, madd } from '../assembly/simd';
 
 // @ts-ignore: decorator
 @inline export const Q4: i32 = 0;
@@ -47,13 +47,17 @@ import { dot2, halfToFloat, madd } from '../assembly/simd';
   return headBytes(layout, columns) + (<usize>columns << (bitsOf(layout) == Q4 ? 2 : 3));
 }
 
+/** Less the number that stands for 0, or for the minimum where there is one. */
+// @ts-ignore: decorator
+@inline export function middleOf(layout: i32): f32 {
+  return bitsOf(layout) == Q8 ? -128 : hasMinima(layout) ? 0 : -8;
+}
+
 /** What is added to the product of scale and number as it is stored, given the minima where there are any. */
 // @ts-ignore: decorator
-@inline export function minimum(layout: i32, stored: v128, scale: v128): v128 {
-  if (layout == 0) return f32x4.mul(scale, f32x4.splat(-8));
-  if (bitsOf(layout) == Q4) return stored;
-  if (!hasMinima(layout)) return f32x4.mul(scale, f32x4.splat(-128));
-  return madd(scale, f32x4.splat(-128), stored);
+@inline export function minimum(layout: i32, stored: v128, scale: v128, middle: v128): v128 {
+    if (!hasMinima(layout)) return f32x4.mul(scale, middle);
+  return bitsOf(layout) == Q4 ? stored : madd(scale, middle, stored);
 }
 
 /** Tokens that share the unpacking of weights; their sums stand in scratch memory, [TILE][8], twice. */
@@ -67,8 +71,8 @@ import { dot2, halfToFloat, madd } from '../assembly/simd';
 @inline const HIGH: i32 = 1;
 
 // @ts-ignore: decorator
-@inline function nibbles(v: v128, which: i32): v128 {
-  return v128.and(which == HIGH ? i16x8.shr_u(v, 4) : v, i8x16.splat(15));
+@inline function nibbles(v: v128, which: i32, fifteen: v128): v128 {
+  return v128.and(which == HIGH ? i16x8.shr_u(v, 4) : v, fifteen);
 }
 
 /** Sums of 16 columns for 4 rows in 8 × 16 bits: at most 4 · 2 · 127 · 15 in each. */
@@ -81,12 +85,16 @@ import { dot2, halfToFloat, madd } from '../assembly/simd';
 
 /** Sums of 16 columns in 4 bits, or of one half of every byte of 16 columns in 8 bits. */
 // @ts-ignore: decorator
-@inline function dots4(x: usize, a: v128, b: v128): v128 {
-  return dots16(x, nibbles(a, LOW), nibbles(a, HIGH), nibbles(b, LOW), nibbles(b, HIGH));
+@inline function dots4(x: usize, a: v128, b: v128, fifteen: v128): v128 {
+  return dots16(x, nibbles(a, LOW, fifteen), nibbles(a, HIGH, fifteen), nibbles(b, LOW, fifteen), nibbles(b, HIGH, fifteen));
 }
 // @ts-ignore: decorator
-@inline function dots8(x: usize, which: i32, a: v128, b: v128, c: v128, d: v128): v128 {
-  return dots16(x, nibbles(a, which), nibbles(b, which), nibbles(c, which), nibbles(d, which));
+@inline function dots8(
+  x0: v128, x1: v128, x2: v128, x3: v128, which: i32, a: v128, b: v128, c: v128, d: v128, fifteen: v128,
+): v128 {
+  const first = i16x8.add(dot2(x0, nibbles(a, which, fifteen)), dot2(x1, nibbles(b, which, fifteen)));
+  const second = i16x8.add(dot2(x2, nibbles(c, which, fifteen)), dot2(x3, nibbles(d, which, fifteen)));
+  return i16x8.add(first, second);
 }
 
 /** f + scale · xScale · sums + min · xSum. */
@@ -95,13 +103,14 @@ import { dot2, halfToFloat, madd } from '../assembly/simd';
   return madd(min, xSum, madd(f32x4.convert_i32x4_s(sums), f32x4.mul(scale, xScale), f));
 }
 
+// `halfToFloat` of one half of a vector.
 // @ts-ignore: decorator
-@inline function lowHalves(h: v128): v128 {
-  return halfToFloat(i32x4.extend_low_i16x8_s(h));
+@inline function lowHalves(h: v128, mask: v128, unit: v128): v128 {
+  return f32x4.mul(v128.and(i32x4.shl(i32x4.extend_low_i16x8_s(h), 13), mask), unit);
 }
 // @ts-ignore: decorator
-@inline function highHalves(h: v128): v128 {
-  return halfToFloat(i32x4.extend_high_i16x8_s(h));
+@inline function highHalves(h: v128, mask: v128, unit: v128): v128 {
+  return f32x4.mul(v128.and(i32x4.shl(i32x4.extend_high_i16x8_s(h), 13), mask), unit);
 }
 
 // @ts-ignore: decorator
@@ -117,6 +126,7 @@ import { dot2, halfToFloat, madd } from '../assembly/simd';
 // @ts-ignore: decorator
 @inline function pass(
   layout: i32, which: i32, half: i32, s: usize, p: usize, x: usize, meta: usize, n: i32, f: usize, sums: usize,
+  fifteen: v128, units: v128, mask: v128, unit: v128, middle: v128,
 ): void {
   const bits = bitsOf(layout);
   const is32 = groupOf(layout) == 32;
@@ -126,24 +136,23 @@ import { dot2, halfToFloat, madd } from '../assembly/simd';
   const next: usize = bits == Q4 ? 32 : 64;
   const p0 = v128.load(p), p1 = v128.load(p, 16);
   const q0 = loadIf(bits == Q8, p + 32, p0), q1 = loadIf(bits == Q8, p + 48, p1);
-  const a0 = nibbles(p0, first), a1 = nibbles(p1, first), b0 = nibbles(q0, second), b1 = nibbles(q1, second);
+  const a0 = nibbles(p0, first, fifteen), a1 = nibbles(p1, first, fifteen), b0 = nibbles(q0, second, fifteen), b1 = nibbles(q1, second, fifteen);
   p += next;
   const p2 = v128.load(p), p3 = v128.load(p, 16);
   const q2 = loadIf(bits == Q8, p + 32, p2), q3 = loadIf(bits == Q8, p + 48, p3);
-  const c0 = nibbles(p2, first), c1 = nibbles(p3, first), d0 = nibbles(q2, second), d1 = nibbles(q3, second);
+  const c0 = nibbles(p2, first, fifteen), c1 = nibbles(p3, first, fifteen), d0 = nibbles(q2, second, fifteen), d1 = nibbles(q3, second, fifteen);
   p += next;
   const p4 = loadIf(is32, p, p0), p5 = loadIf(is32, p + 16, p0);
   const q4 = loadIf(is32 && bits == Q8, p + 32, p4), q5 = loadIf(is32 && bits == Q8, p + 48, p5);
-  const e0 = nibbles(p4, first), e1 = nibbles(p5, first), f0 = nibbles(q4, second), f1 = nibbles(q5, second);
+  const e0 = nibbles(p4, first, fifteen), e1 = nibbles(p5, first, fifteen), f0 = nibbles(q4, second, fifteen), f1 = nibbles(q5, second, fifteen);
   p += next;
   const p6 = loadIf(is32, p, p0), p7 = loadIf(is32, p + 16, p0);
   const q6 = loadIf(is32 && bits == Q8, p + 32, p6), q7 = loadIf(is32 && bits == Q8, p + 48, p7);
-  const g0 = nibbles(p6, first), g1 = nibbles(p7, first), h0 = nibbles(q6, second), h1 = nibbles(q7, second);
+  const g0 = nibbles(p6, first, fifteen), g1 = nibbles(p7, first, fifteen), h0 = nibbles(q6, second, fifteen), h1 = nibbles(q7, second, fifteen);
   const halves = v128.load(s);
   const minima = loadIf(hasMinima(layout), s + 16, halves);
-  const s0 = lowHalves(halves), s1 = highHalves(halves);
-  const m0 = minimum(layout, lowHalves(minima), s0), m1 = minimum(layout, highHalves(minima), s1);
-  const units = i16x8.splat(<i16>((n > 0 ? 1 : 0) << (which == HIGH ? 4 : 0)));
+  const s0 = lowHalves(halves, mask, unit), s1 = highHalves(halves, mask, unit);
+  const m0 = minimum(layout, lowHalves(minima, mask, unit), s0, middle), m1 = minimum(layout, highHalves(minima, mask, unit), s1, middle);
   if (!is32) x += half << 4;
   for (let t = 0; t < n; t++) {
     let y0 = dots16(x, a0, b0, c0, d0), y1 = dots16(x, a1, b1, c1, d1);
@@ -175,10 +184,11 @@ import { dot2, halfToFloat, madd } from '../assembly/simd';
   }
 }
 
-/** The same for one token, with every number loaded once. `ones` and `sixteens` are constants that the engine cannot know. */
+/** The same for one token, with every number loaded once. */
 // @ts-ignore: decorator
 @inline function passOne(
-  layout: i32, half: i32, s: usize, p: usize, x: usize, meta: usize, ones: v128, sixteens: v128, f: usize,
+  layout: i32, half: i32, s: usize, p: usize, x: usize, meta: usize, f: usize,
+  fifteen: v128, ones: v128, sixteens: v128, mask: v128, unit: v128, middle: v128,
 ): void {
   const bits = bitsOf(layout);
   const is32 = groupOf(layout) == 32;
@@ -186,33 +196,37 @@ import { dot2, halfToFloat, madd } from '../assembly/simd';
   const a0 = v128.load(p), a1 = v128.load(p, 16), b0 = v128.load(p, 32), b1 = v128.load(p, 48);
   let z0: v128, z1: v128;
   if (bits == Q4) {
-    let y0 = dots4(x, a0, b0), y1 = dots4(x, a1, b1);
+    let y0 = dots4(x, a0, b0, fifteen), y1 = dots4(x, a1, b1, fifteen);
     if (is32) {
       const c0 = v128.load(p, 64), c1 = v128.load(p, 80), d0 = v128.load(p, 96), d1 = v128.load(p, 112);
-      y0 = i16x8.add(y0, dots4(x + 16, c0, d0));
-      y1 = i16x8.add(y1, dots4(x + 16, c1, d1));
+      y0 = i16x8.add(y0, dots4(x + 16, c0, d0, fifteen));
+      y1 = i16x8.add(y1, dots4(x + 16, c1, d1, fifteen));
     }
     z0 = i32x4.dot_i16x8_s(y0, ones);
     z1 = i32x4.dot_i16x8_s(y1, ones);
   } else {
     const c0 = v128.load(p, 64), c1 = v128.load(p, 80), d0 = v128.load(p, 96), d1 = v128.load(p, 112);
-    let low0 = dots8(x, LOW, a0, b0, c0, d0), low1 = dots8(x, LOW, a1, b1, c1, d1);
-    let high0 = dots8(x, HIGH, a0, b0, c0, d0), high1 = dots8(x, HIGH, a1, b1, c1, d1);
+    const x0 = v128.load32_splat(x), x1 = v128.load32_splat(x, 4);
+    const x2 = v128.load32_splat(x, 8), x3 = v128.load32_splat(x, 12);
+    let low0 = dots8(x0, x1, x2, x3, LOW, a0, b0, c0, d0, fifteen), low1 = dots8(x0, x1, x2, x3, LOW, a1, b1, c1, d1, fifteen);
+    let high0 = dots8(x0, x1, x2, x3, HIGH, a0, b0, c0, d0, fifteen), high1 = dots8(x0, x1, x2, x3, HIGH, a1, b1, c1, d1, fifteen);
     if (is32) {
       const e0 = v128.load(p, 128), e1 = v128.load(p, 144), f0 = v128.load(p, 160), f1 = v128.load(p, 176);
+      const x4 = v128.load32_splat(x, 16), x5 = v128.load32_splat(x, 20);
+      const x6 = v128.load32_splat(x, 24), x7 = v128.load32_splat(x, 28);
       const g0 = v128.load(p, 192), g1 = v128.load(p, 208), h0 = v128.load(p, 224), h1 = v128.load(p, 240);
-      low0 = i16x8.add(low0, dots8(x + 16, LOW, e0, f0, g0, h0));
-      low1 = i16x8.add(low1, dots8(x + 16, LOW, e1, f1, g1, h1));
-      high0 = i16x8.add(high0, dots8(x + 16, HIGH, e0, f0, g0, h0));
-      high1 = i16x8.add(high1, dots8(x + 16, HIGH, e1, f1, g1, h1));
+      low0 = i16x8.add(low0, dots8(x4, x5, x6, x7, LOW, e0, f0, g0, h0, fifteen));
+      low1 = i16x8.add(low1, dots8(x4, x5, x6, x7, LOW, e1, f1, g1, h1, fifteen));
+      high0 = i16x8.add(high0, dots8(x4, x5, x6, x7, HIGH, e0, f0, g0, h0, fifteen));
+      high1 = i16x8.add(high1, dots8(x4, x5, x6, x7, HIGH, e1, f1, g1, h1, fifteen));
     }
     z0 = i32x4.add(i32x4.dot_i16x8_s(low0, ones), i32x4.dot_i16x8_s(high0, sixteens));
     z1 = i32x4.add(i32x4.dot_i16x8_s(low1, ones), i32x4.dot_i16x8_s(high1, sixteens));
   }
   const halves = v128.load(s);
   const minima = loadIf(hasMinima(layout), s + 16, halves);
-  const s0 = lowHalves(halves), s1 = highHalves(halves);
-  const m0 = minimum(layout, lowHalves(minima), s0), m1 = minimum(layout, highHalves(minima), s1);
+  const s0 = lowHalves(halves, mask, unit), s1 = highHalves(halves, mask, unit);
+  const m0 = minimum(layout, lowHalves(minima, mask, unit), s0, middle), m1 = minimum(layout, highHalves(minima, mask, unit), s1, middle);
   const xScale = v128.load32_splat(meta), xSum = v128.load32_splat(is32 ? meta + 4 : meta + 8 + (half << 2));
   const w0 = v128.load(f), w1 = v128.load(f, 16);
   const r0 = scaled(w0, z0, s0, m0, xScale, xSum);
@@ -237,15 +251,21 @@ import { dot2, halfToFloat, madd } from '../assembly/simd';
     v128.store(to, zero);
     v128.store(to, zero, 16);
   }
+  // Constants that the engine cannot know to be such: it would build them anew at every use. `mask` and `unit` are those of
+  // `halfToFloat`.
+  const one = n > 0 ? 1 : 0;
+  const fifteen = i32x4.splat(one * 0x0f0f0f0f);
+  const ones = i32x4.splat(one * 0x00010001), sixteens = i32x4.splat(one * 0x00100010);
+  const mask = i32x4.splat(one * 0x8fffe000), unit = i32x4.splat(one * 0x77800000);
+  const middle = f32x4.splat(<f32>one * middleOf(layout));
   let s = w + 32, p = w + headBytes(layout, columns);
   if (n == 1) {
-    const ones = i16x8.splat(<i16>n), sixteens = i16x8.splat(<i16>(n << 4));
     for (let c = 0; c < columns; c += 32) {
-      passOne(layout, 0, s, p, x, meta, ones, sixteens, f);
+      passOne(layout, 0, s, p, x, meta, f, fifteen, ones, sixteens, mask, unit, middle);
       s += nextScales;
       p += groupBytes;
       if (group == 16) {
-        passOne(layout, 1, s, p, x, meta, ones, sixteens, f);
+        passOne(layout, 1, s, p, x, meta, f, fifteen, ones, sixteens, mask, unit, middle);
         s += nextScales;
         p += groupBytes;
       }
@@ -254,13 +274,13 @@ import { dot2, halfToFloat, madd } from '../assembly/simd';
     }
   } else {
     for (let c = 0; c < columns; c += 32) {
-      if (bits == Q8) pass(layout, HIGH, 0, s, p, x, meta, n, f, sums);
-      pass(layout, LOW, 0, s, p, x, meta, n, f, sums);
+      if (bits == Q8) pass(layout, HIGH, 0, s, p, x, meta, n, f, sums, fifteen, sixteens, mask, unit, middle);
+      pass(layout, LOW, 0, s, p, x, meta, n, f, sums, fifteen, ones, mask, unit, middle);
       s += nextScales;
       p += groupBytes;
       if (group == 16) {
-        if (bits == Q8) pass(layout, HIGH, 1, s, p, x, meta, n, f, sums);
-        pass(layout, LOW, 1, s, p, x, meta, n, f, sums);
+        if (bits == Q8) pass(layout, HIGH, 1, s, p, x, meta, n, f, sums, fifteen, sixteens, mask, unit, middle);
+        pass(layout, LOW, 1, s, p, x, meta, n, f, sums, fifteen, ones, mask, unit, middle);
         s += nextScales;
         p += groupBytes;
       }

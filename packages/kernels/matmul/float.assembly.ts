@@ -2,7 +2,7 @@
 // columns at a time.
 import { address, int, take } from '../assembly/args';
 import { halfToFloat, madd } from '../assembly/simd';
-import { bitsOf, blockBytes, FLOATS, groupOf, hasMinima, headBytes, minimum, Q4, scaleBytes } from './assembly';
+import { bitsOf, blockBytes, FLOATS, groupOf, hasMinima, headBytes, middleOf, minimum, Q4, scaleBytes } from './assembly';
 
 /** Columns that `matmulFloat` expands at a time: 8 rows of 1024 floats stay in the first-level cache. */
 // @ts-ignore: decorator
@@ -11,6 +11,7 @@ import { bitsOf, blockBytes, FLOATS, groupOf, hasMinima, headBytes, minimum, Q4,
 /** Writes columns [from, to) of a block of 8 rows as floats, [to − from][8]. */
 export function expand(layout: i32, w: usize, columns: i32, from: i32, to: i32, out: usize): void {
   const mask = i8x16.splat(15);
+  const middle = f32x4.splat(middleOf(layout));
   const bits = bitsOf(layout);
   const group = groupOf(layout);
   const step = bits == Q4 ? 8 : 4;
@@ -22,7 +23,7 @@ export function expand(layout: i32, w: usize, columns: i32, from: i32, to: i32, 
         const factor = v128.load(w + four);
         const inUnits = halfToFloat(v128.load16x4_s(s + (four >> 1)));
         const stored = hasMinima(layout) ? halfToFloat(v128.load16x4_s(s + (four >> 1), 16)) : inUnits;
-        const scale = f32x4.mul(inUnits, factor), min = f32x4.mul(minimum(layout, stored, inUnits), factor);
+        const scale = f32x4.mul(inUnits, factor), min = f32x4.mul(minimum(layout, stored, inUnits, middle), factor);
         const v = v128.load(p + four);
         if (bits == Q4) {
           expandFour(v128.and(v, mask), scale, min, out + four);
