@@ -291,9 +291,9 @@ import { dot2, madd } from '../assembly/simd';
   // Masks instead of branches; without a bias the load is from address 0, where there is memory too.
   const hasBias = i32x4.splat(bias ? -1 : 0);
   const keeps = i32x4.splat(accumulate ? -1 : 0);
-  const b0 = v128.and(v128.load(bias), hasBias), b1 = v128.and(v128.load(bias, 16), hasBias);
-  const factor0 = v128.load(w), factor1 = v128.load(w, 16);
   for (let t = 0; t < n; t++) {
+    const b0 = v128.and(v128.load(bias), hasBias), b1 = v128.and(v128.load(bias, 16), hasBias);
+    const factor0 = v128.load(w), factor1 = v128.load(w, 16);
     const r0 = v128.load(f), r1 = v128.load(f, 16);
     const o0 = v128.load(out), o1 = v128.load(out, 16);
     v128.store(out, f32x4.add(madd(r0, factor0, b0), v128.and(o0, keeps)));
