@@ -184,51 +184,77 @@ import { dot2, madd } from '../assembly/simd';
   }
 }
 
-/** The same for one token, with every number loaded once. */
+/** The same for 32 columns and one token, with every number loaded once. */
 // @ts-ignore: decorator
 @inline function passOne(
-  layout: i32, half: i32, s: usize, p: usize, x: usize, meta: usize, f: usize,
+  layout: i32, s: usize, p: usize, x: usize, meta: usize, f: usize,
   fifteen: v128, ones: v128, sixteens: v128, mask: v128, unit: v128, middle: v128,
 ): void {
-  const bits = bitsOf(layout);
   const is32 = groupOf(layout) == 32;
-  if (!is32) x += half << 4;
   const a0 = v128.load(p), a1 = v128.load(p, 16), b0 = v128.load(p, 32), b1 = v128.load(p, 48);
-  let z0: v128, z1: v128;
-  if (bits == Q4) {
-    let y0 = dots4(x, a0, b0, fifteen), y1 = dots4(x, a1, b1, fifteen);
+  const c0 = v128.load(p, 64), c1 = v128.load(p, 80), d0 = v128.load(p, 96), d1 = v128.load(p, 112);
+  // With groups of 16, y are the sums of the first and z those of the second; with groups of 32, z are the sums of all.
+  let y0 = ones, y1 = ones, z0: v128, z1: v128;
+  if (bitsOf(layout) == Q4) {
+    y0 = dots4(x, a0, b0, fifteen);
+    y1 = dots4(x, a1, b1, fifteen);
+    z0 = dots4(x + 16, c0, d0, fifteen);
+    z1 = dots4(x + 16, c1, d1, fifteen);
     if (is32) {
-      const c0 = v128.load(p, 64), c1 = v128.load(p, 80), d0 = v128.load(p, 96), d1 = v128.load(p, 112);
-      y0 = i16x8.add(y0, dots4(x + 16, c0, d0, fifteen));
-      y1 = i16x8.add(y1, dots4(x + 16, c1, d1, fifteen));
+      z0 = i16x8.add(y0, z0);
+      z1 = i16x8.add(y1, z1);
+    } else {
+      y0 = i32x4.dot_i16x8_s(y0, ones);
+      y1 = i32x4.dot_i16x8_s(y1, ones);
     }
-    z0 = i32x4.dot_i16x8_s(y0, ones);
-    z1 = i32x4.dot_i16x8_s(y1, ones);
+    z0 = i32x4.dot_i16x8_s(z0, ones);
+    z1 = i32x4.dot_i16x8_s(z1, ones);
   } else {
-    const c0 = v128.load(p, 64), c1 = v128.load(p, 80), d0 = v128.load(p, 96), d1 = v128.load(p, 112);
+    const e0 = v128.load(p, 128), e1 = v128.load(p, 144), f0 = v128.load(p, 160), f1 = v128.load(p, 176);
+    const g0 = v128.load(p, 192), g1 = v128.load(p, 208), h0 = v128.load(p, 224), h1 = v128.load(p, 240);
     const x0 = v128.load32_splat(x), x1 = v128.load32_splat(x, 4);
     const x2 = v128.load32_splat(x, 8), x3 = v128.load32_splat(x, 12);
-    let low0 = dots8(x0, x1, x2, x3, LOW, a0, b0, c0, d0, fifteen), low1 = dots8(x0, x1, x2, x3, LOW, a1, b1, c1, d1, fifteen);
-    let high0 = dots8(x0, x1, x2, x3, HIGH, a0, b0, c0, d0, fifteen), high1 = dots8(x0, x1, x2, x3, HIGH, a1, b1, c1, d1, fifteen);
+    const x4 = v128.load32_splat(x, 16), x5 = v128.load32_splat(x, 20);
+    const x6 = v128.load32_splat(x, 24), x7 = v128.load32_splat(x, 28);
+    let high0 = dots8(x0, x1, x2, x3, HIGH, a0, b0, c0, d0, fifteen);
+    let high1 = dots8(x0, x1, x2, x3, HIGH, a1, b1, c1, d1, fifteen);
+    let low0 = dots8(x0, x1, x2, x3, LOW, a0, b0, c0, d0, fifteen);
+    let low1 = dots8(x0, x1, x2, x3, LOW, a1, b1, c1, d1, fifteen);
     if (is32) {
-      const e0 = v128.load(p, 128), e1 = v128.load(p, 144), f0 = v128.load(p, 160), f1 = v128.load(p, 176);
-      const x4 = v128.load32_splat(x, 16), x5 = v128.load32_splat(x, 20);
-      const x6 = v128.load32_splat(x, 24), x7 = v128.load32_splat(x, 28);
-      const g0 = v128.load(p, 192), g1 = v128.load(p, 208), h0 = v128.load(p, 224), h1 = v128.load(p, 240);
-      low0 = i16x8.add(low0, dots8(x4, x5, x6, x7, LOW, e0, f0, g0, h0, fifteen));
-      low1 = i16x8.add(low1, dots8(x4, x5, x6, x7, LOW, e1, f1, g1, h1, fifteen));
       high0 = i16x8.add(high0, dots8(x4, x5, x6, x7, HIGH, e0, f0, g0, h0, fifteen));
       high1 = i16x8.add(high1, dots8(x4, x5, x6, x7, HIGH, e1, f1, g1, h1, fifteen));
+      low0 = i16x8.add(low0, dots8(x4, x5, x6, x7, LOW, e0, f0, g0, h0, fifteen));
+      low1 = i16x8.add(low1, dots8(x4, x5, x6, x7, LOW, e1, f1, g1, h1, fifteen));
+    } else {
+      y0 = i32x4.add(i32x4.dot_i16x8_s(low0, ones), i32x4.dot_i16x8_s(high0, sixteens));
+      y1 = i32x4.add(i32x4.dot_i16x8_s(low1, ones), i32x4.dot_i16x8_s(high1, sixteens));
+      high0 = dots8(x4, x5, x6, x7, HIGH, e0, f0, g0, h0, fifteen);
+      high1 = dots8(x4, x5, x6, x7, HIGH, e1, f1, g1, h1, fifteen);
+      low0 = dots8(x4, x5, x6, x7, LOW, e0, f0, g0, h0, fifteen);
+      low1 = dots8(x4, x5, x6, x7, LOW, e1, f1, g1, h1, fifteen);
     }
     z0 = i32x4.add(i32x4.dot_i16x8_s(low0, ones), i32x4.dot_i16x8_s(high0, sixteens));
     z1 = i32x4.add(i32x4.dot_i16x8_s(low1, ones), i32x4.dot_i16x8_s(high1, sixteens));
   }
+  const xScale = v128.load32_splat(meta);
+  let w0 = v128.load(f), w1 = v128.load(f, 16);
+  if (!is32) {
+    const halves = v128.load(s);
+    const minima = loadIf(hasMinima(layout), s + 16, halves);
+    const s0 = lowHalves(halves, mask, unit), s1 = highHalves(halves, mask, unit);
+    const m0 = minimum(layout, lowHalves(minima, mask, unit), s0, middle);
+    const m1 = minimum(layout, highHalves(minima, mask, unit), s1, middle);
+    const xSum = v128.load32_splat(meta, 8);
+    w0 = scaled(w0, y0, s0, m0, xScale, xSum);
+    w1 = scaled(w1, y1, s1, m1, xScale, xSum);
+    s += scaleBytes(layout);
+  }
   const halves = v128.load(s);
   const minima = loadIf(hasMinima(layout), s + 16, halves);
   const s0 = lowHalves(halves, mask, unit), s1 = highHalves(halves, mask, unit);
-  const m0 = minimum(layout, lowHalves(minima, mask, unit), s0, middle), m1 = minimum(layout, highHalves(minima, mask, unit), s1, middle);
-  const xScale = v128.load32_splat(meta), xSum = v128.load32_splat(is32 ? meta + 4 : meta + 8 + (half << 2));
-  const w0 = v128.load(f), w1 = v128.load(f, 16);
+  const m0 = minimum(layout, lowHalves(minima, mask, unit), s0, middle);
+  const m1 = minimum(layout, highHalves(minima, mask, unit), s1, middle);
+  const xSum = v128.load32_splat(is32 ? meta + 4 : meta + 12);
   const r0 = scaled(w0, z0, s0, m0, xScale, xSum);
   const r1 = scaled(w1, z1, s1, m1, xScale, xSum);
   v128.store(f, r0);
@@ -261,14 +287,9 @@ import { dot2, madd } from '../assembly/simd';
   let s = w + 32, p = w + headBytes(layout, columns);
   if (n == 1) {
     for (let c = 0; c < columns; c += 32) {
-      passOne(layout, 0, s, p, x, meta, f, fifteen, ones, sixteens, mask, unit, middle);
-      s += nextScales;
-      p += groupBytes;
-      if (group == 16) {
-        passOne(layout, 1, s, p, x, meta, f, fifteen, ones, sixteens, mask, unit, middle);
-        s += nextScales;
-        p += groupBytes;
-      }
+      passOne(layout, s, p, x, meta, f, fifteen, ones, sixteens, mask, unit, middle);
+      s += group == 32 ? nextScales : nextScales << 1;
+      p += group == 32 ? groupBytes : groupBytes << 1;
       x += <usize>rows << 5;
       meta += <usize>rows << 4;
     }
