@@ -28,23 +28,23 @@ import { dot2, madd } from '../assembly/simd';
   return layout == 1 || layout == 2 || layout == 4;
 }
 
-/** Where the numbers of a block begin, behind factors, scales and minima. */
-// @ts-ignore: decorator
-@inline export function headBytes(layout: i32, columns: i32): usize {
-  return 32 + ((<usize>(columns / groupOf(layout)) * scaleBytes(layout) + 31) & ~31);
-}
-
-/** Bytes of a group's scales and minima. */
+/** Bytes of a group's scales and minima, behind which are its numbers. */
 // @ts-ignore: decorator
 @inline export function scaleBytes(layout: i32): usize {
   return hasMinima(layout) ? 32 : 16;
 }
 
-/** Bytes of 8 rows. */
+/** Bytes of a group of columns of 8 rows. */
+// @ts-ignore: decorator
+@inline export function groupBytes(layout: i32): usize {
+  return scaleBytes(layout) + (<usize>groupOf(layout) << (bitsOf(layout) == Q4 ? 2 : 3));
+}
+
+/** Bytes of 8 rows: their factors, then groups. */
 // @ts-ignore: decorator
 @inline export function blockBytes(layout: i32, columns: i32): usize {
   if (layout == FLOATS) return <usize>columns << 5;
-  return headBytes(layout, columns) + (<usize>columns << (bitsOf(layout) == Q4 ? 2 : 3));
+  return 32 + <usize>(columns / groupOf(layout)) * groupBytes(layout);
 }
 
 /** Less the number that stands for 0, or for the minimum where there is one. */
@@ -120,12 +120,12 @@ import { dot2, madd } from '../assembly/simd';
 
 /**
  * Adds the products of a group of columns with n tokens to f [n][8]: `x` is [n][32] bytes, `meta` [n] of 16 bytes, `s` the
- * scales and minima of 8 rows and `p` their numbers. With 8 bits a pass takes one half of every byte: first the upper one,
+ * group's scales, minima and numbers of 8 rows. With 8 bits a pass takes one half of every byte: first the upper one,
  * whose sums wait in `sums`. A group of 16 is the lower or upper `half` of the tokens' 32 columns.
  */
 // @ts-ignore: decorator
 @inline function pass(
-  layout: i32, which: i32, half: i32, s: usize, p: usize, x: usize, meta: usize, n: i32, f: usize, sums: usize,
+  layout: i32, which: i32, half: i32, s: usize, x: usize, meta: usize, n: i32, f: usize, sums: usize,
   fifteen: v128, units: v128, mask: v128, unit: v128, middle: v128,
 ): void {
   const bits = bitsOf(layout);
@@ -134,6 +134,7 @@ import { dot2, madd } from '../assembly/simd';
   const second = bits == Q4 ? HIGH : which;
   const first = bits == Q4 ? LOW : which;
   const next: usize = bits == Q4 ? 32 : 64;
+  let p = s + scaleBytes(layout);
   const p0 = v128.load(p), p1 = v128.load(p, 16);
   const q0 = loadIf(bits == Q8, p + 32, p0), q1 = loadIf(bits == Q8, p + 48, p1);
   const a0 = nibbles(p0, first, fifteen), a1 = nibbles(p1, first, fifteen), b0 = nibbles(q0, second, fifteen), b1 = nibbles(q1, second, fifteen);
@@ -187,17 +188,19 @@ import { dot2, madd } from '../assembly/simd';
 /** The same for 32 columns and one token, with every number loaded once. */
 // @ts-ignore: decorator
 @inline function passOne(
-  layout: i32, s: usize, p: usize, x: usize, meta: usize, f: usize,
+  layout: i32, s: usize, x: usize, meta: usize, f: usize,
   fifteen: v128, ones: v128, sixteens: v128, mask: v128, unit: v128, middle: v128,
 ): void {
   const is32 = groupOf(layout) == 32;
+  const p = s + scaleBytes(layout);
+  const q = is32 ? p + (bitsOf(layout) == Q4 ? 64 : 128) : s + groupBytes(layout) + scaleBytes(layout);
   const a0 = v128.load(p), a1 = v128.load(p, 16), b0 = v128.load(p, 32), b1 = v128.load(p, 48);
-  const c0 = v128.load(p, 64), c1 = v128.load(p, 80), d0 = v128.load(p, 96), d1 = v128.load(p, 112);
   // With groups of 16, y are the sums of the first and z those of the second; with groups of 32, z are the sums of all.
   let y0 = ones, y1 = ones, z0: v128, z1: v128;
   if (bitsOf(layout) == Q4) {
     y0 = dots4(x, a0, b0, fifteen);
     y1 = dots4(x, a1, b1, fifteen);
+    const c0 = v128.load(q), c1 = v128.load(q, 16), d0 = v128.load(q, 32), d1 = v128.load(q, 48);
     z0 = dots4(x + 16, c0, d0, fifteen);
     z1 = dots4(x + 16, c1, d1, fifteen);
     if (is32) {
@@ -210,8 +213,9 @@ import { dot2, madd } from '../assembly/simd';
     z0 = i32x4.dot_i16x8_s(z0, ones);
     z1 = i32x4.dot_i16x8_s(z1, ones);
   } else {
-    const e0 = v128.load(p, 128), e1 = v128.load(p, 144), f0 = v128.load(p, 160), f1 = v128.load(p, 176);
-    const g0 = v128.load(p, 192), g1 = v128.load(p, 208), h0 = v128.load(p, 224), h1 = v128.load(p, 240);
+    const c0 = v128.load(p, 64), c1 = v128.load(p, 80), d0 = v128.load(p, 96), d1 = v128.load(p, 112);
+    const e0 = v128.load(q), e1 = v128.load(q, 16), f0 = v128.load(q, 32), f1 = v128.load(q, 48);
+    const g0 = v128.load(q, 64), g1 = v128.load(q, 80), h0 = v128.load(q, 96), h1 = v128.load(q, 112);
     const x0 = v128.load32_splat(x), x1 = v128.load32_splat(x, 4);
     const x2 = v128.load32_splat(x, 8), x3 = v128.load32_splat(x, 12);
     const x4 = v128.load32_splat(x, 16), x5 = v128.load32_splat(x, 20);
@@ -247,7 +251,7 @@ import { dot2, madd } from '../assembly/simd';
     const xSum = v128.load32_splat(meta, 8);
     w0 = scaled(w0, y0, s0, m0, xScale, xSum);
     w1 = scaled(w1, y1, s1, m1, xScale, xSum);
-    s += scaleBytes(layout);
+    s += groupBytes(layout);
   }
   const halves = v128.load(s);
   const minima = loadIf(hasMinima(layout), s + 16, halves);
@@ -269,8 +273,7 @@ import { dot2, madd } from '../assembly/simd';
 ): void {
   const bits = bitsOf(layout);
   const group = groupOf(layout);
-  const groupBytes = <usize>(bits == Q4 ? group << 2 : group << 3);
-  const nextScales = scaleBytes(layout);
+  const next = groupBytes(layout);
   const sums = f + (TILE << 5);
   const zero = i32x4.splat(0);
   for (let t = 0, to = f; t < n; t++, to += 32) {
@@ -284,26 +287,23 @@ import { dot2, madd } from '../assembly/simd';
   const ones = i32x4.splat(one * 0x00010001), sixteens = i32x4.splat(one * 0x00100010);
   const mask = i32x4.splat(one * 0x8fffe000), unit = i32x4.splat(one * 0x77800000);
   const middle = f32x4.splat(<f32>one * middleOf(layout));
-  let s = w + 32, p = w + headBytes(layout, columns);
+  let s = w + 32;
   if (n == 1) {
     for (let c = 0; c < columns; c += 32) {
-      passOne(layout, s, p, x, meta, f, fifteen, ones, sixteens, mask, unit, middle);
-      s += group == 32 ? nextScales : nextScales << 1;
-      p += group == 32 ? groupBytes : groupBytes << 1;
+      passOne(layout, s, x, meta, f, fifteen, ones, sixteens, mask, unit, middle);
+      s += group == 32 ? next : next << 1;
       x += <usize>rows << 5;
       meta += <usize>rows << 4;
     }
   } else {
     for (let c = 0; c < columns; c += 32) {
-      if (bits == Q8) pass(layout, HIGH, 0, s, p, x, meta, n, f, sums, fifteen, sixteens, mask, unit, middle);
-      pass(layout, LOW, 0, s, p, x, meta, n, f, sums, fifteen, ones, mask, unit, middle);
-      s += nextScales;
-      p += groupBytes;
+      if (bits == Q8) pass(layout, HIGH, 0, s, x, meta, n, f, sums, fifteen, sixteens, mask, unit, middle);
+      pass(layout, LOW, 0, s, x, meta, n, f, sums, fifteen, ones, mask, unit, middle);
+      s += next;
       if (group == 16) {
-        if (bits == Q8) pass(layout, HIGH, 1, s, p, x, meta, n, f, sums, fifteen, sixteens, mask, unit, middle);
-        pass(layout, LOW, 1, s, p, x, meta, n, f, sums, fifteen, ones, mask, unit, middle);
-        s += nextScales;
-        p += groupBytes;
+        if (bits == Q8) pass(layout, HIGH, 1, s, x, meta, n, f, sums, fifteen, sixteens, mask, unit, middle);
+        pass(layout, LOW, 1, s, x, meta, n, f, sums, fifteen, ones, mask, unit, middle);
+        s += next;
       }
       x += <usize>rows << 5;
       meta += <usize>rows << 4;

@@ -2,7 +2,7 @@
 // columns at a time.
 import { address, int, take } from '../assembly/args';
 import { halfToFloat, madd } from '../assembly/simd';
-import { bitsOf, blockBytes, FLOATS, groupOf, hasMinima, headBytes, middleOf, minimum, Q4, scaleBytes } from './assembly';
+import { bitsOf, blockBytes, FLOATS, groupBytes, groupOf, hasMinima, middleOf, minimum, Q4, scaleBytes } from './assembly';
 
 /** Columns that `matmulFloat` expands at a time: 8 rows of 1024 floats stay in the first-level cache. */
 // @ts-ignore: decorator
@@ -15,9 +15,9 @@ export function expand(layout: i32, w: usize, columns: i32, from: i32, to: i32, 
   const bits = bitsOf(layout);
   const group = groupOf(layout);
   const step = bits == Q4 ? 8 : 4;
-  let s = w + 32 + <usize>(from / group) * scaleBytes(layout);
-  let p = w + headBytes(layout, columns) + (<usize>from << (bits == Q4 ? 2 : 3));
+  let s = w + 32 + <usize>(from / group) * groupBytes(layout);
   for (let c = from; c < to; c += group) {
+    let p = s + scaleBytes(layout);
     for (let k = 0; k < group; k += step) {
       for (let four: usize = 0; four < 32; four += 16) {
         const factor = v128.load(w + four);
@@ -35,7 +35,7 @@ export function expand(layout: i32, w: usize, columns: i32, from: i32, to: i32, 
       p += 32;
       out += <usize>step << 5;
     }
-    s += scaleBytes(layout);
+    s = p;
   }
 }
 

@@ -55,15 +55,15 @@ export interface Matrix {
   readonly address: number;
 }
 
-/** Where the numbers of a block begin: behind 8 factors and the scales and minima, at a multiple of 32. */
-function headBytes({ group, minima }: Form, columns: number): number {
-  return 32 + Math.ceil(((columns / group) * (minima ? 32 : 16)) / 32) * 32;
+/** Bytes of a group of 8 rows. */
+function groupBytes({ bits, group, minima }: Form): number {
+  return (minima ? 32 : 16) + group * bits;
 }
 
 /** Bytes of 8 rows. */
 export function blockBytes(layout: Layout, columns: number): number {
   if (layout === 'f32') return columns * 32;
-  return headBytes(forms[layout], columns) + columns * forms[layout].bits;
+  return 32 + (columns / forms[layout].group) * groupBytes(forms[layout]);
 }
 
 export function matrixBytes(layout: Layout, rows: number, columns: number): number {
@@ -74,13 +74,12 @@ export function matrixBytes(layout: Layout, rows: number, columns: number): numb
  * Packs `rows` rows (from a multiple of 8 on) to `out`, which holds `matrixBytes` of them. A layout without minima takes
  * rows whose minima are 0 (8 bits) or −8 · scale (4 bits).
  *
- * A block of 8 rows is:
- * - a factor per row, a power of two in float32;
- * - for every group 8 scales, then 8 minima where there are any, in half precision and to be multiplied by the factor,
- *   which brings the largest of a row near the upper end of what a half can hold: what was a half stays exact, the rest
- *   keeps 11 bits, however large or small it is;
- * - from a multiple of 32 on, for every 8 columns (4 bits) or 4 columns (8 bits), 32 bytes: row r has the 4 bytes from
- *   4 r on. With 4 bits the low halves are columns 0 … 3 and the high halves 4 … 7. With 8 bits 128 is added.
+ * A block of 8 rows begins with a factor per row, a power of two in float32. Then for every group there are
+ * - 8 scales, and 8 minima if there are any, in half precision and to be multiplied by the factors, which bring the largest
+ *   of a row near the upper end of what a half can hold: what was a half stays exact, anything else keeps 11 bits, however
+ *   large or small it is;
+ * - for every 8 columns (4 bits) or 4 columns (8 bits) 32 bytes: row r has the 4 bytes from 4 r on. With 4 bits the low
+ *   halves are columns 0 … 3 and the high halves 4 … 7. With 8 bits numbers are stored with 128 added.
  */
 export function packAffine(
   source: AffineRows,
@@ -89,49 +88,50 @@ export function packAffine(
   columns: number,
   out: Uint8Array,
 ): void {
-  const { group, q, scale, min } = source;
-  const form = forms[layout];
+  const { q, scale, min } = source;
+  const { bits, group, minima } = forms[layout];
   const words = new Uint32Array(out.buffer, out.byteOffset, out.byteLength >> 2);
-  const block = blockBytes(layout, columns);
-  const head = headBytes(form, columns);
+  const floats = new Float32Array(out.buffer, out.byteOffset, out.byteLength >> 2);
+  const halves = new Uint16Array(out.buffer, out.byteOffset, out.byteLength >> 1);
+  const blockWords = blockBytes(layout, columns) / 4;
+  const scaleWords = minima ? 8 : 4;
   const groups = columns / group;
   for (let r = 0; r < rows; r++) {
-    const start = (r >> 3) * block;
-    const parts = [scale.subarray(r * groups, (r + 1) * groups)];
-    if (form.minima) parts.push(min.subarray(r * groups, (r + 1) * groups));
-    packHalves(parts, r & 7, out, start);
-    let to = (start + head) / 4 + (r & 7);
+    let at = (r >> 3) * blockWords;
+    const first = r * groups;
+    const exponent = rowExponent(scale, minima ? min : scale, first, groups);
+    const inverse = 2 ** -exponent;
+    floats[at + (r & 7)] = 2 ** exponent;
+    at += 8;
     let from = r * columns;
-    const end = from + columns;
-    if (form.bits === 4) {
-      for (; from < end; from += 8, to += 8) {
-        const low = q[from]! | (q[from + 1]! << 8) | (q[from + 2]! << 16) | (q[from + 3]! << 24);
-        const high = q[from + 4]! | (q[from + 5]! << 8) | (q[from + 6]! << 16) | (q[from + 7]! << 24);
-        words[to] = low | (high << 4);
-      }
-    } else {
-      for (; from < end; from += 4, to += 8) {
-        // Adding 128 to a signed byte is flipping its top bit.
-        words[to] =
-          ((q[from]! & 255) | ((q[from + 1]! & 255) << 8) | ((q[from + 2]! & 255) << 16) | (q[from + 3]! << 24)) ^
-          0x80808080;
+    for (let g = first; g < first + groups; g++) {
+      halves[2 * at + (r & 7)] = floatToHalf(scale[g]! * inverse);
+      if (minima) halves[2 * at + 8 + (r & 7)] = floatToHalf(min[g]! * inverse);
+      at += scaleWords;
+      const end = from + group;
+      if (bits === 4) {
+        for (; from < end; from += 8, at += 8) {
+          const low = q[from]! | (q[from + 1]! << 8) | (q[from + 2]! << 16) | (q[from + 3]! << 24);
+          const high = q[from + 4]! | (q[from + 5]! << 8) | (q[from + 6]! << 16) | (q[from + 7]! << 24);
+          words[at + (r & 7)] = low | (high << 4);
+        }
+      } else {
+        for (; from < end; from += 4, at += 8) {
+          // Adding 128 to a signed byte is flipping its top bit.
+          words[at + (r & 7)] =
+            ((q[from]! & 255) | ((q[from + 1]! & 255) << 8) | ((q[from + 2]! & 255) << 16) | (q[from + 3]! << 24)) ^
+            0x80808080;
+        }
       }
     }
   }
 }
 
-/** Writes one row's factor, and its scales and minima divided by it. */
-function packHalves(parts: readonly Float32Array[], row: number, out: Uint8Array, start: number): void {
+/** Of the power of two that brings the largest number of a row into [2^14, 2^15), if that is a normal float32. */
+function rowExponent(scale: Float32Array, min: Float32Array, first: number, groups: number): number {
   let largest = 0;
-  for (const part of parts) for (const value of part) largest = Math.max(largest, Math.abs(value));
-  // The largest comes to lie in [2^14, 2^15). A smaller factor would be no normal float32.
-  const exponent = Math.max(-126, Math.floor(Math.log2(largest || 1)) - 14);
-  new Float32Array(out.buffer, out.byteOffset + start, 8)[row] = 2 ** exponent;
-  const inverse = 2 ** -exponent;
-  const halves = new Uint16Array(out.buffer, out.byteOffset + start + 32, 8 * parts.length * (parts[0]?.length ?? 0));
-  for (const [i, part] of parts.entries()) {
-    for (let g = 0; g < part.length; g++) halves[8 * (g * parts.length + i) + row] = floatToHalf(part[g]! * inverse);
-  }
+  for (let g = first; g < first + groups; g++) largest = Math.max(largest, Math.abs(scale[g]!), Math.abs(min[g]!));
+  return largest === 0 ? 0 : Math.max(-126, Math.floor(Math.log2(largest)) - 14);
 }
 
 /** Packs rows of float32, [rows, columns], for the layout `f32`: blocks of [columns][8]. */
