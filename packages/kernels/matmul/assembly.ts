@@ -6,6 +6,7 @@
 // A token's result is the same whatever the number of tokens and threads.
 import { address, int, take } from '../assembly/args';
 import { dot2, madd } from '../assembly/simd';
+import { passPlain, SPLIT, split } from './plain.assembly';
 
 // @ts-ignore: decorator
 @inline export const Q4: i32 = 0;
@@ -99,22 +100,22 @@ import { dot2, madd } from '../assembly/simd';
 
 /** f + scale · xScale · sums + min · xSum. */
 // @ts-ignore: decorator
-@inline function scaled(f: v128, sums: v128, scale: v128, min: v128, xScale: v128, xSum: v128): v128 {
+@inline export function scaled(f: v128, sums: v128, scale: v128, min: v128, xScale: v128, xSum: v128): v128 {
   return madd(min, xSum, madd(f32x4.convert_i32x4_s(sums), f32x4.mul(scale, xScale), f));
 }
 
 // `halfToFloat` of one half of a vector.
 // @ts-ignore: decorator
-@inline function lowHalves(h: v128, mask: v128, unit: v128): v128 {
+@inline export function lowHalves(h: v128, mask: v128, unit: v128): v128 {
   return f32x4.mul(v128.and(i32x4.shl(i32x4.extend_low_i16x8_s(h), 13), mask), unit);
 }
 // @ts-ignore: decorator
-@inline function highHalves(h: v128, mask: v128, unit: v128): v128 {
+@inline export function highHalves(h: v128, mask: v128, unit: v128): v128 {
   return f32x4.mul(v128.and(i32x4.shl(i32x4.extend_high_i16x8_s(h), 13), mask), unit);
 }
 
 // @ts-ignore: decorator
-@inline function loadIf(loads: bool, p: usize, otherwise: v128): v128 {
+@inline export function loadIf(loads: bool, p: usize, otherwise: v128): v128 {
   return loads ? v128.load(p) : otherwise;
 }
 
@@ -288,7 +289,17 @@ import { dot2, madd } from '../assembly/simd';
   const mask = i32x4.splat(one * 0x8fffe000), unit = i32x4.splat(one * 0x77800000);
   const middle = f32x4.splat(<f32>one * middleOf(layout));
   let s = w + 32;
-  if (n == 1) {
+  if (!ASC_FEATURE_RELAXED_SIMD) {
+    const low = i32x4.splat(one * (bits == Q4 ? 0x000f000f : 0x00ff00ff));
+    for (let c = 0; c < columns; c += 32) {
+      passPlain(layout, 0, s, x, meta, n, f, sums, low, mask, unit, middle);
+      if (group == 16) s += next;
+      passPlain(layout, 1, s, x, meta, n, f, sums, low, mask, unit, middle);
+      s += next;
+      x += n << 6;
+      meta += <usize>rows << 4;
+    }
+  } else if (n == 1) {
     for (let c = 0; c < columns; c += 32) {
       passOne(layout, s, x, meta, f, fifteen, ones, sixteens, mask, unit, middle);
       s += group == 32 ? next : next << 1;
@@ -330,9 +341,15 @@ import { dot2, madd } from '../assembly/simd';
   out: usize, outStride: usize, bias: usize, accumulate: bool, f: usize,
 ): void {
   const bytes = blockBytes(layout, columns);
-  for (let t = 0; t < n; t += TILE) {
-    const count = min(TILE, n - t);
-    const xt = x + (<usize>t << 5), mt = meta + (<usize>t << 4);
+  const tile = ASC_FEATURE_RELAXED_SIMD ? TILE : min(TILE, max(SPLIT / 2 / columns, 1));
+  for (let t = 0; t < n; t += tile) {
+    const count = min(tile, n - t);
+    let xt = x + (<usize>t << 5);
+    const mt = meta + (<usize>t << 4);
+    if (!ASC_FEATURE_RELAXED_SIMD) {
+      split(xt, n, count, columns, f + (TILE << 6));
+      xt = f + (TILE << 6);
+    }
     for (let b = first; b < last; b++) {
       const at = <usize>b << 5;
       const to = out + <usize>t * outStride + at;
