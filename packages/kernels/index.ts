@@ -8,7 +8,7 @@ export { embed } from './embed/index.ts';
 export { floatToHalf } from './half.ts';
 export { floatMadds, integerDots, type LimitCommand, limitScratch, readMemory } from './limits/index.ts';
 export { loss, negativeLogLikelihood } from './loss/index.ts';
-export { matmul, matmulFloat } from './matmul/index.ts';
+export { matmul, matmulFloat, matmulScratch } from './matmul/index.ts';
 export {
   type AffineRows,
   blockBytes,

@@ -5,7 +5,7 @@ import { bitsOf, groupOf, hasMinima, highHalves, loadIf, lowHalves, minimum, Q4,
 
 /** Bytes of scratch memory for activations that are split. */
 // @ts-ignore: decorator
-@inline export const SPLIT: i32 = 262144;
+@inline export const SPLIT: i32 = 65536;
 
 /** x [columns / 32, rows, 32] → [columns / 32, n, 64]: in every 32 bytes the first columns of 16 are apart from the second. */
 export function split(x: usize, rows: i32, n: i32, columns: i32, out: usize): void {

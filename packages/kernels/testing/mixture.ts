@@ -12,6 +12,7 @@ import {
   type Matrix,
   matmul,
   matmulFloat,
+  matmulScratch,
   mergeSplits,
   norm,
   type PageFormat,
@@ -43,7 +44,7 @@ const [h, g, d, hidden, vocabulary] = [6, 2, 32, 352, 203] as const;
 const width = h * d;
 
 /** Bytes of scratch memory that a mixture needs per thread. */
-export const mixtureScratch = Math.max(4 * 8 * 1024, attendScratch(h, g, d));
+export const mixtureScratch = Math.max(matmulScratch, attendScratch(h, g, d));
 
 /**
  * One block of a small transformer over n tokens that follow `past` slots: from 512 slots on, and for up to 8 tokens,
