@@ -406,7 +406,9 @@ export function matmul(args: usize, counter: usize, scratch: usize, threads: i32
   const stride = <usize>int(args, 8) << 2;
   const bias = address(args, 9);
   const accumulate = int(args, 10) != 0;
-  const perItem = min(int(args, 11), (blocks + threads - 1) / threads);
+  // Few blocks an item leave no thread idle at the end, but more of them share what is made of the activations.
+  const shared = ASC_FEATURE_RELAXED_SIMD ? 1 : min(8, blocks / (threads << 3));
+  const perItem = min(max(int(args, 11), shared), (blocks + threads - 1) / threads);
   for (;;) {
     const first = take(counter) * perItem;
     if (first >= blocks) return;
