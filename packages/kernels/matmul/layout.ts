@@ -76,7 +76,7 @@ export function matrixBytes(layout: Layout, rows: number, columns: number): numb
  *
  * A block of 8 rows begins with a factor per row, a power of two in float32. Then for every group there are
  * - 8 scales, and 8 minima if there are any, in half precision and to be multiplied by the factors, which bring the largest
- *   of a row near the upper end of what a half can hold: what was a half stays exact, anything else keeps 11 bits, however
+ *   of a row to the upper end of what a half can hold: what was a half stays exact, anything else keeps 11 bits, however
  *   large or small it is;
  * - for every 8 columns (4 bits) or 4 columns (8 bits) 32 bytes: row r has the 4 bytes from 4 r on. With 4 bits the low
  *   halves are columns 0 … 3 and the high halves 4 … 7. With 8 bits numbers are stored with 128 added.
@@ -127,11 +127,13 @@ export function packAffine(
   }
 }
 
-/** Of the power of two that brings the largest number of a row into [2^14, 2^15), if that is a normal float32. */
+/** Of the smallest power of two, if it is a normal float32, under which the largest number of a row is a half. */
 function rowExponent(scale: Float32Array, min: Float32Array, first: number, groups: number): number {
   let largest = 0;
   for (let g = first; g < first + groups; g++) largest = Math.max(largest, Math.abs(scale[g]!), Math.abs(min[g]!));
-  return largest === 0 ? 0 : Math.max(-126, Math.floor(Math.log2(largest)) - 14);
+  if (largest === 0) return 0;
+  const exponent = Math.floor(Math.log2(largest)) - 15;
+  return Math.max(-126, largest * 2 ** -exponent > 65504 ? exponent + 1 : exponent);
 }
 
 /** Packs rows of float32, [rows, columns], for the layout `f32`: blocks of [columns][8]. */

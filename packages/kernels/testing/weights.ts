@@ -72,12 +72,12 @@ function affine(layout: PackedLayout, rows: number, columns: number, next: () =>
   return { bits, group, q: Int8Array.from(ints(count, next, -128, 128)), scale, min };
 }
 
-/** Rounds to half precision under the power of two that brings the largest into [2^14, 2^15). */
+/** Rounds to half precision under the smallest power of two that lets the largest be a half. */
 function roundRow(parts: readonly Float32Array[]): void {
   const half = new DataView(new ArrayBuffer(2));
   let factor = 2 ** -126;
   const largest = Math.max(...parts.map((part) => Math.max(...part.map(Math.abs))));
-  while (largest / factor >= 2 ** 15) factor *= 2;
+  while (largest / factor > 65504) factor *= 2;
   for (const part of parts) {
     for (const [i, value] of part.entries()) {
       half.setFloat16(0, value / factor);
