@@ -90,50 +90,63 @@ export function packAffine(
 ): void {
   const { q, scale, min } = source;
   const { bits, group, minima } = forms[layout];
+  const aligned = q.byteOffset % 4 === 0 ? q : q.slice();
+  const fours = new Uint32Array(aligned.buffer, aligned.byteOffset, (rows * columns) / 4);
   const words = new Uint32Array(out.buffer, out.byteOffset, out.byteLength >> 2);
   const floats = new Float32Array(out.buffer, out.byteOffset, out.byteLength >> 2);
   const halves = new Uint16Array(out.buffer, out.byteOffset, out.byteLength >> 1);
   const blockWords = blockBytes(layout, columns) / 4;
   const scaleWords = minima ? 8 : 4;
   const groups = columns / group;
+  const rowHalves = new Uint16Array(2 * groups);
   for (let r = 0; r < rows; r++) {
     let at = (r >> 3) * blockWords;
-    const first = r * groups;
-    const exponent = rowExponent(scale, minima ? min : scale, first, groups);
-    const inverse = 2 ** -exponent;
-    floats[at + (r & 7)] = 2 ** exponent;
+    floats[at + (r & 7)] = halvesOf(scale, minima ? min : undefined, r * groups, groups, rowHalves);
     at += 8;
-    let from = r * columns;
-    for (let g = first; g < first + groups; g++) {
-      halves[2 * at + (r & 7)] = floatToHalf(scale[g]! * inverse);
-      if (minima) halves[2 * at + 8 + (r & 7)] = floatToHalf(min[g]! * inverse);
+    let from = (r * columns) / 4;
+    for (let g = 0; g < groups; g++) {
+      halves[2 * at + (r & 7)] = rowHalves[g]!;
+      if (minima) halves[2 * at + 8 + (r & 7)] = rowHalves[groups + g]!;
       at += scaleWords;
-      const end = from + group;
+      const end = from + group / 4;
       if (bits === 4) {
-        for (; from < end; from += 8, at += 8) {
-          const low = q[from]! | (q[from + 1]! << 8) | (q[from + 2]! << 16) | (q[from + 3]! << 24);
-          const high = q[from + 4]! | (q[from + 5]! << 8) | (q[from + 6]! << 16) | (q[from + 7]! << 24);
-          words[at + (r & 7)] = low | (high << 4);
-        }
+        for (; from < end; from += 2, at += 8) words[at + (r & 7)] = fours[from]! | (fours[from + 1]! << 4);
       } else {
-        for (; from < end; from += 4, at += 8) {
-          // Adding 128 to a signed byte is flipping its top bit.
-          words[at + (r & 7)] =
-            ((q[from]! & 255) | ((q[from + 1]! & 255) << 8) | ((q[from + 2]! & 255) << 16) | (q[from + 3]! << 24)) ^
-            0x80808080;
-        }
+        // Adding 128 to a signed byte is flipping its top bit.
+        for (; from < end; from++, at += 8) words[at + (r & 7)] = fours[from]! ^ 0x80808080;
       }
     }
   }
 }
 
-/** Of the smallest power of two, if it is a normal float32, under which the largest number of a row is a half. */
-function rowExponent(scale: Float32Array, min: Float32Array, first: number, groups: number): number {
+/**
+ * Writes a row's scales and minima as halves and returns what they are to be multiplied by: the smallest power of two, if it
+ * is a normal float32, under which the largest is a half.
+ */
+function halvesOf(
+  scale: Float32Array,
+  min: Float32Array | undefined,
+  first: number,
+  groups: number,
+  out: Uint16Array,
+): number {
   let largest = 0;
-  for (let g = first; g < first + groups; g++) largest = Math.max(largest, Math.abs(scale[g]!), Math.abs(min[g]!));
-  if (largest === 0) return 0;
-  const exponent = Math.floor(Math.log2(largest)) - 15;
-  return Math.max(-126, largest * 2 ** -exponent > 65504 ? exponent + 1 : exponent);
+  for (let g = first; g < first + groups; g++) {
+    const s = Math.abs(scale[g]!);
+    if (s > largest) largest = s;
+  }
+  if (min) {
+    for (let g = first; g < first + groups; g++) {
+      const m = Math.abs(min[g]!);
+      if (m > largest) largest = m;
+    }
+  }
+  let factor = largest === 0 ? 1 : 2 ** Math.max(-126, Math.floor(Math.log2(largest)) - 15);
+  if (largest / factor > 65504) factor *= 2;
+  const inverse = 1 / factor;
+  for (let g = 0; g < groups; g++) out[g] = floatToHalf(scale[first + g]! * inverse);
+  if (min) for (let g = 0; g < groups; g++) out[groups + g] = floatToHalf(min[first + g]! * inverse);
+  return factor;
 }
 
 /** Packs rows of float32, [rows, columns], for the layout `f32`: blocks of [columns][8]. */
