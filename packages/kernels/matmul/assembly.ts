@@ -3,7 +3,8 @@
 // is added across lanes. The weights of 8 rows × 32 columns are unpacked once into registers and meet one token after the
 // other. Every pair of vectors (rows 0–3, rows 4–7) goes through the same instructions, loads are side by side, and the
 // loop over tokens has no branch: that is the shape in which an engine may join two 128-bit vectors into one of 256 bits.
-// A token's result is the same whatever the number of tokens and threads.
+// A token's result is the same whatever the number of tokens and threads. One token is bound by memory: its numbers are read
+// once, and in one stream (with the scales apart from them every block waited for memory anew, and took twice the time).
 import { address, int, take } from '../assembly/args';
 import { dot2, madd } from '../assembly/simd';
 import { passPlain, SPLIT, split } from './plain.assembly';
@@ -57,7 +58,7 @@ import { passPlain, SPLIT, split } from './plain.assembly';
 /** What is added to the product of scale and number as it is stored, given the minima where there are any. */
 // @ts-ignore: decorator
 @inline export function minimum(layout: i32, stored: v128, scale: v128, middle: v128): v128 {
-    if (!hasMinima(layout)) return f32x4.mul(scale, middle);
+  if (!hasMinima(layout)) return f32x4.mul(scale, middle);
   return bitsOf(layout) == Q4 ? stored : madd(scale, middle, stored);
 }
 
@@ -84,10 +85,11 @@ import { passPlain, SPLIT, split } from './plain.assembly';
   return i16x8.add(first, second);
 }
 
-/** Sums of 16 columns in 4 bits, or of one half of every byte of 16 columns in 8 bits. */
+/** The same of numbers in 4 bits, and of one half of every byte of numbers in 8 bits. */
 // @ts-ignore: decorator
 @inline function dots4(x: usize, a: v128, b: v128, fifteen: v128): v128 {
-  return dots16(x, nibbles(a, LOW, fifteen), nibbles(a, HIGH, fifteen), nibbles(b, LOW, fifteen), nibbles(b, HIGH, fifteen));
+  const a0 = nibbles(a, LOW, fifteen), a1 = nibbles(a, HIGH, fifteen);
+  return dots16(x, a0, a1, nibbles(b, LOW, fifteen), nibbles(b, HIGH, fifteen));
 }
 // @ts-ignore: decorator
 @inline function dots8(
@@ -138,23 +140,28 @@ import { passPlain, SPLIT, split } from './plain.assembly';
   let p = s + scaleBytes(layout);
   const p0 = v128.load(p), p1 = v128.load(p, 16);
   const q0 = loadIf(bits == Q8, p + 32, p0), q1 = loadIf(bits == Q8, p + 48, p1);
-  const a0 = nibbles(p0, first, fifteen), a1 = nibbles(p1, first, fifteen), b0 = nibbles(q0, second, fifteen), b1 = nibbles(q1, second, fifteen);
+  const a0 = nibbles(p0, first, fifteen), a1 = nibbles(p1, first, fifteen);
+  const b0 = nibbles(q0, second, fifteen), b1 = nibbles(q1, second, fifteen);
   p += next;
   const p2 = v128.load(p), p3 = v128.load(p, 16);
   const q2 = loadIf(bits == Q8, p + 32, p2), q3 = loadIf(bits == Q8, p + 48, p3);
-  const c0 = nibbles(p2, first, fifteen), c1 = nibbles(p3, first, fifteen), d0 = nibbles(q2, second, fifteen), d1 = nibbles(q3, second, fifteen);
+  const c0 = nibbles(p2, first, fifteen), c1 = nibbles(p3, first, fifteen);
+  const d0 = nibbles(q2, second, fifteen), d1 = nibbles(q3, second, fifteen);
   p += next;
   const p4 = loadIf(is32, p, p0), p5 = loadIf(is32, p + 16, p0);
   const q4 = loadIf(is32 && bits == Q8, p + 32, p4), q5 = loadIf(is32 && bits == Q8, p + 48, p5);
-  const e0 = nibbles(p4, first, fifteen), e1 = nibbles(p5, first, fifteen), f0 = nibbles(q4, second, fifteen), f1 = nibbles(q5, second, fifteen);
+  const e0 = nibbles(p4, first, fifteen), e1 = nibbles(p5, first, fifteen);
+  const f0 = nibbles(q4, second, fifteen), f1 = nibbles(q5, second, fifteen);
   p += next;
   const p6 = loadIf(is32, p, p0), p7 = loadIf(is32, p + 16, p0);
   const q6 = loadIf(is32 && bits == Q8, p + 32, p6), q7 = loadIf(is32 && bits == Q8, p + 48, p7);
-  const g0 = nibbles(p6, first, fifteen), g1 = nibbles(p7, first, fifteen), h0 = nibbles(q6, second, fifteen), h1 = nibbles(q7, second, fifteen);
+  const g0 = nibbles(p6, first, fifteen), g1 = nibbles(p7, first, fifteen);
+  const h0 = nibbles(q6, second, fifteen), h1 = nibbles(q7, second, fifteen);
   const halves = v128.load(s);
   const minima = loadIf(hasMinima(layout), s + 16, halves);
   const s0 = lowHalves(halves, mask, unit), s1 = highHalves(halves, mask, unit);
-  const m0 = minimum(layout, lowHalves(minima, mask, unit), s0, middle), m1 = minimum(layout, highHalves(minima, mask, unit), s1, middle);
+  const m0 = minimum(layout, lowHalves(minima, mask, unit), s0, middle);
+  const m1 = minimum(layout, highHalves(minima, mask, unit), s1, middle);
   if (!is32) x += half << 4;
   for (let t = 0; t < n; t++) {
     let y0 = dots16(x, a0, b0, c0, d0), y1 = dots16(x, a1, b1, c1, d1);

@@ -7,7 +7,7 @@ import { bitsOf, groupOf, hasMinima, highHalves, loadIf, lowHalves, minimum, Q4,
 // @ts-ignore: decorator
 @inline export const SPLIT: i32 = 65536;
 
-/** x [columns / 32, rows, 32] → [columns / 32, n, 64]: in every 32 bytes the first columns of 16 are apart from the second. */
+/** x [columns / 32, rows, 32] → [columns / 32, n, 64]: of every 16 columns the pairs (a, c), then the pairs (b, d). */
 export function split(x: usize, rows: i32, n: i32, columns: i32, out: usize): void {
   for (let c = 0; c < columns; c += 32) {
     let from = x;
