@@ -40,6 +40,8 @@ export async function buildKernels(say = () => {}) {
       ...['--baseDir', kernels, '--outFile', `build/${name}.${process.pid}.wasm`, '--enable', enabled],
       ...['-O3', '--noAssert', '--runtime', 'stub', '--use', 'abort=', '--disableWarning', '112'],
       ...['--importMemory', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536'],
+      // Constants of the kernels lie below the control block (packages/device/control.ts).
+      ...['--memoryBase', '256'],
     ]);
     if (error) throw new Error(`the kernels do not compile (${name}):\n${stderr.toString()}`, { cause: error });
     // In one step, since another process may be reading, or compiling, the same file.

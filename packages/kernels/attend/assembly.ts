@@ -3,10 +3,12 @@
 import { F16, F32, keysOf, minimaK, pageOf, Q8, scalesK, scalesV, SLOTS, valuesOf } from '../append/page.assembly';
 import { address, float, int, take } from '../assembly/args';
 import * as floats from './float.assembly';
+import * as half from './half.assembly';
 import * as int16 from './int16.assembly';
 import { levels } from './int16.assembly';
 import * as int8 from './int8.assembly';
 import { exp2, mask, multiply, NONE, soften } from './softmax.assembly';
+import { restoreNaN, unpackHalves, unpackKeys, unpackValues } from './unpack.assembly';
 
 /** How products over pages are taken. */
 // @ts-ignore: decorator
@@ -15,15 +17,24 @@ import { exp2, mask, multiply, NONE, soften } from './softmax.assembly';
 @inline const BYTES: i32 = 1;
 // @ts-ignore: decorator
 @inline const SHORTS: i32 = 2;
+// @ts-ignore: decorator
+@inline const HALVES: i32 = 3;
 
 // @ts-ignore: decorator
 @inline const SMALLEST: i32 = 8;
 // @ts-ignore: decorator
 @inline const ITEMS: i32 = 6;
 
-/** From this many rows of queries on, a page of halves is worth packing to integers. */
+/** Up to this many rows of queries a page of halves is read as it lies. */
 // @ts-ignore: decorator
-@inline const MANY: i32 = 16;
+@inline const FEW: i32 = 8;
+
+/** Products over halves: floats as they lie for few rows, integers for many where rounding is allowed, else floats. */
+// @ts-ignore: decorator
+@inline function kindOf(format: i32, rows: i32, mayRound: bool): i32 {
+  if (format == F16) return rows <= FEW ? HALVES : mayRound ? SHORTS : FLOATS;
+  return format == Q8 && mayRound ? BYTES : FLOATS;
+}
 
 /**
  * Arguments: 0 queries [n, h, d], 1 n, 2 h, 3 g, 4 d, 5 heads [g] of { page table, used slots before these n },
@@ -40,7 +51,7 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
   const heads = address(args, 5);
   const positions = address(args, 6);
   const out = address(args, 7);
-  const scale = f32x4.splat(float(args, 8));
+  const scale = float(args, 8);
   const window = int(args, 9);
   const format = int(args, 10);
   // Fewer where every thread would not get several.
@@ -51,8 +62,9 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
   const mayRound = int(args, 15) != 0;
 
   const group = h / g;
-  const kind = !mayRound ? FLOATS : format == Q8 ? BYTES : format == F16 && n * group >= MANY ? SHORTS : FLOATS;
+  const kind = kindOf(format, n * group, mayRound);
   const level = levels(d);
+  const factor = f32x4.splat(kind == HALVES ? scale * half.LIFT : scale);
   const tiles = (n + tokens - 1) / tokens;
   const items = g * tiles * splits;
   const rowBytes = <usize>d << 2;
@@ -87,7 +99,7 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
 
     for (let r = 0; r < padded; r++) {
       const to = qs + <usize>r * rowBytes;
-      if (r < rows) multiply(q + (<usize>(t0 + r / group) * h + head * group + (r % group)) * rowBytes, to, d, scale);
+      if (r < rows) multiply(q + (<usize>(t0 + r / group) * h + head * group + (r % group)) * rowBytes, to, d, factor);
       else memory.fill(to, 0, rowBytes);
       store<f32>(state + (<usize>r << 3), NONE);
       store<f32>(state + (<usize>r << 3), 0, 4);
@@ -126,15 +138,17 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
         for (let r = 0; r < padded; r += 4) {
           int16.score(qInts + <usize>(r * d << 1), qScales + (<usize>r << 2), kPage, kScales16, d, p + (<usize>r << 7), pRow);
         }
+      } else if (kind == HALVES) {
+        for (let r = 0; r < padded; r += 4) half.score(qs + <usize>r * rowBytes, k, d, p + (<usize>r << 7), pRow);
       } else {
         if (format != F32) {
           if (format == F16) {
-            floats.unpackHalves(k, d * SLOTS, kPage);
-            floats.restoreNaN(kPage);
-            floats.unpackHalves(v, d * SLOTS, vPage);
+            unpackHalves(k, d * SLOTS, kPage);
+            restoreNaN(kPage);
+            unpackHalves(v, d * SLOTS, vPage);
           } else {
-            floats.unpackKeys(k, d, scalesK(at, d), minimaK(at, d), kPage);
-            floats.unpackValues(v, d, scalesV(at, d), vPage);
+            unpackKeys(k, d, scalesK(at, d), minimaK(at, d), kPage);
+            unpackValues(v, d, scalesV(at, d), vPage);
           }
           k = kPage;
           v = vPage;
@@ -150,8 +164,14 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
       for (let r = 0; r < rows; r++) {
         soften(p + (<usize>r << 7), state + (<usize>r << 3), o + <usize>r * rowBytes, d, spare);
       }
-      if (kind == FLOATS) {
-        for (let r = 0; r < padded; r += 4) floats.accumulate(p + (<usize>r << 7), v, count, d, o + <usize>r * rowBytes);
+      if (kind == FLOATS || kind == HALVES) {
+        if (kind == HALVES) multiply(p, p, padded * SLOTS, f32x4.splat(half.LIFT));
+        for (let r = 0; r < padded; r += 4) {
+          const from = p + (<usize>r << 7);
+          const to = o + <usize>r * rowBytes;
+          if (kind == HALVES) half.accumulate(from, v, count, d, to);
+          else floats.accumulate(from, v, count, d, to);
+        }
         continue;
       }
       if (kind == SHORTS) int16.packValues(v, d, vScales16, inverses, vPage);

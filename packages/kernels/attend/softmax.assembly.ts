@@ -6,28 +6,30 @@ import { larger, largest, madd, sum } from '../assembly/simd';
 // @ts-ignore: decorator
 @inline export const NONE: f32 = -Infinity;
 
-// 1.5 · 2²³, at which floats have no fraction: adding it rounds to the nearest whole number, which stands in the low bits.
+// The constants of `exp2` lie in memory, since V8 would build every vector of them anew for every use: 1.5 · 2²³, at which
+// floats have no fraction, so that adding it rounds to the nearest whole number, which stands in the low bits; the lowest
+// exponent; 1; and the minimax polynomial of degree 6 on ±½ (bench/oracles/exp2.py).
 // @ts-ignore: decorator
-@inline const ROUND: f32 = 12582912;
+@lazy const TABLE = memory.data<f32>([
+  12582912, -127, 1, 1.534580806e-4, 1.339993207e-3, 9.618489072e-3, 5.550328642e-2, 2.402264625e-1, 6.931471825e-1,
+]);
 
-/**
- * 2ˣ per lane for x ≤ 0, relative error below 1.2 · 10⁻⁷; below −126.5 it is 0, and NaN stays NaN. The polynomial is the
- * minimax one of degree 6 on ±½ (bench/oracles/exp2.py).
- */
+/** 2ˣ per lane for x ≤ 0, relative error below 1.2 · 10⁻⁷; below −126.5 it is 0, and NaN stays NaN. */
 // @ts-ignore: decorator
 @inline export function exp2(x: v128): v128 {
+  const round = v128.load32_splat(TABLE), one = v128.load32_splat(TABLE, 8);
   // At −127 the exponent's bits are all 0, and so is the result. In this order, since `larger` keeps a NaN on the left.
-  x = larger(x, f32x4.splat(-127));
-  const whole = f32x4.add(x, f32x4.splat(ROUND));
-  const r = f32x4.sub(x, f32x4.sub(whole, f32x4.splat(ROUND)));
-  let p = madd(f32x4.splat(1.534580806e-4), r, f32x4.splat(1.339993207e-3));
-  p = madd(p, r, f32x4.splat(9.618489072e-3));
-  p = madd(p, r, f32x4.splat(5.550328642e-2));
-  p = madd(p, r, f32x4.splat(2.402264625e-1));
-  p = madd(p, r, f32x4.splat(6.931471825e-1));
-  p = madd(p, r, f32x4.splat(1));
-  // The low bits of `whole` are the exponent; what stands above them is shifted out.
-  return f32x4.mul(p, i32x4.add(i32x4.shl(whole, 23), i32x4.splat(127 << 23)));
+  x = larger(x, v128.load32_splat(TABLE, 4));
+  const whole = f32x4.add(x, round);
+  const r = f32x4.sub(x, f32x4.sub(whole, round));
+  let p = madd(v128.load32_splat(TABLE, 12), r, v128.load32_splat(TABLE, 16));
+  p = madd(p, r, v128.load32_splat(TABLE, 20));
+  p = madd(p, r, v128.load32_splat(TABLE, 24));
+  p = madd(p, r, v128.load32_splat(TABLE, 28));
+  p = madd(p, r, v128.load32_splat(TABLE, 32));
+  p = madd(p, r, one);
+  // The low bits of `whole` are the exponent; what stands above them is shifted out. The bits of 1 are 127 exponents.
+  return f32x4.mul(p, i32x4.add(i32x4.shl(whole, 23), one));
 }
 
 /** Sets the scores of slots that a query at `position` must not see to −∞. */
@@ -64,22 +66,20 @@ export function soften(p: usize, state: usize, o: usize, d: i32, spare: usize): 
   const m = f32x4.extract_lane(now, 0);
   // Where nothing is seen every weight is 0, and a NaN among the scores still shows.
   const mm = v128.andnot(now, f32x4.eq(now, f32x4.splat(NONE)));
-  {
-    const a0 = exp2(f32x4.sub(v128.load(p), mm)), b0 = exp2(f32x4.sub(v128.load(p, 16), mm));
-    const a1 = exp2(f32x4.sub(v128.load(p, 32), mm)), b1 = exp2(f32x4.sub(v128.load(p, 48), mm));
-    v128.store(p, a0);
-    v128.store(p, b0, 16);
-    v128.store(p, a1, 32);
-    v128.store(p, b1, 48);
-    const a2 = exp2(f32x4.sub(v128.load(p, 64), mm)), b2 = exp2(f32x4.sub(v128.load(p, 80), mm));
-    const a3 = exp2(f32x4.sub(v128.load(p, 96), mm)), b3 = exp2(f32x4.sub(v128.load(p, 112), mm));
-    v128.store(p, a2, 64);
-    v128.store(p, b2, 80);
-    v128.store(p, a3, 96);
-    v128.store(p, b3, 112);
-    v128.store(spare, f32x4.add(f32x4.add(a0, a1), f32x4.add(a2, a3)), 32);
-    v128.store(spare, f32x4.add(f32x4.add(b0, b1), f32x4.add(b2, b3)), 48);
-  }
+  const a0 = exp2(f32x4.sub(v128.load(p), mm)), b0 = exp2(f32x4.sub(v128.load(p, 16), mm));
+  const a1 = exp2(f32x4.sub(v128.load(p, 32), mm)), b1 = exp2(f32x4.sub(v128.load(p, 48), mm));
+  const a2 = exp2(f32x4.sub(v128.load(p, 64), mm)), b2 = exp2(f32x4.sub(v128.load(p, 80), mm));
+  const a3 = exp2(f32x4.sub(v128.load(p, 96), mm)), b3 = exp2(f32x4.sub(v128.load(p, 112), mm));
+  v128.store(p, a0);
+  v128.store(p, b0, 16);
+  v128.store(p, a1, 32);
+  v128.store(p, b1, 48);
+  v128.store(p, a2, 64);
+  v128.store(p, b2, 80);
+  v128.store(p, a3, 96);
+  v128.store(p, b3, 112);
+  v128.store(spare, f32x4.add(f32x4.add(a0, a1), f32x4.add(a2, a3)), 32);
+  v128.store(spare, f32x4.add(f32x4.add(b0, b1), f32x4.add(b2, b3)), 48);
   let l = load<f32>(state, 4);
   if (m != before) {
     const factor = exp2(f32x4.splat(before - m));
