@@ -7,7 +7,7 @@ import type { StoredTensor } from '../format/types.ts';
 import type { ByteSource } from '../platform/types.ts';
 import { tokenizerFromGguf } from '../text/from-gguf.ts';
 import type { Tokenizer } from '../text/types.ts';
-import { openSafetensors } from './open-safetensors.ts';
+import { openSafetensors, readTokenizer } from './open-safetensors.ts';
 import type { Platform } from './platform.ts';
 
 /** A model's files, opened and understood, before its weights are read. */
@@ -40,6 +40,17 @@ export async function openFiles(platform: Platform, name: string, files: ModelFi
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** The tokenizer of a model; nothing but it, and the header it lies in, is read. @throws LociError as `openFiles`. */
+export async function openTokenizer(platform: Platform, files: ModelFiles): Promise<Tokenizer> {
+  if (files.kind === 'safetensors') return readTokenizer(platform, files);
+  const source = await platform.open(files.path);
+  try {
+    return tokenizerFromGguf((await readGguf(source)).metadata, source.name);
+  } finally {
+    await source.close();
   }
 }
 
