@@ -1,8 +1,7 @@
 import { LociError } from '../errors.ts';
 import { isRecord } from '../format/json-members.ts';
 import type { ModelFiles } from '../format/locate-choose.ts';
-import { readSafetensors } from '../format/safetensors-read.ts';
-import type { StoredTensor } from '../format/types.ts';
+import { readShards } from '../format/safetensors-shards.ts';
 import type { ByteSource } from '../platform/types.ts';
 import { tokenizerFromJson } from '../text/from-json.ts';
 import type { Tokenizer } from '../text/types.ts';
@@ -20,14 +19,7 @@ export async function openSafetensors(
   const config = await readJson(platform, files.config);
   if (!isRecord(config)) throw new LociError('bad-file', `${files.config}: this is not a JSON object`);
   const tokenizerConfig = await readTokenizerConfig(platform, files);
-  const tensors = new Map<string, StoredTensor>();
-  for (const path of files.weights) {
-    const shard = await readSafetensors(await open(path));
-    for (const [name, tensor] of shard.tensors) {
-      if (tensors.has(name)) throw new LociError('bad-file', `${path}: tensor "${name}" is in another shard too`);
-      tensors.set(name, tensor);
-    }
-  }
+  const tensors = await readShards(files.weights, open);
   return {
     description: { kind: 'config', file: files.config, config, tensors },
     tokenizer: tokenizerFromJson(await readJson(platform, files.tokenizer), tokenizerConfig),
