@@ -52,8 +52,10 @@ export interface WeightOptions {
   readonly signal?: AbortSignal;
 }
 
-/** File bytes read at a time: loading holds this much beside the model itself. */
-const pieceBytes = 2 ** 22;
+/** File bytes of a matrix read at a time: loading holds some of these beside the model itself. */
+const pieceBytes = 2 ** 20;
+/** Layers loaded side by side, so that one is read while the other is packed. */
+const lanes = 2;
 
 /**
  * Reads every tensor of the architecture into device memory, piece by piece, in the packed layouts.
@@ -68,13 +70,12 @@ export async function loadWeights(
 ): Promise<Weights> {
   const loader = new Loader(device, arch, file, tensors, options);
   const { width, heads, kvHeads, headSize, hidden, vocabulary } = arch;
-  const embedding = await loader.matrix(arch.embedding, vocabulary, width);
   const layers: LayerWeights[] = [];
-  for (const { tensors: names } of arch.layers) {
+  const loadLayer = async (names: LayerTensors): Promise<LayerWeights> => {
     const vector = (role: keyof LayerTensors, length: number, offset = 0) =>
       loader.optional(names[role], length, offset);
     const offset = arch.normOffset;
-    layers.push({
+    return {
       attentionNorm: await loader.vector(names.attentionNorm, width, offset),
       q: await loader.matrix(names.q, heads * headSize, width),
       k: await loader.matrix(names.k, kvHeads * headSize, width),
@@ -91,9 +92,16 @@ export async function loadWeights(
       up: await loader.matrix(names.up, hidden, width),
       down: await loader.matrix(names.down, width, hidden),
       ffnPostNorm: await vector('ffnPostNorm', width, offset),
-    });
-  }
-  const outputNorm = await loader.vector(arch.outputNorm, width, arch.normOffset);
+    };
+  };
+  const lane = async (first: number) => {
+    for (const [i, { tensors }] of arch.layers.entries()) if (i % lanes === first) layers[i] = await loadLayer(tensors);
+  };
+  const [embedding, outputNorm] = await Promise.all([
+    loader.matrix(arch.embedding, vocabulary, width),
+    loader.vector(arch.outputNorm, width, arch.normOffset),
+    ...Array.from({ length: lanes }, (_, i) => lane(i)),
+  ]);
   const output = arch.output === arch.embedding ? embedding : await loader.matrix(arch.output, vocabulary, width);
   return { embedding, layers, outputNorm, output, bytes: loader.bytes };
 }
@@ -179,13 +187,16 @@ class Loader {
       const source = await tensor.source.read(tensor.offset + first * rowBytes, count * rowBytes);
       const at = address + (first / 8) * block;
       const length = Math.ceil(count / 8) * block;
+      this.#progress(source.byteLength);
       if (layout === 'f32') {
         const values = dequantize(tensor.type, source, count * columns);
         packFloats(values, count, columns, this.#device.floats(at, length / 4));
+        release(source, values);
       } else {
-        packAffine(this.#affine(tensor, source, count, columns), count, columns, this.#device.bytes(at, length));
+        const affine = this.#affine(tensor, source, count, columns);
+        packAffine(affine, count, columns, this.#device.bytes(at, length));
+        release(source, affine.q, affine.scale, affine.min);
       }
-      this.#progress(source.byteLength);
     }
     return { layout, rows, columns, address };
   }
@@ -225,4 +236,9 @@ class Loader {
   #checkAborted(): void {
     if (this.#options.signal?.aborted) throw new LociError('aborted', `${this.#file}: loading was stopped`);
   }
+}
+
+/** Frees the memory of arrays at once. Left to the garbage collector, tens of megabytes of them pile up first. */
+function release(...arrays: readonly { readonly buffer: ArrayBufferLike }[]): void {
+  for (const { buffer } of arrays) if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
 }
