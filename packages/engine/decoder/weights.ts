@@ -52,10 +52,8 @@ export interface WeightOptions {
   readonly signal?: AbortSignal;
 }
 
-/** File bytes of a matrix read at a time: loading holds some of these beside the model itself. */
+/** File bytes read at a time: loading holds some four times this beside the model itself. */
 const pieceBytes = 2 ** 20;
-/** Layers loaded side by side, so that one is read while the other is packed. */
-const lanes = 2;
 
 /**
  * Reads every tensor of the architecture into device memory, piece by piece, in the packed layouts.
@@ -70,12 +68,13 @@ export async function loadWeights(
 ): Promise<Weights> {
   const loader = new Loader(device, arch, file, tensors, options);
   const { width, heads, kvHeads, headSize, hidden, vocabulary } = arch;
+  const embedding = await loader.matrix(arch.embedding, vocabulary, width);
   const layers: LayerWeights[] = [];
-  const loadLayer = async (names: LayerTensors): Promise<LayerWeights> => {
+  for (const { tensors: names } of arch.layers) {
     const vector = (role: keyof LayerTensors, length: number, offset = 0) =>
       loader.optional(names[role], length, offset);
     const offset = arch.normOffset;
-    return {
+    layers.push({
       attentionNorm: await loader.vector(names.attentionNorm, width, offset),
       q: await loader.matrix(names.q, heads * headSize, width),
       k: await loader.matrix(names.k, kvHeads * headSize, width),
@@ -92,16 +91,9 @@ export async function loadWeights(
       up: await loader.matrix(names.up, hidden, width),
       down: await loader.matrix(names.down, width, hidden),
       ffnPostNorm: await vector('ffnPostNorm', width, offset),
-    };
-  };
-  const lane = async (first: number) => {
-    for (const [i, { tensors }] of arch.layers.entries()) if (i % lanes === first) layers[i] = await loadLayer(tensors);
-  };
-  const [embedding, outputNorm] = await Promise.all([
-    loader.matrix(arch.embedding, vocabulary, width),
-    loader.vector(arch.outputNorm, width, arch.normOffset),
-    ...Array.from({ length: lanes }, (_, i) => lane(i)),
-  ]);
+    });
+  }
+  const outputNorm = await loader.vector(arch.outputNorm, width, arch.normOffset);
   const output = arch.output === arch.embedding ? embedding : await loader.matrix(arch.output, vocabulary, width);
   return { embedding, layers, outputNorm, output, bytes: loader.bytes };
 }
