@@ -126,12 +126,10 @@ export async function needles(id: string, model: Model, say: (text: string) => v
   };
 }
 
-/** What the misses say about rounding. */
+/** The misses in words: those that float32 finds were lost by rounding, the others are the model's own. */
 export function noteOn(misses: readonly Pick<Miss, 'foundInFloat32'>[], asked: number): string {
   if (misses.length === 0) return `none of ${asked} missed`;
-  const lost = misses.filter(({ foundInFloat32 }) => foundInFloat32).length;
-  return (
-    `${misses.length} of ${asked} missed; asked again with float32 activations and cache, ` +
-    `${lost} of the ${misses.length} found: ${misses.length - lost} missed by the model itself, ${lost} lost by rounding`
-  );
+  const found = misses.filter(({ foundInFloat32 }) => foundInFloat32).length;
+  const again = `with float32 activations and cache the model finds ${found} of them`;
+  return `${misses.length} of ${asked} missed; asked again ${again}`;
 }
