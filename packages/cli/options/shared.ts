@@ -13,7 +13,7 @@ export const modelOptions = {
   ...sourceOptions,
   threads: whole('N', 'Worker threads (default: one per processor)', { min: 1, max: 64 }),
   precision: choice(['float32', 'int8'], 'Activations; float32 is the truth, int8 is fast (default int8)'),
-  store: choice(['f16', 'q8', 'f32'], 'Number format of the cache (default f16; f32 under --precision float32)'),
+  store: choice(['f16', 'q8', 'q4', 'f32'], 'Number format of the cache (default f16; f32 under --precision float32)'),
   attend: method(['dense'], 'How the model attends'),
   keep: method(['all'], 'Which tokens the cache keeps'),
 };

@@ -1,5 +1,5 @@
 import { Device, type KernelBuild, type ProgramObserver } from '@loci/device';
-import { attendScratch, type PageFormat } from '@loci/kernels';
+import { attendScratch, type PageFormat, pageFormats } from '@loci/kernels';
 import { KvCache } from '../cache/cache.ts';
 import { PagePool } from '../cache/pool.ts';
 import { Decoder } from '../decoder/decoder.ts';
@@ -227,5 +227,5 @@ function isPrecision(text: string): text is Precision {
 }
 
 function isFormat(text: string): text is PageFormat {
-  return text === 'f32' || text === 'f16' || text === 'q8';
+  return pageFormats.some((format) => format === text);
 }

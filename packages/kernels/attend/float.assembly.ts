@@ -1,6 +1,25 @@
 // The inner loops of attention in floats, over pages that are, or have been unpacked to, keys [d][32] and values [32][d].
 // A vector's neighbour goes through the same instructions beside it: see ../matmul/assembly.ts.
+import { F32, keysOf, valuesOf } from '../append/page.assembly';
 import { madd } from '../assembly/simd';
+import { Tile, WEIGHT_ROW } from './tile.assembly';
+import { unpackKeys, unpackValues } from './unpack.assembly';
+
+/** Scores of a tile against a page of any format. */
+export function scorePage(tile: Tile, page: usize, format: i32): void {
+  const d = tile.d;
+  const k = format == F32 ? keysOf(page) : tile.keys;
+  if (format != F32) unpackKeys(page, format, d, tile);
+  for (let r = 0; r < tile.padded; r += 4) score(tile.query(r), k, d, tile.weight(r), WEIGHT_ROW);
+}
+
+/** Adds a page's values as they are weighted. */
+export function addPage(tile: Tile, page: usize, format: i32): void {
+  const d = tile.d;
+  const v = format == F32 ? valuesOf(page, d, F32) : tile.values;
+  if (format != F32) unpackValues(page, format, d, tile);
+  for (let r = 0; r < tile.padded; r += 4) accumulate(tile.weight(r), v, tile.count, d, tile.sum(r));
+}
 
 /** Scores of 4 query rows (`rowBytes` apart) against the 32 slots of a page: 4 × [32], `stride` bytes apart. */
 export function score(q: usize, k: usize, d: i32, out: usize, stride: usize): void {

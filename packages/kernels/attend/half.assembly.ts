@@ -1,11 +1,26 @@
 // The inner loops of attention for few queries over half-precision pages as they lie. A half's bits, shifted to where a
 // float's stand, are the number times 2⁻¹¹²: the queries and the weights bring 2¹¹², and nothing is lost.
+import { F16, keysOf, SLOTS, valuesOf } from '../append/page.assembly';
 import { madd } from '../assembly/simd';
 import { store4 } from './float.assembly';
+import { multiply } from './softmax.assembly';
+import { Tile, WEIGHT_ROW } from './tile.assembly';
 
 /** What queries and weights are multiplied with beforehand: 2¹¹². */
 // @ts-ignore: decorator
 @inline export const LIFT: f32 = reinterpret<f32>(0x77800000);
+
+export function scorePage(tile: Tile, page: usize): void {
+  for (let r = 0; r < tile.padded; r += 4) {
+    score(tile.query(r), keysOf(page), tile.d, tile.weight(r), WEIGHT_ROW);
+  }
+}
+
+export function addPage(tile: Tile, page: usize): void {
+  multiply(tile.weights, tile.weights, tile.padded * SLOTS, f32x4.splat(LIFT));
+  const v = valuesOf(page, tile.d, F16);
+  for (let r = 0; r < tile.padded; r += 4) accumulate(tile.weight(r), v, tile.count, tile.d, tile.sum(r));
+}
 
 // @ts-ignore: decorator
 @inline function shifted(h: v128): v128 {
