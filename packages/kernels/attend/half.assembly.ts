@@ -3,7 +3,7 @@
 import { F16, keysOf, SLOTS, valuesOf } from '../append/page.assembly';
 import { madd } from '../assembly/simd';
 import { store4 } from './float.assembly';
-import { multiply } from './softmax.assembly';
+import { multiply, spoil } from './softmax.assembly';
 import { Tile, WEIGHT_ROW } from './tile.assembly';
 
 /** What queries and weights are multiplied with beforehand: 2¹¹². */
@@ -13,6 +13,11 @@ import { Tile, WEIGHT_ROW } from './tile.assembly';
 export function scorePage(tile: Tile, page: usize): void {
   for (let r = 0; r < tile.padded; r += 4) {
     score(tile.query(r), keysOf(page), tile.d, tile.weight(r), WEIGHT_ROW);
+  }
+  // `append` leaves a NaN in the first channel of the key.
+  for (let s = 0; s < SLOTS; s += 4) {
+    const half = v128.load16x4_s(keysOf(page) + (<usize>s << 1));
+    spoil(tile, s, i32x4.gt_s(v128.and(half, i32x4.splat(0x7fff)), i32x4.splat(0x7c00)));
   }
 }
 
@@ -54,19 +59,6 @@ export function score(q: usize, k: usize, d: i32, out: usize, stride: usize): vo
     store4(to + stride, b0, b1, b2, b3);
     store4(to + 2 * stride, c0, c1, c2, c3);
     store4(to + 3 * stride, d0, d1, d2, d3);
-  }
-  spoil(k, out, stride);
-}
-
-/** Scores of slots whose first channel is NaN, where `append` leaves it, become NaN. */
-function spoil(k: usize, out: usize, stride: usize): void {
-  for (let s: usize = 0; s < 64; s += 8) {
-    const bad = i32x4.gt_s(v128.and(v128.load16x4_s(k + s), i32x4.splat(0x7fff)), i32x4.splat(0x7c00));
-    if (!v128.any_true(bad)) continue;
-    for (let r: usize = 0; r < 4; r++) {
-      const to = out + r * stride + 2 * s;
-      v128.store(to, v128.or(v128.load(to), bad));
-    }
   }
 }
 

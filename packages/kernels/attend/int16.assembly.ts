@@ -6,13 +6,11 @@
 import { SLOTS } from '../append/page.assembly';
 import { larger, largest } from '../assembly/simd';
 import { store4 } from './float.assembly';
-import { addScaled, weighted } from './scaled.assembly';
+import { addScaled } from './scaled.assembly';
 import { Tile, WEIGHT_ROW } from './tile.assembly';
 import { unpackKeys, unpackValues } from './unpack.assembly';
+import { wholeBits } from './whole.assembly';
 
-// 1.5 · 2²³: a whole number added to it stands in the low bits of the float.
-// @ts-ignore: decorator
-@inline const ROUND: f32 = 12582912;
 /** Largest whole number of weights and values: 32 products fit 31 bits. */
 // @ts-ignore: decorator
 @inline const MOST: f32 = 8191;
@@ -59,9 +57,8 @@ function levels(d: i32): f32 {
 /** Whole numbers nearest to a · x and b · y in the low and high half of each lane; |a · x| < 2¹⁵. */
 // @ts-ignore: decorator
 @inline function pairs(x: v128, a: v128, y: v128, b: v128): v128 {
-  const low = f32x4.add(f32x4.mul(x, a), f32x4.splat(ROUND));
-  const high = f32x4.add(f32x4.mul(y, b), f32x4.splat(ROUND));
-  return v128.or(v128.and(low, i32x4.splat(0xffff)), i32x4.shl(high, 16));
+  const low = wholeBits(f32x4.mul(x, a)), high = wholeBits(f32x4.mul(y, b));
+  return v128.or(i32x4.shr_u(i32x4.shl(low, 16), 16), i32x4.shl(high, 16));
 }
 
 /** Query row [d] of floats to pairs [d / 2]; its scale is returned. */
@@ -149,10 +146,10 @@ function packValues(v: usize, d: i32, scales: usize, inverses: usize, out: usize
 
 /** Weights [32] times the values' scales to pairs [16] with one scale, which is returned. */
 function packWeights(p: usize, scales: usize, out: usize): f32 {
-  const w0 = weighted(p, scales), w1 = weighted(p + 16, scales + 16);
-  const w2 = weighted(p + 32, scales + 32), w3 = weighted(p + 48, scales + 48);
-  const w4 = weighted(p + 64, scales + 64), w5 = weighted(p + 80, scales + 80);
-  const w6 = weighted(p + 96, scales + 96), w7 = weighted(p + 112, scales + 112);
+  const w0 = f32x4.mul(v128.load(p), v128.load(scales)), w1 = f32x4.mul(v128.load(p, 16), v128.load(scales, 16));
+  const w2 = f32x4.mul(v128.load(p, 32), v128.load(scales, 32)), w3 = f32x4.mul(v128.load(p, 48), v128.load(scales, 48));
+  const w4 = f32x4.mul(v128.load(p, 64), v128.load(scales, 64)), w5 = f32x4.mul(v128.load(p, 80), v128.load(scales, 80));
+  const w6 = f32x4.mul(v128.load(p, 96), v128.load(scales, 96)), w7 = f32x4.mul(v128.load(p, 112), v128.load(scales, 112));
   const most = largest(larger(larger(larger(w0, w1), larger(w2, w3)), larger(larger(w4, w5), larger(w6, w7))));
   const inverse = f32x4.splat(most > 1e-30 ? MOST / most : 0);
   v128.store(out, pairs(w0, inverse, w4, inverse));

@@ -3,10 +3,11 @@
 // every page, and the minima into one number per query. A value has a scale and a minimum per group of 32 channels: its
 // scale goes into the weight, and the minima, weighted, into one number per query and group.
 import { groupsOf, keysOf, scalesK4, scalesV4, SLOTS, values4 } from '../append/page.assembly';
-import { larger, largest, madd, rounded, sum } from '../assembly/simd';
-import { addValues, scoreKeys } from './int8.assembly';
-import { weighted } from './scaled.assembly';
+import { larger, largest, madd, sum } from '../assembly/simd';
+import { addValues, packWeights, scoreKeys, soundScales } from './int8.assembly';
+import { spoil } from './softmax.assembly';
 import { Tile } from './tile.assembly';
+import { whole } from './whole.assembly';
 
 export function scorePage(tile: Tile, page: usize): void {
   const d = tile.d;
@@ -22,19 +23,9 @@ export function scorePage(tile: Tile, page: usize): void {
   const ones = tile.scales;
   for (let s: usize = 0; s < 128; s += 16) v128.store(ones + s, f32x4.splat(1));
   scoreKeys(tile, tile.keys, ones, ones);
-  spoil(tile, page);
-}
-
-/** Scores of slots that hold a NaN become NaN. */
-function spoil(tile: Tile, page: usize): void {
-  const halves = scalesV4(page, tile.d);
-  for (let s: usize = 0; s < <usize>SLOTS; s += 4) {
-    const bad = i32x4.gt_s(v128.and(v128.load16x4_s(halves + 2 * s), i32x4.splat(0x7fff)), i32x4.splat(0x7c00));
-    if (!v128.any_true(bad)) continue;
-    for (let r = 0; r < tile.rows; r++) {
-      const to = tile.weight(r) + 4 * s;
-      v128.store(to, v128.or(v128.load(to), bad));
-    }
+  for (let s = 0; s < tile.count; s += 4) {
+    const half = v128.load16x4_s(scalesV4(page, d) + (<usize>s << 1));
+    spoil(tile, s, i32x4.gt_s(v128.and(half, i32x4.splat(0x7fff)), i32x4.splat(0x7c00)));
   }
 }
 
@@ -42,15 +33,20 @@ export function addPage(tile: Tile, page: usize): void {
   const d = tile.d;
   const groups = groupsOf(d);
   const scales = tile.values + <usize>(d * SLOTS);
+  const minima = scales + (<usize>groups << 7);
   floatsOf(scalesV4(page, d), 2 * groups * SLOTS, scales);
+  for (let i = 0; i < 2 * groups; i++) soundScales(scales + (<usize>i << 7), tile.count, scales + (<usize>i << 7));
   unpackValues(values4(page, d), d, tile.values);
   for (let i = 0; i < groups; i++) {
     const from = i << 5;
     const channels = min(32, d - from);
-    const at = scales + (<usize>i << 7);
-    addValues(tile, tile.values, at, from, channels);
-    const minima = at + (<usize>groups << 7);
-    for (let r = 0; r < tile.rows; r++) addMinima(tile.weight(r), minima, channels, tile.sum(r) + (<usize>from << 2));
+    const at = <usize>i << 7;
+    for (let r = 0; r < tile.rows; r++) {
+      const p = tile.weight(r);
+      store<f32>(tile.weightScales + (<usize>r << 2), packWeights(p, scales + at, tile.weightInts + (<usize>r << 5)));
+      addMinima(p, minima + at, channels, tile.sum(r) + at);
+    }
+    addValues(tile, tile.values, from, channels);
   }
 }
 
@@ -120,18 +116,21 @@ function packQuery(x: usize, scales: usize, minima: usize, d: i32, q: usize, met
 
 // @ts-ignore: decorator
 @inline function level(x: usize, scales: usize, inverse: v128): v128 {
-  return rounded(f32x4.mul(f32x4.mul(v128.load(x), v128.load(scales)), inverse));
+  return whole(f32x4.mul(f32x4.mul(v128.load(x), v128.load(scales)), inverse));
 }
 
 /** o [channels] += Σ weights [32] · minima [32]; a multiple of 16. */
 function addMinima(p: usize, minima: usize, channels: i32, o: usize): void {
-  let total = f32x4.splat(0);
-  for (let s: usize = 0; s < 128; s += 16) total = f32x4.add(total, weighted(p + s, minima + s));
-  const all = f32x4.splat(sum(total));
+  let a = f32x4.splat(0), b = a;
+  for (let s: usize = 0; s < 128; s += 32) {
+    a = madd(v128.load(p + s), v128.load(minima + s), a);
+    b = madd(v128.load(p + s, 16), v128.load(minima + s, 16), b);
+  }
+  const all = f32x4.splat(sum(f32x4.add(a, b)));
   for (let c = 0; c < channels; c += 8) {
-    const a = f32x4.add(v128.load(o), all), b = f32x4.add(v128.load(o, 16), all);
-    v128.store(o, a);
-    v128.store(o, b, 16);
+    const x = f32x4.add(v128.load(o), all), y = f32x4.add(v128.load(o, 16), all);
+    v128.store(o, x);
+    v128.store(o, y, 16);
     o += 32;
   }
 }

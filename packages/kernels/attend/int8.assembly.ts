@@ -2,9 +2,11 @@
 // [d / 4][32 slots][4 channels]; values are signed bytes with a scale per slot, laid out [8][d][4 slots]. Both products
 // are then dot products of four bytes whose results stand one slot, or one channel, to a lane.
 import { keysOf, minimaK, Q8, scalesK, scalesV, SLOTS, valuesOf } from '../append/page.assembly';
-import { dot4, larger, largest, madd, rounded } from '../assembly/simd';
-import { addScaled, weighted } from './scaled.assembly';
+import { dot4, larger, largest, madd } from '../assembly/simd';
+import { addScaled } from './scaled.assembly';
+import { spoil } from './softmax.assembly';
 import { Tile, WEIGHT_ROW } from './tile.assembly';
+import { whole } from './whole.assembly';
 
 export function packQueries(tile: Tile): void {
   const d = tile.d;
@@ -16,6 +18,10 @@ export function packQueries(tile: Tile): void {
 export function scorePage(tile: Tile, page: usize): void {
   const d = tile.d;
   scoreKeys(tile, keysOf(page), scalesK(page, d), minimaK(page, d));
+  for (let s = 0; s < tile.count; s += 4) {
+    const scale = v128.load(scalesV(page, d) + (<usize>s << 2));
+    spoil(tile, s, f32x4.ne(scale, scale));
+  }
 }
 
 /** Scores against keys [d / 4][32][4] of up to 7 bits with a scale and a minimum per slot. */
@@ -28,15 +34,26 @@ export function scoreKeys(tile: Tile, k: usize, scales: usize, minima: usize): v
 }
 
 export function addPage(tile: Tile, page: usize): void {
-  addValues(tile, valuesOf(page, tile.d, Q8), scalesV(page, tile.d), 0, tile.d);
+  soundScales(scalesV(page, tile.d), tile.count, tile.scales);
+  for (let r = 0; r < tile.rows; r++) {
+    store<f32>(tile.weightScales + (<usize>r << 2), packWeights(tile.weight(r), tile.scales, tile.weightInts + (<usize>r << 5)));
+  }
+  addValues(tile, valuesOf(page, tile.d, Q8), 0, tile.d);
 }
 
-/** Adds `channels` from `from` on of values [8][d][4] in signed bytes, with a scale per slot. */
-export function addValues(tile: Tile, v: usize, scales: usize, from: i32, channels: i32): void {
-  for (let r = 0; r < tile.rows; r++) {
-    const scale = packWeights(tile.weight(r), scales, tile.weightInts + (<usize>r << 5));
-    store<f32>(tile.weightScales + (<usize>r << 2), scale);
+/** Scales [32] without what slots behind `count` may hold and without NaN, which the scores show. */
+export function soundScales(from: usize, count: i32, to: usize): void {
+  const end = i32x4.splat(count);
+  let slot = i32x4(0, 1, 2, 3);
+  for (let s: usize = 0; s < 128; s += 16) {
+    const x = v128.load(from + s);
+    v128.store(to + s, v128.and(x, v128.and(f32x4.eq(x, x), i32x4.lt_s(slot, end))));
+    slot = i32x4.add(slot, i32x4.splat(4));
   }
+}
+
+/** Adds `channels` from `from` on of values [8][d][4] in signed bytes, as the tile's weights in integers have it. */
+export function addValues(tile: Tile, v: usize, from: i32, channels: i32): void {
   const at = <usize>from << 2;
   for (let r = 0; r < tile.padded; r += 4) {
     const p = tile.weightInts + (<usize>r << 5);
@@ -56,10 +73,10 @@ function packQuery(x: usize, d: i32, q: usize, meta: usize): void {
   const inverse = f32x4.splat(largest > 1e-36 ? <f32>127 / largest : largest == largest ? 0 : largest);
   let sums = i32x4.splat(0);
   for (let c: usize = 0; c < bytes; c += 64) {
-    const i0 = rounded(f32x4.mul(v128.load(x + c), inverse));
-    const i1 = rounded(f32x4.mul(v128.load(x + c, 16), inverse));
-    const i2 = rounded(f32x4.mul(v128.load(x + c, 32), inverse));
-    const i3 = rounded(f32x4.mul(v128.load(x + c, 48), inverse));
+    const i0 = whole(f32x4.mul(v128.load(x + c), inverse));
+    const i1 = whole(f32x4.mul(v128.load(x + c, 16), inverse));
+    const i2 = whole(f32x4.mul(v128.load(x + c, 32), inverse));
+    const i3 = whole(f32x4.mul(v128.load(x + c, 48), inverse));
     v128.store(q, i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(i0, i1), i16x8.narrow_i32x4_s(i2, i3)));
     sums = i32x4.add(sums, i32x4.add(i32x4.add(i0, i1), i32x4.add(i2, i3)));
     q += 16;
@@ -113,11 +130,11 @@ function score(q: usize, meta: usize, k: usize, scales: usize, minima: usize, d:
 }
 
 /** Weights [32] times the values' scales, in 7 bits with one scale, which is returned. */
-function packWeights(p: usize, scales: usize, out: usize): f32 {
-  const w0 = weighted(p, scales), w1 = weighted(p + 16, scales + 16);
-  const w2 = weighted(p + 32, scales + 32), w3 = weighted(p + 48, scales + 48);
-  const w4 = weighted(p + 64, scales + 64), w5 = weighted(p + 80, scales + 80);
-  const w6 = weighted(p + 96, scales + 96), w7 = weighted(p + 112, scales + 112);
+export function packWeights(p: usize, scales: usize, out: usize): f32 {
+  const w0 = f32x4.mul(v128.load(p), v128.load(scales)), w1 = f32x4.mul(v128.load(p, 16), v128.load(scales, 16));
+  const w2 = f32x4.mul(v128.load(p, 32), v128.load(scales, 32)), w3 = f32x4.mul(v128.load(p, 48), v128.load(scales, 48));
+  const w4 = f32x4.mul(v128.load(p, 64), v128.load(scales, 64)), w5 = f32x4.mul(v128.load(p, 80), v128.load(scales, 80));
+  const w6 = f32x4.mul(v128.load(p, 96), v128.load(scales, 96)), w7 = f32x4.mul(v128.load(p, 112), v128.load(scales, 112));
   const most = largest(larger(larger(larger(w0, w1), larger(w2, w3)), larger(larger(w4, w5), larger(w6, w7))));
   const inverse = f32x4.splat(most > 1e-36 ? <f32>127 / most : 0);
   v128.store(out, fourVectors(w0, w1, w2, w3, inverse));
@@ -128,8 +145,8 @@ function packWeights(p: usize, scales: usize, out: usize): f32 {
 
 // @ts-ignore: decorator
 @inline function fourVectors(w0: v128, w1: v128, w2: v128, w3: v128, inverse: v128): v128 {
-  const low = i16x8.narrow_i32x4_s(rounded(f32x4.mul(w0, inverse)), rounded(f32x4.mul(w1, inverse)));
-  const high = i16x8.narrow_i32x4_s(rounded(f32x4.mul(w2, inverse)), rounded(f32x4.mul(w3, inverse)));
+  const low = i16x8.narrow_i32x4_s(whole(f32x4.mul(w0, inverse)), whole(f32x4.mul(w1, inverse)));
+  const high = i16x8.narrow_i32x4_s(whole(f32x4.mul(w2, inverse)), whole(f32x4.mul(w3, inverse)));
   // NaN becomes whole numbers of any size: kept within seven bits, whatever the engine does with more.
   return v128.and(i8x16.narrow_i16x8_s(low, high), i8x16.splat(127));
 }

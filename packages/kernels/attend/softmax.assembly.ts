@@ -2,31 +2,31 @@
 // weight is a power of two: its exponent is the whole part of the score, and only the rest needs a polynomial.
 import { SLOTS } from '../append/page.assembly';
 import { larger, largest, madd, sum } from '../assembly/simd';
+import { Tile } from './tile.assembly';
+import { round, wholeBits } from './whole.assembly';
 
 // @ts-ignore: decorator
 @inline export const NONE: f32 = -Infinity;
 
-// The constants of `exp2` lie in memory, since V8 would build every vector of them anew for every use: 1.5 · 2²³, at which
-// floats have no fraction, so that adding it rounds to the nearest whole number, which stands in the low bits; the lowest
-// exponent; 1; and the minimax polynomial of degree 6 on ±½ (bench/oracles/exp2.py).
+// The minimax polynomial of degree 6 on ±½ (bench/oracles/exp2.py), the lowest exponent and 1.
 // @ts-ignore: decorator
 @lazy const TABLE = memory.data<f32>([
-  12582912, -127, 1, 1.534580806e-4, 1.339993207e-3, 9.618489072e-3, 5.550328642e-2, 2.402264625e-1, 6.931471825e-1,
+  1.534580806e-4, 1.339993207e-3, 9.618489072e-3, 5.550328642e-2, 2.402264625e-1, 6.931471825e-1, 1, -127,
 ]);
 
 /** 2ˣ per lane for x ≤ 0, relative error below 1.2 · 10⁻⁷; below −126.5 it is 0, and NaN stays NaN. */
 // @ts-ignore: decorator
 @inline export function exp2(x: v128): v128 {
-  const round = v128.load32_splat(TABLE), one = v128.load32_splat(TABLE, 8);
+  const one = v128.load32_splat(TABLE, 24);
   // At −127 the exponent's bits are all 0, and so is the result. In this order, since `larger` keeps a NaN on the left.
-  x = larger(x, v128.load32_splat(TABLE, 4));
-  const whole = f32x4.add(x, round);
-  const r = f32x4.sub(x, f32x4.sub(whole, round));
-  let p = madd(v128.load32_splat(TABLE, 12), r, v128.load32_splat(TABLE, 16));
+  x = larger(x, v128.load32_splat(TABLE, 28));
+  const whole = wholeBits(x);
+  const r = f32x4.sub(x, f32x4.sub(whole, round()));
+  let p = madd(v128.load32_splat(TABLE), r, v128.load32_splat(TABLE, 4));
+  p = madd(p, r, v128.load32_splat(TABLE, 8));
+  p = madd(p, r, v128.load32_splat(TABLE, 12));
+  p = madd(p, r, v128.load32_splat(TABLE, 16));
   p = madd(p, r, v128.load32_splat(TABLE, 20));
-  p = madd(p, r, v128.load32_splat(TABLE, 24));
-  p = madd(p, r, v128.load32_splat(TABLE, 28));
-  p = madd(p, r, v128.load32_splat(TABLE, 32));
   p = madd(p, r, one);
   // The low bits of `whole` are the exponent; what stands above them is shifted out. The bits of 1 are 127 exponents.
   return f32x4.mul(p, i32x4.add(i32x4.shl(whole, 23), one));
@@ -45,6 +45,16 @@ export function mask(p: usize, page: usize, count: i32, position: i32, window: i
     const hidden = v128.or(i32x4.gt_s(at, ahead), v128.or(i32x4.le_s(at, behind), i32x4.ge_s(slot, end)));
     v128.store(p + s, v128.bitselect(none, v128.load(p + s), hidden));
     slot = i32x4.add(slot, i32x4.splat(4));
+  }
+}
+
+/** Scores of the four slots from `slot` on become NaN where `bad` is set, for slots that hold a NaN. */
+// @ts-ignore: decorator
+@inline export function spoil(tile: Tile, slot: i32, bad: v128): void {
+  if (!v128.any_true(bad)) return;
+  for (let r = 0; r < tile.padded; r++) {
+    const to = tile.weight(r) + (<usize>slot << 2);
+    v128.store(to, v128.or(v128.load(to), bad));
   }
 }
 
