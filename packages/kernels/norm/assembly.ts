@@ -6,40 +6,58 @@ import { rounded, sum } from '../assembly/simd';
  * scale = max|x| / 127. Meta is 16 bytes per 32: the scale, then scale · Σq over all 32, over the first 16, over the last
  * 16. The next 32 of a row lie behind those of all other rows: q is [count / 32, n, 32].
  */
+// Two groups at a time share the divisions and the sums; a last one alone is done twice.
 export function quantizeRow(x: usize, count: i32, n: i32, q: usize, meta: usize): void {
-  for (let c = 0; c < count; c += 32) {
-    let largest = f32x4.splat(0);
-    for (let k: usize = 0; k < 128; k += 16) largest = f32x4.max(largest, f32x4.abs(v128.load(x + k)));
-    const a = max<f32>(
-      max<f32>(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)),
-      max<f32>(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3)),
-    );
+  const ones = i16x8.splat(1);
+  for (let c = 0; c < count; c += 64) {
+    const next: usize = c + 32 < count ? 1 : 0;
+    const y = x + (next << 7), r = q + ((next * n) << 5), metaY = meta + ((next * n) << 4);
+    const a = doubled(x), b = doubled(y);
+    // The largest of the first group twice, then that of the second.
+    let largest = i32x4.max_u(v128.shuffle<i32>(a, b, 0, 1, 4, 5), v128.shuffle<i32>(a, b, 2, 3, 6, 7));
+    largest = i32x4.max_u(largest, v128.shuffle<i32>(largest, largest, 1, 0, 3, 2));
+    largest = i32x4.shr_u(largest, 1);
     // Not finite, not even zero times something, where a number of the group is not.
-    const scale = a / 127 + (a - a);
-    // A group so small that 127 / a overflows is zero for every purpose.
-    const inverse = f32x4.splat(a > 1e-36 ? <f32>127 / a : a == a ? 0 : a);
-    const first = packSixteen(x, inverse, q);
-    const second = packSixteen(x + 64, inverse, q + 16);
-    store<f32>(meta, scale);
-    store<f32>(meta, scale * <f32>(first + second), 4);
-    store<f32>(meta, scale * <f32>first, 8);
-    store<f32>(meta, scale * <f32>second, 12);
-    x += 128;
-    q += <usize>n << 5;
-    meta += <usize>n << 4;
+    const scale = f32x4.add(f32x4.div(largest, f32x4.splat(127)), f32x4.sub(largest, largest));
+    // A group so small that 127 / largest overflows is zero for every purpose.
+    const tiny = f32x4.le(largest, f32x4.splat(1e-36));
+    const inverse = v128.andnot(f32x4.div(f32x4.splat(127), largest), tiny);
+    const inverseX = v128.shuffle<i32>(inverse, inverse, 0, 0, 0, 0);
+    const inverseY = v128.shuffle<i32>(inverse, inverse, 2, 2, 2, 2);
+    const sumsX = i16x8.narrow_i32x4_s(pack(x, inverseX, q, ones), pack(x + 64, inverseX, q + 16, ones));
+    const sumsY = i16x8.narrow_i32x4_s(pack(y, inverseY, r, ones), pack(y + 64, inverseY, r + 16, ones));
+    const pairs = i16x8.narrow_i32x4_s(i32x4.dot_i16x8_s(sumsX, ones), i32x4.dot_i16x8_s(sumsY, ones));
+    const halves = f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(pairs, ones));
+    const wholes = f32x4.add(halves, v128.shuffle<i32>(halves, halves, 1, 0, 3, 2));
+    const scaled = f32x4.mul(scale, halves), all = f32x4.mul(scale, wholes);
+    v128.store(meta, v128.shuffle<i32>(v128.shuffle<i32>(scale, all, 0, 4, 1, 5), scaled, 0, 1, 4, 5));
+    v128.store(metaY, v128.shuffle<i32>(v128.shuffle<i32>(scale, all, 2, 6, 3, 7), scaled, 0, 1, 6, 7));
+    x += 256;
+    q += <usize>n << 6;
+    meta += <usize>n << 5;
   }
 }
 
-/** Rounds 16 scaled floats to bytes and returns their sum. */
+/** Per lane the largest of the doubled bits of 32 floats: without their sign they compare as whole numbers, NaN above all. */
 // @ts-ignore: decorator
-@inline function packSixteen(x: usize, inverse: v128, q: usize): i32 {
+@inline function doubled(x: usize): v128 {
+  const a = i32x4.max_u(i32x4.shl(v128.load(x), 1), i32x4.shl(v128.load(x, 16), 1));
+  const b = i32x4.max_u(i32x4.shl(v128.load(x, 32), 1), i32x4.shl(v128.load(x, 48), 1));
+  const c = i32x4.max_u(i32x4.shl(v128.load(x, 64), 1), i32x4.shl(v128.load(x, 80), 1));
+  const d = i32x4.max_u(i32x4.shl(v128.load(x, 96), 1), i32x4.shl(v128.load(x, 112), 1));
+  return i32x4.max_u(i32x4.max_u(a, b), i32x4.max_u(c, d));
+}
+
+/** Rounds 16 scaled floats to bytes and returns sums of them in four lanes. */
+// @ts-ignore: decorator
+@inline function pack(x: usize, inverse: v128, q: usize, ones: v128): v128 {
   const i0 = rounded(f32x4.mul(v128.load(x), inverse));
   const i1 = rounded(f32x4.mul(v128.load(x, 16), inverse));
   const i2 = rounded(f32x4.mul(v128.load(x, 32), inverse));
   const i3 = rounded(f32x4.mul(v128.load(x, 48), inverse));
-  v128.store(q, i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(i0, i1), i16x8.narrow_i32x4_s(i2, i3)));
-  const s = i32x4.add(i32x4.add(i0, i1), i32x4.add(i2, i3));
-  return i32x4.extract_lane(s, 0) + i32x4.extract_lane(s, 1) + i32x4.extract_lane(s, 2) + i32x4.extract_lane(s, 3);
+  const a = i16x8.narrow_i32x4_s(i0, i1), b = i16x8.narrow_i32x4_s(i2, i3);
+  v128.store(q, i8x16.narrow_i16x8_s(a, b));
+  return i32x4.dot_i16x8_s(i16x8.add(a, b), ones);
 }
 
 /** Arguments: x, x stride in floats, rows, columns, out bytes, out meta. */
