@@ -57,7 +57,7 @@
 // 1.5 · 2²³: floats of this size have no fraction, so adding it rounds to the nearest whole number, ties to even, which
 // then stands in the low bits.
 // @ts-ignore: decorator
-@inline const ROUND: f32 = 12582912;
+@inline export const ROUND: f32 = 12582912;
 
 /** Whole numbers nearest to x, |x| < 2²²; NaN gives some number. */
 // @ts-ignore: decorator

@@ -1,5 +1,5 @@
 import { address, float, int, take } from '../assembly/args';
-import { rounded, sum } from '../assembly/simd';
+import { ROUND, sum } from '../assembly/simd';
 
 /**
  * Quantises one of n rows, `count` floats (a multiple of 32) of it, to bytes with a scale per 32: q = round(x / scale),
@@ -8,11 +8,15 @@ import { rounded, sum } from '../assembly/simd';
  */
 // Two groups at a time share the divisions and the sums; a last one alone is done twice.
 export function quantizeRow(x: usize, count: i32, n: i32, q: usize, meta: usize): void {
-  const ones = i16x8.splat(1);
+  // Not constants to the compiler, which would build those again at every use.
+  const round = f32x4.splat(count > 0 ? ROUND : 0);
+  const ones = i16x8.splat(<i16>(count > 0));
   for (let c = 0; c < count; c += 64) {
     const next: usize = c + 32 < count ? 1 : 0;
     const y = x + (next << 7), r = q + ((next * n) << 5), metaY = meta + ((next * n) << 4);
-    const a = doubled(x), b = doubled(y);
+    doubled(x, q);
+    doubled(y, r);
+    const a = i32x4.max_u(v128.load(q), v128.load(q, 16)), b = i32x4.max_u(v128.load(r), v128.load(r, 16));
     // The largest of the first group twice, then that of the second.
     let largest = i32x4.max_u(v128.shuffle<i32>(a, b, 0, 1, 4, 5), v128.shuffle<i32>(a, b, 2, 3, 6, 7));
     largest = i32x4.max_u(largest, v128.shuffle<i32>(largest, largest, 1, 0, 3, 2));
@@ -24,8 +28,8 @@ export function quantizeRow(x: usize, count: i32, n: i32, q: usize, meta: usize)
     const inverse = v128.andnot(f32x4.div(f32x4.splat(127), largest), tiny);
     const inverseX = v128.shuffle<i32>(inverse, inverse, 0, 0, 0, 0);
     const inverseY = v128.shuffle<i32>(inverse, inverse, 2, 2, 2, 2);
-    const sumsX = i16x8.narrow_i32x4_s(pack(x, inverseX, q, ones), pack(x + 64, inverseX, q + 16, ones));
-    const sumsY = i16x8.narrow_i32x4_s(pack(y, inverseY, r, ones), pack(y + 64, inverseY, r + 16, ones));
+    const sumsX = i16x8.narrow_i32x4_s(pack(x, inverseX, q, round, ones), pack(x + 64, inverseX, q + 16, round, ones));
+    const sumsY = i16x8.narrow_i32x4_s(pack(y, inverseY, r, round, ones), pack(y + 64, inverseY, r + 16, round, ones));
     const pairs = i16x8.narrow_i32x4_s(i32x4.dot_i16x8_s(sumsX, ones), i32x4.dot_i16x8_s(sumsY, ones));
     const halves = f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(pairs, ones));
     const wholes = f32x4.add(halves, v128.shuffle<i32>(halves, halves, 1, 0, 3, 2));
@@ -38,25 +42,27 @@ export function quantizeRow(x: usize, count: i32, n: i32, q: usize, meta: usize)
   }
 }
 
-/** Per lane the largest of the doubled bits of 32 floats: without their sign they compare as whole numbers, NaN above all. */
+/** In eight lanes the largest of the doubled bits of 32 floats: without their sign they compare as whole numbers, NaN above all. */
 // @ts-ignore: decorator
-@inline function doubled(x: usize): v128 {
-  const a = i32x4.max_u(i32x4.shl(v128.load(x), 1), i32x4.shl(v128.load(x, 16), 1));
-  const b = i32x4.max_u(i32x4.shl(v128.load(x, 32), 1), i32x4.shl(v128.load(x, 48), 1));
-  const c = i32x4.max_u(i32x4.shl(v128.load(x, 64), 1), i32x4.shl(v128.load(x, 80), 1));
-  const d = i32x4.max_u(i32x4.shl(v128.load(x, 96), 1), i32x4.shl(v128.load(x, 112), 1));
-  return i32x4.max_u(i32x4.max_u(a, b), i32x4.max_u(c, d));
+@inline function doubled(x: usize, to: usize): void {
+  const a = i32x4.max_u(i32x4.shl(v128.load(x), 1), i32x4.shl(v128.load(x, 32), 1));
+  const b = i32x4.max_u(i32x4.shl(v128.load(x, 16), 1), i32x4.shl(v128.load(x, 48), 1));
+  const c = i32x4.max_u(i32x4.shl(v128.load(x, 64), 1), i32x4.shl(v128.load(x, 96), 1));
+  const d = i32x4.max_u(i32x4.shl(v128.load(x, 80), 1), i32x4.shl(v128.load(x, 112), 1));
+  v128.store(to, i32x4.max_u(a, c));
+  v128.store(to, i32x4.max_u(b, d), 16);
 }
 
 /** Rounds 16 scaled floats to bytes and returns sums of them in four lanes. */
 // @ts-ignore: decorator
-@inline function pack(x: usize, inverse: v128, q: usize, ones: v128): v128 {
-  const i0 = rounded(f32x4.mul(v128.load(x), inverse));
-  const i1 = rounded(f32x4.mul(v128.load(x, 16), inverse));
-  const i2 = rounded(f32x4.mul(v128.load(x, 32), inverse));
-  const i3 = rounded(f32x4.mul(v128.load(x, 48), inverse));
-  const a = i16x8.narrow_i32x4_s(i0, i1), b = i16x8.narrow_i32x4_s(i2, i3);
-  v128.store(q, i8x16.narrow_i16x8_s(a, b));
+@inline function pack(x: usize, inverse: v128, q: usize, round: v128, ones: v128): v128 {
+  const i0 = i32x4.sub(f32x4.add(f32x4.mul(v128.load(x), inverse), round), round);
+  const i1 = i32x4.sub(f32x4.add(f32x4.mul(v128.load(x, 16), inverse), round), round);
+  const i2 = i32x4.sub(f32x4.add(f32x4.mul(v128.load(x, 32), inverse), round), round);
+  const i3 = i32x4.sub(f32x4.add(f32x4.mul(v128.load(x, 48), inverse), round), round);
+  const a = i16x8.narrow_i32x4_s(i0, i2), b = i16x8.narrow_i32x4_s(i1, i3);
+  const bytes = i8x16.narrow_i16x8_s(a, b);
+  v128.store(q, v128.shuffle<i32>(bytes, bytes, 0, 2, 1, 3));
   return i32x4.dot_i16x8_s(i16x8.add(a, b), ones);
 }
 
