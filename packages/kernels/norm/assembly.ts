@@ -6,51 +6,52 @@ import { ROUND, sum } from '../assembly/simd';
  * scale = max|x| / 127. Meta is 16 bytes per 32: the scale, then scale · Σq over all 32, over the first 16, over the last
  * 16. The next 32 of a row lie behind those of all other rows: q is [count / 32, n, 32].
  */
-// Two groups at a time share the divisions and the sums; a last one alone is done twice.
+// In two passes: a division and a sum across lanes are long chains, which the processor overlaps in short loops.
 export function quantizeRow(x: usize, count: i32, n: i32, q: usize, meta: usize): void {
   // Not constants to the compiler, which would build those again at every use.
   const round = f32x4.splat(count > 0 ? ROUND : 0);
   const ones = i16x8.splat(<i16>(count > 0));
-  for (let c = 0; c < count; c += 64) {
-    const next: usize = c + 32 < count ? 1 : 0;
-    const y = x + (next << 7), r = q + ((next * n) << 5), metaY = meta + ((next * n) << 4);
-    doubled(x, q);
-    doubled(y, r);
-    const a = i32x4.max_u(v128.load(q), v128.load(q, 16)), b = i32x4.max_u(v128.load(r), v128.load(r, 16));
-    // The largest of the first group twice, then that of the second.
-    let largest = i32x4.max_u(v128.shuffle<i32>(a, b, 0, 1, 4, 5), v128.shuffle<i32>(a, b, 2, 3, 6, 7));
-    largest = i32x4.max_u(largest, v128.shuffle<i32>(largest, largest, 1, 0, 3, 2));
-    largest = i32x4.shr_u(largest, 1);
+  const most = f32x4.splat(count > 0 ? 127 : 0);
+  const least = f32x4.splat(count > 0 ? 1e-36 : 0);
+  const qStep = <usize>n << 5, metaStep = <usize>n << 4;
+  const end = x + (<usize>count << 2);
+  for (let from = x, to = q, s = meta; from < end; from += 128) {
+    const largest = largestOf32(from, to);
     // Not finite, not even zero times something, where a number of the group is not.
-    const scale = f32x4.add(f32x4.div(largest, f32x4.splat(127)), f32x4.sub(largest, largest));
+    const scale = f32x4.add(f32x4.div(largest, most), f32x4.sub(largest, largest));
     // A group so small that 127 / largest overflows is zero for every purpose.
-    const tiny = f32x4.le(largest, f32x4.splat(1e-36));
-    const inverse = v128.andnot(f32x4.div(f32x4.splat(127), largest), tiny);
-    const inverseX = v128.shuffle<i32>(inverse, inverse, 0, 0, 0, 0);
-    const inverseY = v128.shuffle<i32>(inverse, inverse, 2, 2, 2, 2);
-    const sumsX = i16x8.narrow_i32x4_s(pack(x, inverseX, q, round, ones), pack(x + 64, inverseX, q + 16, round, ones));
-    const sumsY = i16x8.narrow_i32x4_s(pack(y, inverseY, r, round, ones), pack(y + 64, inverseY, r + 16, round, ones));
-    const pairs = i16x8.narrow_i32x4_s(i32x4.dot_i16x8_s(sumsX, ones), i32x4.dot_i16x8_s(sumsY, ones));
-    const halves = f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(pairs, ones));
-    const wholes = f32x4.add(halves, v128.shuffle<i32>(halves, halves, 1, 0, 3, 2));
-    const scaled = f32x4.mul(scale, halves), all = f32x4.mul(scale, wholes);
-    v128.store(meta, v128.shuffle<i32>(v128.shuffle<i32>(scale, all, 0, 4, 1, 5), scaled, 0, 1, 4, 5));
-    v128.store(metaY, v128.shuffle<i32>(v128.shuffle<i32>(scale, all, 2, 6, 3, 7), scaled, 0, 1, 6, 7));
-    x += 256;
-    q += <usize>n << 6;
-    meta += <usize>n << 5;
+    const inverse = v128.andnot(f32x4.div(most, largest), f32x4.le(largest, least));
+    v128.store(s, v128.shuffle<i32>(scale, inverse, 0, 4, 1, 5));
+    to += qStep;
+    s += metaStep;
+  }
+  for (; x < end; x += 128) {
+    const scale = v128.load32_splat(meta), inverse = v128.load32_splat(meta, 4);
+    const first = pack(x, inverse, q, round, ones), second = pack(x + 64, inverse, q + 16, round, ones);
+    const quarters = i32x4.dot_i16x8_s(i16x8.narrow_i32x4_s(first, second), ones);
+    const halves = f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(i16x8.narrow_i32x4_s(quarters, quarters), ones));
+    const whole = f32x4.add(halves, v128.shuffle<i32>(halves, halves, 1, 0, 3, 2));
+    const sums = f32x4.mul(scale, v128.shuffle<i32>(whole, halves, 0, 1, 6, 7));
+    v128.store(meta, v128.shuffle<i32>(scale, sums, 0, 5, 6, 7));
+    q += qStep;
+    meta += metaStep;
   }
 }
 
-/** In eight lanes the largest of the doubled bits of 32 floats: without their sign they compare as whole numbers, NaN above all. */
+/** The largest magnitude of 32 floats in every lane, or NaN; `spare` is 32 bytes of memory. */
 // @ts-ignore: decorator
-@inline function doubled(x: usize, to: usize): void {
+@inline function largestOf32(x: usize, spare: usize): v128 {
+  // Without their sign floats compare as whole numbers, NaN above all.
   const a = i32x4.max_u(i32x4.shl(v128.load(x), 1), i32x4.shl(v128.load(x, 32), 1));
   const b = i32x4.max_u(i32x4.shl(v128.load(x, 16), 1), i32x4.shl(v128.load(x, 48), 1));
   const c = i32x4.max_u(i32x4.shl(v128.load(x, 64), 1), i32x4.shl(v128.load(x, 96), 1));
   const d = i32x4.max_u(i32x4.shl(v128.load(x, 80), 1), i32x4.shl(v128.load(x, 112), 1));
-  v128.store(to, i32x4.max_u(a, c));
-  v128.store(to, i32x4.max_u(b, d), 16);
+  v128.store(spare, i32x4.max_u(a, c));
+  v128.store(spare, i32x4.max_u(b, d), 16);
+  let m = i32x4.max_u(v128.load(spare), v128.load(spare, 16));
+  m = i32x4.max_u(m, v128.shuffle<i32>(m, m, 2, 3, 0, 1));
+  m = i32x4.max_u(m, v128.shuffle<i32>(m, m, 1, 0, 3, 2));
+  return i32x4.shr_u(m, 1);
 }
 
 /** Rounds 16 scaled floats to bytes and returns sums of them in four lanes. */
