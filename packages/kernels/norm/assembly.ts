@@ -16,7 +16,7 @@ export function quantizeRow(x: usize, count: i32, n: i32, q: usize, meta: usize)
   const qStep = <usize>n << 5, metaStep = <usize>n << 4;
   const end = x + (<usize>count << 2);
   for (let from = x, to = q, s = meta; from < end; from += 128) {
-    const largest = largestOf32(from, to);
+    const largest = largestOf32(from);
     // Not finite, not even zero times something, where a number of the group is not.
     const scale = f32x4.add(f32x4.div(largest, most), f32x4.sub(largest, largest));
     // A group so small that 127 / largest overflows is zero for every purpose.
@@ -38,17 +38,15 @@ export function quantizeRow(x: usize, count: i32, n: i32, q: usize, meta: usize)
   }
 }
 
-/** The largest magnitude of 32 floats in every lane, or NaN; `spare` is 32 bytes of memory. */
+/** The largest magnitude of 32 floats in every lane, or NaN. */
 // @ts-ignore: decorator
-@inline function largestOf32(x: usize, spare: usize): v128 {
+@inline function largestOf32(x: usize): v128 {
   // Without their sign floats compare as whole numbers, NaN above all.
-  const a = i32x4.max_u(i32x4.shl(v128.load(x), 1), i32x4.shl(v128.load(x, 32), 1));
-  const b = i32x4.max_u(i32x4.shl(v128.load(x, 16), 1), i32x4.shl(v128.load(x, 48), 1));
-  const c = i32x4.max_u(i32x4.shl(v128.load(x, 64), 1), i32x4.shl(v128.load(x, 96), 1));
-  const d = i32x4.max_u(i32x4.shl(v128.load(x, 80), 1), i32x4.shl(v128.load(x, 112), 1));
-  v128.store(spare, i32x4.max_u(a, c));
-  v128.store(spare, i32x4.max_u(b, d), 16);
-  let m = i32x4.max_u(v128.load(spare), v128.load(spare, 16));
+  const a = i32x4.max_u(i32x4.shl(v128.load(x), 1), i32x4.shl(v128.load(x, 16), 1));
+  const b = i32x4.max_u(i32x4.shl(v128.load(x, 32), 1), i32x4.shl(v128.load(x, 48), 1));
+  const c = i32x4.max_u(i32x4.shl(v128.load(x, 64), 1), i32x4.shl(v128.load(x, 80), 1));
+  const d = i32x4.max_u(i32x4.shl(v128.load(x, 96), 1), i32x4.shl(v128.load(x, 112), 1));
+  let m = i32x4.max_u(i32x4.max_u(a, b), i32x4.max_u(c, d));
   m = i32x4.max_u(m, v128.shuffle<i32>(m, m, 2, 3, 0, 1));
   m = i32x4.max_u(m, v128.shuffle<i32>(m, m, 1, 0, 3, 2));
   return i32x4.shr_u(m, 1);
