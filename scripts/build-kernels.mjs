@@ -39,6 +39,8 @@ export async function buildKernels(say = () => {}) {
       entry,
       ...['--baseDir', kernels, '--outFile', `build/${name}.${process.pid}.wasm`, '--enable', enabled],
       ...['-O3', '--noAssert', '--runtime', 'stub', '--use', 'abort=', '--disableWarning', '112'],
+      // Below the control block.
+      ...['--memoryBase', '512'],
       ...['--importMemory', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536'],
     ]);
     if (error) throw new Error(`the kernels do not compile (${name}):\n${stderr.toString()}`, { cause: error });

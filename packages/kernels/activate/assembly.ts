@@ -29,20 +29,33 @@ export function activate(args: usize, counter: usize, scratch: usize): void {
     const index = <usize>t * columns + from;
     const target = out ? out + (index << 2) : scratch;
     const bytes = <usize>count << 2;
-    for (let k: usize = 0; k < bytes; k += 16) {
-      const x = v128.load(gate + at + k);
-      // Both are x · σ(y): SiLU with y = x, the tanh form of GELU with y = 2 √(2/π) (x + 0.044715 x³).
-      let y = x;
-      if (kind == 1) {
-        const cube = f32x4.mul(f32x4.mul(x, x), f32x4.mul(x, f32x4.splat(0.044715)));
-        y = f32x4.mul(f32x4.add(x, cube), f32x4.splat(1.5957691216));
+    if (kind == 0) {
+      for (let k: usize = 0; k < bytes; k += 32) {
+        const a = silu(v128.load(gate + at + k), v128.load(up + at + k)), b = silu(v128.load(gate + at + k, 16), v128.load(up + at + k, 16));
+        v128.store(target + k, a);
+        v128.store(target + k, b, 16);
       }
-      const one = f32x4.splat(1);
-      const gated = f32x4.div(x, f32x4.add(one, exp(f32x4.neg(y))));
-      v128.store(target + k, f32x4.mul(gated, v128.load(up + at + k)));
+    } else {
+      for (let k: usize = 0; k < bytes; k += 32) {
+        const a = gelu(v128.load(gate + at + k), v128.load(up + at + k)), b = gelu(v128.load(gate + at + k, 16), v128.load(up + at + k, 16));
+        v128.store(target + k, a);
+        v128.store(target + k, b, 16);
+      }
     }
     if (!q) continue;
     const group = <usize>(from >> 5) * n + t;
     quantizeRow(target, count, n, q + (group << 5), meta + (group << 4));
   }
+}
+
+// @ts-ignore: decorator
+@inline function silu(x: v128, up: v128): v128 {
+  return f32x4.mul(f32x4.div(x, f32x4.add(f32x4.splat(1), exp(f32x4.sub(i32x4.splat(0), x)))), up);
+}
+
+// @ts-ignore: decorator
+@inline function gelu(x: v128, up: v128): v128 {
+  const cube = f32x4.mul(f32x4.mul(x, x), f32x4.mul(x, f32x4.splat(0.044715)));
+  const y = f32x4.mul(f32x4.add(x, cube), f32x4.splat(1.5957691216));
+  return f32x4.mul(f32x4.div(x, f32x4.add(f32x4.splat(1), exp(f32x4.sub(i32x4.splat(0), y)))), up);
 }

@@ -54,40 +54,57 @@
   return f32x4.extract_lane(v, 0);
 }
 
-// 1.5 · 2²³: floats of this size have no fraction, so adding it rounds to the nearest whole number, ties to even, which
-// then stands in the low bits.
+// V8 builds a vector constant anew at every use, in three instructions or, where it joined two vectors, eight; a number
+// that is spread from memory takes one. These lie below the control block (see `--memoryBase` in build-kernels.mjs).
+const NUMBERS: usize = memory.data<f32>([
+  12582912, 1, 127, 1e-36,
+  // e: the least and the greatest argument, 1 / ln 2, −ln 2 in two parts, the polynomial.
+  -88.02969, 88.37626, 1.44269504, -0.693359375, 2.1219444e-4,
+  1.987569150e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1,
+]);
+
 // @ts-ignore: decorator
-@inline export const ROUND: f32 = 12582912;
+@inline function number(n: usize): v128 {
+  return v128.load32_splat(NUMBERS + (n << 2));
+}
+
+/**
+ * 1.5 · 2²³: floats of this size have no fraction, so adding it rounds to the nearest whole number, ties to even, which
+ * then stands in the low bits.
+ */
+// @ts-ignore: decorator
+@inline export function magic(): v128 {
+  return number(0);
+}
 
 /** Whole numbers nearest to x, |x| < 2²²; NaN gives some number. */
 // @ts-ignore: decorator
 @inline export function rounded(x: v128): v128 {
-  return i32x4.sub(f32x4.add(x, f32x4.splat(ROUND)), i32x4.splat(0x4b400000));
+  // The bits of the number that is added are what is left at 0.
+  return i32x4.sub(f32x4.add(x, magic()), magic());
 }
 
 /**
- * eˣ per lane, relative error below 2 · 10⁻⁷; results below the smallest normal number are 0, −∞ gives 0, x above 88.37
- * gives e^88.37, NaN stays NaN.
+ * eˣ per lane, relative error below 2 · 10⁻⁷; from −87.7 down it is 0, x above 88.37 gives e^88.37, NaN stays NaN.
  */
-export function exp(x: v128): v128 {
-  const low = f32x4.lt(x, f32x4.splat(-87.33654));
-  // In this order, since both keep x where it is NaN.
-  x = f32x4.pmax(f32x4.pmin(x, f32x4.splat(88.37626)), f32x4.splat(-87.33654));
-  const whole = madd(x, f32x4.splat(1.44269504), f32x4.splat(ROUND));
-  const n = f32x4.sub(whole, f32x4.splat(ROUND));
+// @ts-ignore: decorator
+@inline export function exp(x: v128): v128 {
+  // In this order, since both keep x where it is NaN. At the least exponent the bits of `scale`, and the result, are 0.
+  x = f32x4.pmax(f32x4.pmin(x, number(5)), number(4));
+  const whole = madd(x, number(6), magic());
+  const n = f32x4.sub(whole, magic());
   // ln 2 in two parts, so that n · ln 2 is subtracted without rounding.
-  let r = madd(n, f32x4.splat(-0.693359375), x);
-  r = madd(n, f32x4.splat(2.12194440e-4), r);
-  let p = f32x4.splat(1.9875691500e-4);
-  p = madd(p, r, f32x4.splat(1.3981999507e-3));
-  p = madd(p, r, f32x4.splat(8.3334519073e-3));
-  p = madd(p, r, f32x4.splat(4.1665795894e-2));
-  p = madd(p, r, f32x4.splat(1.6666665459e-1));
-  p = madd(p, r, f32x4.splat(5.0000001201e-1));
-  p = madd(p, f32x4.mul(r, r), f32x4.add(r, f32x4.splat(1)));
+  let r = madd(n, number(7), x);
+  r = madd(n, number(8), r);
+  let p = madd(number(9), r, number(10));
+  p = madd(p, r, number(11));
+  p = madd(p, r, number(12));
+  p = madd(p, r, number(13));
+  p = madd(p, r, number(14));
+  p = madd(p, f32x4.mul(r, r), f32x4.add(r, number(1)));
   // The low bits of `whole` are n; what stands above them is shifted out.
-  const scale = i32x4.add(i32x4.shl(whole, 23), i32x4.splat(127 << 23));
-  return v128.andnot(f32x4.mul(p, scale), low);
+  const scale = i32x4.shl(i32x4.add(whole, i32x4.splat(127)), 23);
+  return f32x4.mul(p, scale);
 }
 
 /** Four half-precision numbers in the low half of each 32-bit lane (sign-extended) as float32; infinity and NaN give numbers above 65504. */

@@ -1,5 +1,5 @@
 import { address, float, int, take } from '../assembly/args';
-import { ROUND, sum } from '../assembly/simd';
+import { magic, rounded, sum } from '../assembly/simd';
 
 /**
  * Quantises one of n rows, `count` floats (a multiple of 32) of it, to bytes with a scale per 32: q = round(x / scale),
@@ -9,7 +9,7 @@ import { ROUND, sum } from '../assembly/simd';
 // In two passes: a division and a sum across lanes are long chains, which the processor overlaps in short loops.
 export function quantizeRow(x: usize, count: i32, n: i32, q: usize, meta: usize): void {
   // Not constants to the compiler, which would build those again at every use.
-  const round = f32x4.splat(count > 0 ? ROUND : 0);
+  const round = magic();
   const ones = i16x8.splat(<i16>(count > 0));
   const most = f32x4.splat(count > 0 ? 127 : 0);
   const least = f32x4.splat(count > 0 ? 1e-36 : 0);
