@@ -1,5 +1,5 @@
 import { address, int, take } from '../assembly/args';
-import { exp } from '../assembly/simd';
+import { exp, number } from '../assembly/simd';
 import { quantizeRow } from '../norm/assembly';
 
 /** Columns an item: a multiple of 32, small enough that one token's row is shared by several threads. */
@@ -29,19 +29,8 @@ export function activate(args: usize, counter: usize, scratch: usize): void {
     const index = <usize>t * columns + from;
     const target = out ? out + (index << 2) : scratch;
     const bytes = <usize>count << 2;
-    if (kind == 0) {
-      for (let k: usize = 0; k < bytes; k += 32) {
-        const a = silu(v128.load(gate + at + k), v128.load(up + at + k)), b = silu(v128.load(gate + at + k, 16), v128.load(up + at + k, 16));
-        v128.store(target + k, a);
-        v128.store(target + k, b, 16);
-      }
-    } else {
-      for (let k: usize = 0; k < bytes; k += 32) {
-        const a = gelu(v128.load(gate + at + k), v128.load(up + at + k)), b = gelu(v128.load(gate + at + k, 16), v128.load(up + at + k, 16));
-        v128.store(target + k, a);
-        v128.store(target + k, b, 16);
-      }
-    }
+    if (kind == 1) activateRow(gate + at, up + at, count, target, true);
+    else activateRow(gate + at, up + at, count, target, false);
     if (!q) continue;
     const group = <usize>(from >> 5) * n + t;
     quantizeRow(target, count, n, q + (group << 5), meta + (group << 4));
@@ -49,13 +38,27 @@ export function activate(args: usize, counter: usize, scratch: usize): void {
 }
 
 // @ts-ignore: decorator
-@inline function silu(x: v128, up: v128): v128 {
-  return f32x4.mul(f32x4.div(x, f32x4.add(f32x4.splat(1), exp(f32x4.sub(i32x4.splat(0), x)))), up);
+@inline function activateRow(gate: usize, up: usize, count: i32, out: usize, isGelu: bool): void {
+  const end = out + (<usize>(count & ~7) << 2);
+  for (; out < end; out += 32, gate += 32, up += 32) {
+    const a = gated(v128.load(gate), v128.load(up), isGelu), b = gated(v128.load(gate, 16), v128.load(up, 16), isGelu);
+    v128.store(out, a);
+    v128.store(out, b, 16);
+  }
+  if (count & 4) v128.store(out, gated(v128.load(gate), v128.load(up), isGelu));
 }
 
+// 1, 0.044715, 2 √(2/π).
+const NUMBERS: usize = memory.data<f32>([1, 0.044715, 1.5957691216]);
+
+/** Both are x · σ(y): SiLU with y = x, the tanh form of GELU with y = 2 √(2/π) (x + 0.044715 x³). */
 // @ts-ignore: decorator
-@inline function gelu(x: v128, up: v128): v128 {
-  const cube = f32x4.mul(f32x4.mul(x, x), f32x4.mul(x, f32x4.splat(0.044715)));
-  const y = f32x4.mul(f32x4.add(x, cube), f32x4.splat(1.5957691216));
-  return f32x4.mul(f32x4.div(x, f32x4.add(f32x4.splat(1), exp(f32x4.sub(i32x4.splat(0), y)))), up);
+@inline function gated(x: v128, up: v128, isGelu: bool): v128 {
+  let y = x;
+  if (isGelu) {
+    const cube = f32x4.mul(f32x4.mul(x, x), f32x4.mul(x, number(NUMBERS, 1)));
+    y = f32x4.mul(f32x4.add(x, cube), number(NUMBERS, 2));
+  }
+  const e = exp(f32x4.sub(f32x4.splat(0), y));
+  return f32x4.mul(f32x4.div(x, f32x4.add(number(NUMBERS, 0), e)), up);
 }

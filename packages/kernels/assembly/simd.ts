@@ -54,57 +54,71 @@
   return f32x4.extract_lane(v, 0);
 }
 
-// V8 builds a vector constant anew at every use, in three instructions or, where it joined two vectors, eight; a number
-// that is spread from memory takes one. These lie below the control block (see `--memoryBase` in build-kernels.mjs).
-const NUMBERS: usize = memory.data<f32>([
-  12582912, 1, 127, 1e-36,
-  // e: the least and the greatest argument, 1 / ln 2, −ln 2 in two parts, the polynomial.
-  -88.02969, 88.37626, 1.44269504, -0.693359375, 2.1219444e-4,
-  1.987569150e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1,
-]);
-
-// @ts-ignore: decorator
-@inline function number(n: usize): v128 {
-  return v128.load32_splat(NUMBERS + (n << 2));
-}
-
 /**
- * 1.5 · 2²³: floats of this size have no fraction, so adding it rounds to the nearest whole number, ties to even, which
- * then stands in the low bits.
+ * The n-th number of a table, in every lane. V8 builds a vector constant anew at every use, in three instructions or,
+ * where it joined two vectors, eight; what is spread from memory takes one.
  */
 // @ts-ignore: decorator
-@inline export function magic(): v128 {
-  return number(0);
+@inline export function number(table: usize, n: usize): v128 {
+  return v128.load32_splat(table + (n << 2));
 }
+
+// 1.5 · 2²³: floats of this size have no fraction, so adding it rounds to the nearest whole number, ties to even, which
+// then stands in the low bits.
+const ROUND: usize = memory.data<f32>([12582912]);
 
 /** Whole numbers nearest to x, |x| < 2²²; NaN gives some number. */
 // @ts-ignore: decorator
 @inline export function rounded(x: v128): v128 {
-  // The bits of the number that is added are what is left at 0.
-  return i32x4.sub(f32x4.add(x, magic()), magic());
+  const round = number(ROUND, 0);
+  return i32x4.sub(f32x4.add(x, round), round);
 }
 
-/**
- * eˣ per lane, relative error below 2 · 10⁻⁷; from −87.7 down it is 0, x above 88.37 gives e^88.37, NaN stays NaN.
- */
+// The same number plus 127, which leaves the exponent of 2ⁿ in the low bits; 1; the arguments' least and greatest;
+// 1 / ln 2; −ln 2 in two parts; the polynomial.
+const EXP: usize = memory.data<f32>([
+  12583039, 1, -88.02969, 88.37626, 1.44269504, -0.693359375, 2.1219444e-4, 1.987569150e-4, 1.3981999507e-3,
+  8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1,
+]);
+
+/** eˣ per lane, relative error below 2 · 10⁻⁷; from −87.7 down it is 0, x above 88.37 gives e^88.37, NaN stays NaN. */
 // @ts-ignore: decorator
 @inline export function exp(x: v128): v128 {
-  // In this order, since both keep x where it is NaN. At the least exponent the bits of `scale`, and the result, are 0.
-  x = f32x4.pmax(f32x4.pmin(x, number(5)), number(4));
-  const whole = madd(x, number(6), magic());
-  const n = f32x4.sub(whole, magic());
+  // In this order, since both keep x where it is NaN. At the least argument the exponent is that of 0.
+  x = f32x4.pmax(f32x4.pmin(x, number(EXP, 3)), number(EXP, 2));
+  const whole = madd(x, number(EXP, 4), number(EXP, 0));
+  const n = f32x4.sub(whole, number(EXP, 0));
   // ln 2 in two parts, so that n · ln 2 is subtracted without rounding.
-  let r = madd(n, number(7), x);
-  r = madd(n, number(8), r);
-  let p = madd(number(9), r, number(10));
-  p = madd(p, r, number(11));
-  p = madd(p, r, number(12));
-  p = madd(p, r, number(13));
-  p = madd(p, r, number(14));
-  p = madd(p, f32x4.mul(r, r), f32x4.add(r, number(1)));
-  // The low bits of `whole` are n; what stands above them is shifted out.
-  const scale = i32x4.shl(i32x4.add(whole, i32x4.splat(127)), 23);
-  return f32x4.mul(p, scale);
+  const r = madd(n, number(EXP, 6), madd(n, number(EXP, 5), x));
+  let p = madd(number(EXP, 7), r, number(EXP, 8));
+  p = madd(p, r, number(EXP, 9));
+  p = madd(p, r, number(EXP, 10));
+  p = madd(p, r, number(EXP, 11));
+  p = madd(p, r, number(EXP, 12));
+  p = madd(p, f32x4.mul(r, r), f32x4.add(r, number(EXP, 1)));
+  // What stands above the exponent is shifted out.
+  return f32x4.mul(p, i32x4.shl(whole, 23));
+}
+
+// As above; −127; the polynomial, the minimax one of degree 6 on ±½ (bench/oracles/exp2.py).
+const EXP2: usize = memory.data<f32>([
+  12583039, -127, 1.534580806e-4, 1.339993207e-3, 9.618489072e-3, 5.550328642e-2, 2.402264625e-1, 6.931471825e-1, 1,
+]);
+
+/** 2ˣ per lane for x ≤ 0, relative error below 1.2 · 10⁻⁷; below −126.5 it is 0, and NaN stays NaN. */
+// @ts-ignore: decorator
+@inline export function exp2(x: v128): v128 {
+  // At −127 the exponent's bits are all 0, and so is the result. In this order, since `larger` keeps a NaN on the left.
+  x = larger(x, number(EXP2, 1));
+  const whole = f32x4.add(x, number(EXP2, 0));
+  const r = f32x4.sub(x, f32x4.sub(whole, number(EXP2, 0)));
+  let p = madd(number(EXP2, 2), r, number(EXP2, 3));
+  p = madd(p, r, number(EXP2, 4));
+  p = madd(p, r, number(EXP2, 5));
+  p = madd(p, r, number(EXP2, 6));
+  p = madd(p, r, number(EXP2, 7));
+  p = madd(p, r, number(EXP2, 8));
+  return f32x4.mul(p, i32x4.shl(whole, 23));
 }
 
 /** Four half-precision numbers in the low half of each 32-bit lane (sign-extended) as float32; infinity and NaN give numbers above 65504. */

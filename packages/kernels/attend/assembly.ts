@@ -2,11 +2,12 @@
 // query heads that share it; the softmax is accumulated page by page (max, denominator, output).
 import { F16, F32, keysOf, minimaK, pageOf, Q8, scalesK, scalesV, SLOTS, valuesOf } from '../append/page.assembly';
 import { address, float, int, take } from '../assembly/args';
+import { exp2 } from '../assembly/simd';
 import * as floats from './float.assembly';
 import * as int16 from './int16.assembly';
 import { levels } from './int16.assembly';
 import * as int8 from './int8.assembly';
-import { exp2, mask, multiply, NONE, soften } from './softmax.assembly';
+import { mask, multiply, NONE, soften } from './softmax.assembly';
 
 /** How products over pages are taken. */
 // @ts-ignore: decorator

@@ -1,34 +1,10 @@
 // The running softmax of one query row over pages of 32 scores. Scores are in bits (query · key · scale · log₂ e), so that a
 // weight is a power of two: its exponent is the whole part of the score, and only the rest needs a polynomial.
 import { SLOTS } from '../append/page.assembly';
-import { larger, largest, madd, sum } from '../assembly/simd';
+import { exp2, larger, largest, sum } from '../assembly/simd';
 
 // @ts-ignore: decorator
 @inline export const NONE: f32 = -Infinity;
-
-// 1.5 · 2²³, at which floats have no fraction: adding it rounds to the nearest whole number, which stands in the low bits.
-// @ts-ignore: decorator
-@inline const ROUND: f32 = 12582912;
-
-/**
- * 2ˣ per lane for x ≤ 0, relative error below 1.2 · 10⁻⁷; below −126.5 it is 0, and NaN stays NaN. The polynomial is the
- * minimax one of degree 6 on ±½ (bench/oracles/exp2.py).
- */
-// @ts-ignore: decorator
-@inline export function exp2(x: v128): v128 {
-  // At −127 the exponent's bits are all 0, and so is the result. In this order, since `larger` keeps a NaN on the left.
-  x = larger(x, f32x4.splat(-127));
-  const whole = f32x4.add(x, f32x4.splat(ROUND));
-  const r = f32x4.sub(x, f32x4.sub(whole, f32x4.splat(ROUND)));
-  let p = madd(f32x4.splat(1.534580806e-4), r, f32x4.splat(1.339993207e-3));
-  p = madd(p, r, f32x4.splat(9.618489072e-3));
-  p = madd(p, r, f32x4.splat(5.550328642e-2));
-  p = madd(p, r, f32x4.splat(2.402264625e-1));
-  p = madd(p, r, f32x4.splat(6.931471825e-1));
-  p = madd(p, r, f32x4.splat(1));
-  // The low bits of `whole` are the exponent; what stands above them is shifted out.
-  return f32x4.mul(p, i32x4.add(i32x4.shl(whole, 23), i32x4.splat(127 << 23)));
-}
 
 /** Sets the scores of slots that a query at `position` must not see to −∞. */
 export function mask(p: usize, page: usize, count: i32, position: i32, window: i32): void {
