@@ -65,12 +65,11 @@
 
 // 1.5 · 2²³: floats of this size have no fraction, so adding it rounds to the nearest whole number, ties to even, which
 // then stands in the low bits.
-const ROUND: usize = memory.data<f32>([12582912]);
+export const ROUND: usize = memory.data<f32>([12582912]);
 
 /** Whole numbers nearest to x, |x| < 2²²; NaN gives some number. */
 // @ts-ignore: decorator
-@inline export function rounded(x: v128): v128 {
-  const round = number(ROUND, 0);
+@inline export function rounded(x: v128, round: v128 = number(ROUND, 0)): v128 {
   return i32x4.sub(f32x4.add(x, round), round);
 }
 

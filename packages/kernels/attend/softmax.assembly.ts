@@ -43,12 +43,12 @@ export function soften(p: usize, state: usize, o: usize, d: i32, spare: usize): 
   {
     const a0 = exp2(f32x4.sub(v128.load(p), mm)), b0 = exp2(f32x4.sub(v128.load(p, 16), mm));
     const a1 = exp2(f32x4.sub(v128.load(p, 32), mm)), b1 = exp2(f32x4.sub(v128.load(p, 48), mm));
+    const a2 = exp2(f32x4.sub(v128.load(p, 64), mm)), b2 = exp2(f32x4.sub(v128.load(p, 80), mm));
+    const a3 = exp2(f32x4.sub(v128.load(p, 96), mm)), b3 = exp2(f32x4.sub(v128.load(p, 112), mm));
     v128.store(p, a0);
     v128.store(p, b0, 16);
     v128.store(p, a1, 32);
     v128.store(p, b1, 48);
-    const a2 = exp2(f32x4.sub(v128.load(p, 64), mm)), b2 = exp2(f32x4.sub(v128.load(p, 80), mm));
-    const a3 = exp2(f32x4.sub(v128.load(p, 96), mm)), b3 = exp2(f32x4.sub(v128.load(p, 112), mm));
     v128.store(p, a2, 64);
     v128.store(p, b2, 80);
     v128.store(p, a3, 96);

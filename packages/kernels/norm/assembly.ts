@@ -1,5 +1,5 @@
 import { address, float, int, take } from '../assembly/args';
-import { madd, number, rounded, sum } from '../assembly/simd';
+import { madd, number, ROUND, rounded, sum } from '../assembly/simd';
 
 // The largest byte, and the largest number of a group that is zero for every purpose.
 const LIMITS: usize = memory.data<f32>([127, 1e-36]);
@@ -21,11 +21,12 @@ export function quantizeRow(x: usize, count: i32, n: i32, q: usize, meta: usize)
     const inverse = v128.andnot(f32x4.div(most, largest), f32x4.le(largest, tiny));
     v128.store(to, v128.shuffle<i32>(scale, inverse, 0, 4, 1, 5));
   }
+  const round = number(ROUND, 0);
   // A splat that is no constant to the compiler: see `number`.
   const ones = i16x8.splat(<i16>(count > 0));
   for (; x < end; x += 128, q += <usize>n << 5, meta += <usize>n << 4) {
     const scale = v128.load32_splat(meta), inverse = v128.load32_splat(meta, 4);
-    const first = pack16(x, inverse, q, ones), second = pack16(x + 64, inverse, q + 16, ones);
+    const first = pack16(x, inverse, q, round, ones), second = pack16(x + 64, inverse, q + 16, round, ones);
     const quarters = i32x4.dot_i16x8_s(i16x8.narrow_i32x4_s(first, second), ones);
     const halves = f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(i16x8.narrow_i32x4_s(quarters, quarters), ones));
     const whole = f32x4.add(halves, v128.shuffle<i32>(halves, halves, 1, 0, 3, 2));
@@ -50,9 +51,11 @@ export function quantizeRow(x: usize, count: i32, n: i32, q: usize, meta: usize)
 
 /** Rounds 16 scaled floats to bytes and returns their sums over four each. */
 // @ts-ignore: decorator
-@inline function pack16(x: usize, inverse: v128, q: usize, ones: v128): v128 {
-  const i0 = rounded(f32x4.mul(v128.load(x), inverse)), i1 = rounded(f32x4.mul(v128.load(x, 16), inverse));
-  const i2 = rounded(f32x4.mul(v128.load(x, 32), inverse)), i3 = rounded(f32x4.mul(v128.load(x, 48), inverse));
+@inline function pack16(x: usize, inverse: v128, q: usize, round: v128, ones: v128): v128 {
+  const i0 = rounded(f32x4.mul(v128.load(x), inverse), round);
+  const i1 = rounded(f32x4.mul(v128.load(x, 16), inverse), round);
+  const i2 = rounded(f32x4.mul(v128.load(x, 32), inverse), round);
+  const i3 = rounded(f32x4.mul(v128.load(x, 48), inverse), round);
   // Crossed, so that neighbours go through the same instructions: an engine may join them.
   const a = i16x8.narrow_i32x4_s(i0, i2), b = i16x8.narrow_i32x4_s(i1, i3);
   const bytes = i8x16.narrow_i16x8_s(a, b);
