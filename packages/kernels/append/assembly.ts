@@ -16,20 +16,27 @@ export function append(args: usize, counter: usize): void {
   const positions = address(args, 6);
   const format = int(args, 7);
   const rowBytes = <usize>d << 2;
-  for (let t = take(counter); t < n; t = take(counter)) {
-    for (let head = 0; head < heads; head++) {
-      const entry = table + (<usize>head << 3);
-      const index = load<i32>(entry, 4) + t;
+  // An item is what goes into one page: a line of keys holds all slots of a channel, and threads would tear it apart.
+  const items = (((n + SLOTS - 2) >> 5) + 1) * heads;
+  for (let item = take(counter); item < items; item = take(counter)) {
+    const head = item % heads;
+    const entry = table + (<usize>head << 3);
+    const used = load<i32>(entry, 4);
+    const start = ((used >> 5) + item / heads) << 5;
+    const end = min(start + SLOTS, used + n);
+    for (let index = max(start, used); index < end; index++) {
       const page = pageOf(load<u32>(entry), index);
       const slot = index & (SLOTS - 1);
+      const t = index - used;
       const row = (<usize>t * heads + head) * rowBytes;
+      const k = keys + row, v = values + row;
       store<i32>(page + (<usize>slot << 2), load<i32>(positions + (<usize>t << 2)));
-      if (format == F32) writeFloats(keys + row, values + row, d, slotK(page, slot, format), slotV(page, d, slot, format));
-      else if (format == F16) writeHalves(keys + row, values + row, d, slotK(page, slot, format), slotV(page, d, slot, format));
+      if (format == F32) writeFloats(k, v, d, slotK(page, slot, format), slotV(page, d, slot, format));
+      else if (format == F16) writeHalves(k, v, d, slotK(page, slot, format), slotV(page, d, slot, format));
       else {
         const at = <usize>slot << 2;
-        writeKeyBytes(keys + row, d, slotBytesK(page, slot), scalesK(page, d) + at, minimaK(page, d) + at);
-        store<f32>(scalesV(page, d) + at, writeValueBytes(values + row, d, slotBytesV(page, d, slot)));
+        writeKeyBytes(k, d, slotBytesK(page, slot), scalesK(page, d) + at, minimaK(page, d) + at);
+        store<f32>(scalesV(page, d) + at, writeValueBytes(v, d, slotBytesV(page, d, slot)));
       }
     }
   }
@@ -44,17 +51,28 @@ export function append(args: usize, counter: usize): void {
 }
 
 /** A NaN anywhere in the two rows is also put in the key's first channel, the only one where `attend` looks for it. */
-// @ts-ignore: decorator
-@inline function writeHalves(keys: usize, values: usize, d: i32, k: usize, v: usize): void {
-  let sound = true;
-  for (let c: usize = 0; c < <usize>d; c++) {
-    const key = load<f32>(keys + (c << 2));
-    const value = load<f32>(values + (c << 2));
-    sound = sound && key == key && value == value;
-    store<u16>(k + ((c * SLOTS) << 1), <u16>floatToHalf(key));
-    store<u16>(v + (c << 1), <u16>floatToHalf(value));
+function writeHalves(keys: usize, values: usize, d: i32, k: usize, v: usize): void {
+  let sound = i32x4.splat(-1);
+  const first = k;
+  for (const end = keys + (<usize>d << 2); keys < end; keys += 32) {
+    const a = v128.load(keys), b = v128.load(keys, 16), x = v128.load(values), y = v128.load(values, 16);
+    const key = i16x8.narrow_i32x4_u(floatToHalf(a), floatToHalf(b));
+    const value = i16x8.narrow_i32x4_u(floatToHalf(x), floatToHalf(y));
+    sound = v128.and(sound, v128.and(v128.and(f32x4.eq(a, a), f32x4.eq(b, b)), v128.and(f32x4.eq(x, x), f32x4.eq(y, y))));
+    v128.store16_lane(k, key, 0);
+    v128.store16_lane(k, key, 1, 64);
+    v128.store16_lane(k, key, 2, 128);
+    v128.store16_lane(k, key, 3, 192);
+    v128.store16_lane(k, key, 4, 256);
+    v128.store16_lane(k, key, 5, 320);
+    v128.store16_lane(k, key, 6, 384);
+    v128.store16_lane(k, key, 7, 448);
+    v128.store(v, value);
+    k += 512;
+    v += 16;
+    values += 32;
   }
-  if (!sound) store<u16>(k, <u16>floatToHalf(NaN));
+  if (!i32x4.all_true(sound)) store<u16>(first, 0x7e00);
 }
 
 /** Seven bits between the smallest and the largest channel. */

@@ -127,14 +127,20 @@ const EXP2: usize = memory.data<f32>([
   return f32x4.mul(bits, f32x4.splat(reinterpret<f32>(0x77800000))); // 2¹¹²
 }
 
-/** float32 to half precision, round to nearest even, clamped to ±65504. NaN becomes 0x7e00. */
-export function floatToHalf(x: f32): u32 {
-  if (x != x) return 0x7e00;
-  const bits = reinterpret<u32>(x);
-  const sign = (bits >> 16) & 0x8000;
-  const magnitude = min<f32>(abs<f32>(x), 65504);
-  // Below 2⁻¹⁴ halves are multiples of 2⁻²⁴, to which adding ½ rounds: scaling would round twice.
-  if (magnitude < 0.00006103515625) return sign | (reinterpret<u32>(magnitude + 0.5) - 0x3f000000);
-  const scaled = reinterpret<u32>(magnitude * reinterpret<f32>(0x07800000)); // 2⁻¹¹²
-  return sign | ((scaled + 0x0fff + ((scaled >> 13) & 1)) >> 13);
+// The exponent's bits, those of 2⁻¹⁴ and 13 steps of one; 2⁻¹⁴ as a half with its leading bit counted; 65504; NaN.
+const HALF: usize = memory.data<u32>([0x7f800000, 0x38800000, 0x06800000, 0x0001c400, 0x477fe000, 0x7e00]);
+
+/**
+ * float32 to half precision in the low half of each lane: round to nearest even, clamped to ±65504. NaN becomes 0x7e00.
+ */
+// @ts-ignore: decorator
+@inline export function floatToHalf(x: v128): v128 {
+  const magnitude = f32x4.pmin(f32x4.abs(x), number(HALF, 4));
+  // Beside a power of two that is 2¹³ times its own (or the least normal half's) a number keeps the bits of a half.
+  const exponent = i32x4.max_s(v128.and(magnitude, number(HALF, 0)), number(HALF, 1));
+  const power = i32x4.add(exponent, number(HALF, 2));
+  const kept = i32x4.sub(f32x4.add(magnitude, power), power);
+  const half = i32x4.add(kept, i32x4.sub(i32x4.shr_u(exponent, 13), number(HALF, 3)));
+  const sign = i32x4.shl(i32x4.shr_u(x, 31), 15);
+  return v128.bitselect(v128.or(half, sign), number(HALF, 5), f32x4.eq(x, x));
 }
