@@ -1,5 +1,5 @@
 import { address, int, take } from '../assembly/args';
-import { floatToHalf } from '../assembly/simd';
+import { floatToHalf, largest, rounded } from '../assembly/simd';
 import { F16, F32, minimaK, pageOf, scalesK, scalesV, slotBytesK, slotBytesV, slotK, SLOTS, slotV } from './page.assembly';
 
 /**
@@ -77,30 +77,48 @@ function writeHalves(keys: usize, values: usize, d: i32, k: usize, v: usize): vo
 
 /** Seven bits between the smallest and the largest channel. */
 function writeKeyBytes(x: usize, d: i32, out: usize, scale: usize, minimum: usize): void {
-  let low: f32 = Infinity;
-  let high: f32 = -Infinity;
-  for (let c: usize = 0; c < <usize>d; c++) {
-    const value = load<f32>(x + (c << 2));
-    low = min<f32>(low, value);
-    high = max<f32>(high, value);
+  const end = x + (<usize>d << 2);
+  let low = f32x4.splat(Infinity), high = f32x4.splat(-Infinity), sound = i32x4.splat(-1);
+  for (let at = x; at < end; at += 16) {
+    const v = v128.load(at);
+    low = f32x4.pmin(low, v);
+    high = f32x4.pmax(high, v);
+    sound = v128.and(sound, f32x4.eq(v, v));
   }
-  const range = high - low;
-  const inverse: f32 = range > 1e-36 ? <f32>127 / range : 0;
-  for (let c: usize = 0; c < <usize>d; c++) {
-    const level = nearest<f32>((load<f32>(x + (c << 2)) - low) * inverse);
-    store<u8>(out + ((c & ~3) << 5) + (c & 3), <u8>level);
+  const least: f32 = i32x4.all_true(sound) ? -largest(f32x4.neg(low)) : NaN;
+  const range = largest(high) - least;
+  const lows = f32x4.splat(least), inverse = f32x4.splat(range > 1e-36 ? <f32>127 / range : 0);
+  for (; x < end; x += 64, out += 512) {
+    const i0 = rounded(f32x4.mul(f32x4.sub(v128.load(x), lows), inverse));
+    const i1 = rounded(f32x4.mul(f32x4.sub(v128.load(x, 16), lows), inverse));
+    const i2 = rounded(f32x4.mul(f32x4.sub(v128.load(x, 32), lows), inverse));
+    const i3 = rounded(f32x4.mul(f32x4.sub(v128.load(x, 48), lows), inverse));
+    const levels = i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(i0, i1), i16x8.narrow_i32x4_s(i2, i3));
+    v128.store32_lane(out, levels, 0);
+    v128.store32_lane(out, levels, 1, 128);
+    v128.store32_lane(out, levels, 2, 256);
+    v128.store32_lane(out, levels, 3, 384);
   }
   store<f32>(scale, range / 127);
-  store<f32>(minimum, low);
+  store<f32>(minimum, least);
 }
 
 /** Symmetric bytes, 4 apart; returns their scale. */
 function writeValueBytes(x: usize, d: i32, out: usize): f32 {
-  let largest: f32 = 0;
-  for (let c: usize = 0; c < <usize>d; c++) largest = max<f32>(largest, abs<f32>(load<f32>(x + (c << 2))));
-  const inverse: f32 = largest > 1e-36 ? <f32>127 / largest : 0;
-  for (let c: usize = 0; c < <usize>d; c++) {
-    store<i8>(out + (c << 2), <i8>nearest<f32>(load<f32>(x + (c << 2)) * inverse));
+  const end = x + (<usize>d << 2);
+  let most = i32x4.splat(0);
+  // Without their sign floats compare as whole numbers, NaN above all.
+  for (let at = x; at < end; at += 16) most = i32x4.max_u(most, i32x4.shl(v128.load(at), 1));
+  most = i32x4.max_u(most, v128.shuffle<i32>(most, most, 2, 3, 0, 1));
+  most = i32x4.max_u(most, v128.shuffle<i32>(most, most, 1, 0, 3, 2));
+  const magnitude = f32x4.extract_lane(i32x4.shr_u(most, 1), 0);
+  const inverse = f32x4.splat(magnitude > 1e-36 ? <f32>127 / magnitude : 0);
+  for (; x < end; x += 16, out += 16) {
+    const whole = rounded(f32x4.mul(v128.load(x), inverse));
+    v128.store8_lane(out, whole, 0);
+    v128.store8_lane(out, whole, 4, 4);
+    v128.store8_lane(out, whole, 8, 8);
+    v128.store8_lane(out, whole, 12, 12);
   }
-  return largest / 127;
+  return magnitude / 127;
 }
