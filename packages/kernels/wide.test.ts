@@ -23,6 +23,7 @@ const joins: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   'attend/int8.assembly/accumulate': { Store: 8 },
   'attend/int8.assembly/score': { Store: 8 },
   'attend/softmax.assembly/soften': { Store: 7 },
+  'loss/assembly/sumOfPowers': { Store: 2 },
   'matmul/assembly/spanQ4by16': { Store: 4 },
   'matmul/assembly/spanQ4by32': { Store: 3 },
   'matmul/assembly/spanQ8by16': { Store: 6 },
