@@ -246,7 +246,7 @@ function expectNibbles(
     expect(error).toBeLessThan(1.02);
     if (error > 0.02) apart++;
   }
-  expect(apart).toBeLessThanOrEqual(Math.ceil(actual.length / 16));
+  expect(apart).toBeLessThanOrEqual(Math.ceil(actual.length / 8));
 }
 
 function expectStored(format: RowFormat, part: 'key' | 'value', actual: ArrayLike<number>, row: Float32Array): void {

@@ -80,10 +80,8 @@ function writeKeys(x: usize, stride: usize, c: i32, d: i32, page: usize, from: i
 function store4Halves(to: usize, before: v128, after: v128, changed: v128): void {
   const x = v128.bitselect(after, before, changed);
   // A channel of nothing but NaN has a minimum of infinity, which is held within the halves.
-  store<u16>(to, <u16>floatToHalf(f32x4.extract_lane(x, 0)));
-  store<u16>(to, <u16>floatToHalf(f32x4.extract_lane(x, 1)), 2);
-  store<u16>(to, <u16>floatToHalf(f32x4.extract_lane(x, 2)), 4);
-  store<u16>(to, <u16>floatToHalf(f32x4.extract_lane(x, 3)), 6);
+  const half = floatToHalf(x);
+  v128.store64_lane(to, i16x8.narrow_i32x4_u(half, half), 0);
 }
 
 /** Four numbers of one slot, a byte each, into the halves of bytes that are its own. */
@@ -110,9 +108,9 @@ function writeValue(x: usize, sound: bool, d: i32, page: usize, s: i32): void {
     }
     const at = halves + (<usize>g << 6);
     const minimumAt = at + <usize>(groups * SLOTS << 1);
-    store<u16>(minimumAt, <u16>floatToHalf(-largest(f32x4.neg(low))));
+    v128.store16_lane(minimumAt, floatToHalf(f32x4.splat(-largest(f32x4.neg(low)))), 0);
     const minimum = halfToFloat(i32x4.splat(<i32>load<i16>(minimumAt)));
-    store<u16>(at, <u16>floatToHalf((largest(high) - f32x4.extract_lane(minimum, 0)) / 15));
+    v128.store16_lane(at, floatToHalf(f32x4.splat((largest(high) - f32x4.extract_lane(minimum, 0)) / 15)), 0);
     const factor = inverse(halfToFloat(i32x4.splat(<i32>load<i16>(at))));
     for (let c = 0; c < channels; c += 4) {
       let bytes = level(v128.load(from + (<usize>c << 2)), minimum, factor);

@@ -2,12 +2,13 @@
 // softmax is accumulated page by page (max, denominator, output).
 import { F16, F32, pageOf, Q4, Q8, SLOTS } from '../append/page.assembly';
 import { address, float, int, take } from '../assembly/args';
+import { exp2 } from '../assembly/simd';
 import * as floats from './float.assembly';
 import * as half from './half.assembly';
 import * as int16 from './int16.assembly';
 import * as int4 from './int4.assembly';
 import * as int8 from './int8.assembly';
-import { exp2, mask, multiply, NONE, soften } from './softmax.assembly';
+import { mask, multiply, NONE, soften } from './softmax.assembly';
 import { Tile } from './tile.assembly';
 
 // How products over pages are taken.

@@ -4,12 +4,11 @@
 // are whole numbers too, so they are the same in any order. Pairs lie together: channels c and c + d / 2 of queries and
 // keys, slots s and s + 16 of weights and values.
 import { SLOTS } from '../append/page.assembly';
-import { larger, largest } from '../assembly/simd';
+import { larger, largest, number, ROUND } from '../assembly/simd';
 import { store4 } from './float.assembly';
 import { addScaled } from './scaled.assembly';
 import { Tile, WEIGHT_ROW } from './tile.assembly';
 import { unpackKeys, unpackValues } from './unpack.assembly';
-import { wholeBits } from './whole.assembly';
 
 /** Largest whole number of weights and values: 32 products fit 31 bits. */
 // @ts-ignore: decorator
@@ -57,7 +56,8 @@ function levels(d: i32): f32 {
 /** Whole numbers nearest to a · x and b · y in the low and high half of each lane; |a · x| < 2¹⁵. */
 // @ts-ignore: decorator
 @inline function pairs(x: v128, a: v128, y: v128, b: v128): v128 {
-  const low = wholeBits(f32x4.mul(x, a)), high = wholeBits(f32x4.mul(y, b));
+  // What is added to round stands above the low 16 bits only.
+  const low = f32x4.add(f32x4.mul(x, a), number(ROUND, 0)), high = f32x4.add(f32x4.mul(y, b), number(ROUND, 0));
   return v128.or(i32x4.shr_u(i32x4.shl(low, 16), 16), i32x4.shl(high, 16));
 }
 

@@ -3,11 +3,10 @@
 // every page, and the minima into one number per query. A value has a scale and a minimum per group of 32 channels: its
 // scale goes into the weight, and the minima, weighted, into one number per query and group.
 import { groupsOf, keysOf, scalesK4, scalesV4, SLOTS, values4 } from '../append/page.assembly';
-import { larger, largest, madd, sum } from '../assembly/simd';
+import { larger, largest, madd, rounded, sum } from '../assembly/simd';
 import { addValues, packWeights, scoreKeys, soundScales } from './int8.assembly';
 import { spoil } from './softmax.assembly';
 import { Tile } from './tile.assembly';
-import { whole } from './whole.assembly';
 
 export function scorePage(tile: Tile, page: usize): void {
   const d = tile.d;
@@ -116,7 +115,7 @@ function packQuery(x: usize, scales: usize, minima: usize, d: i32, q: usize, met
 
 // @ts-ignore: decorator
 @inline function level(x: usize, scales: usize, inverse: v128): v128 {
-  return whole(f32x4.mul(f32x4.mul(v128.load(x), v128.load(scales)), inverse));
+  return rounded(f32x4.mul(f32x4.mul(v128.load(x), v128.load(scales)), inverse));
 }
 
 /** o [channels] += Σ weights [32] · minima [32]; a multiple of 16. */

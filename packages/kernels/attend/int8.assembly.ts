@@ -2,11 +2,10 @@
 // [d / 4][32 slots][4 channels]; values are signed bytes with a scale per slot, laid out [8][d][4 slots]. Both products
 // are then dot products of four bytes whose results stand one slot, or one channel, to a lane.
 import { keysOf, minimaK, Q8, scalesK, scalesV, SLOTS, valuesOf } from '../append/page.assembly';
-import { dot4, larger, largest, madd } from '../assembly/simd';
+import { dot4, larger, largest, madd, rounded } from '../assembly/simd';
 import { addScaled } from './scaled.assembly';
 import { spoil } from './softmax.assembly';
 import { Tile, WEIGHT_ROW } from './tile.assembly';
-import { whole } from './whole.assembly';
 
 export function packQueries(tile: Tile): void {
   const d = tile.d;
@@ -73,10 +72,10 @@ function packQuery(x: usize, d: i32, q: usize, meta: usize): void {
   const inverse = f32x4.splat(largest > 1e-36 ? <f32>127 / largest : largest == largest ? 0 : largest);
   let sums = i32x4.splat(0);
   for (let c: usize = 0; c < bytes; c += 64) {
-    const i0 = whole(f32x4.mul(v128.load(x + c), inverse));
-    const i1 = whole(f32x4.mul(v128.load(x + c, 16), inverse));
-    const i2 = whole(f32x4.mul(v128.load(x + c, 32), inverse));
-    const i3 = whole(f32x4.mul(v128.load(x + c, 48), inverse));
+    const i0 = rounded(f32x4.mul(v128.load(x + c), inverse));
+    const i1 = rounded(f32x4.mul(v128.load(x + c, 16), inverse));
+    const i2 = rounded(f32x4.mul(v128.load(x + c, 32), inverse));
+    const i3 = rounded(f32x4.mul(v128.load(x + c, 48), inverse));
     v128.store(q, i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(i0, i1), i16x8.narrow_i32x4_s(i2, i3)));
     sums = i32x4.add(sums, i32x4.add(i32x4.add(i0, i1), i32x4.add(i2, i3)));
     q += 16;
@@ -145,8 +144,8 @@ export function packWeights(p: usize, scales: usize, out: usize): f32 {
 
 // @ts-ignore: decorator
 @inline function fourVectors(w0: v128, w1: v128, w2: v128, w3: v128, inverse: v128): v128 {
-  const low = i16x8.narrow_i32x4_s(whole(f32x4.mul(w0, inverse)), whole(f32x4.mul(w1, inverse)));
-  const high = i16x8.narrow_i32x4_s(whole(f32x4.mul(w2, inverse)), whole(f32x4.mul(w3, inverse)));
+  const low = i16x8.narrow_i32x4_s(rounded(f32x4.mul(w0, inverse)), rounded(f32x4.mul(w1, inverse)));
+  const high = i16x8.narrow_i32x4_s(rounded(f32x4.mul(w2, inverse)), rounded(f32x4.mul(w3, inverse)));
   // NaN becomes whole numbers of any size: kept within seven bits, whatever the engine does with more.
   return v128.and(i8x16.narrow_i16x8_s(low, high), i8x16.splat(127));
 }

@@ -1,36 +1,11 @@
 // The running softmax of one query row over pages of 32 scores. Scores are in bits (query · key · scale · log₂ e), so that a
 // weight is a power of two: its exponent is the whole part of the score, and only the rest needs a polynomial.
 import { SLOTS } from '../append/page.assembly';
-import { larger, largest, madd, sum } from '../assembly/simd';
+import { exp2, larger, largest, sum } from '../assembly/simd';
 import { Tile } from './tile.assembly';
-import { round, wholeBits } from './whole.assembly';
 
 // @ts-ignore: decorator
 @inline export const NONE: f32 = -Infinity;
-
-// The minimax polynomial of degree 6 on ±½ (bench/oracles/exp2.py), the lowest exponent and 1.
-// @ts-ignore: decorator
-@lazy const TABLE = memory.data<f32>([
-  1.534580806e-4, 1.339993207e-3, 9.618489072e-3, 5.550328642e-2, 2.402264625e-1, 6.931471825e-1, 1, -127,
-]);
-
-/** 2ˣ per lane for x ≤ 0, relative error below 1.2 · 10⁻⁷; below −126.5 it is 0, and NaN stays NaN. */
-// @ts-ignore: decorator
-@inline export function exp2(x: v128): v128 {
-  const one = v128.load32_splat(TABLE, 24);
-  // At −127 the exponent's bits are all 0, and so is the result. In this order, since `larger` keeps a NaN on the left.
-  x = larger(x, v128.load32_splat(TABLE, 28));
-  const whole = wholeBits(x);
-  const r = f32x4.sub(x, f32x4.sub(whole, round()));
-  let p = madd(v128.load32_splat(TABLE), r, v128.load32_splat(TABLE, 4));
-  p = madd(p, r, v128.load32_splat(TABLE, 8));
-  p = madd(p, r, v128.load32_splat(TABLE, 12));
-  p = madd(p, r, v128.load32_splat(TABLE, 16));
-  p = madd(p, r, v128.load32_splat(TABLE, 20));
-  p = madd(p, r, one);
-  // The low bits of `whole` are the exponent; what stands above them is shifted out. The bits of 1 are 127 exponents.
-  return f32x4.mul(p, i32x4.add(i32x4.shl(whole, 23), one));
-}
 
 /** Sets the scores of slots that a query at `position` must not see to −∞. */
 export function mask(p: usize, page: usize, count: i32, position: i32, window: i32): void {
