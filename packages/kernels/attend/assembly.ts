@@ -30,7 +30,7 @@ import { Tile } from './tile.assembly';
 @inline const SMALLEST_TILE: i32 = 8;
 /** Items that every thread should find. */
 // @ts-ignore: decorator
-@inline const ITEMS: i32 = 6;
+@inline const ITEMS: i32 = 12;
 
 function kindOf(format: i32, rows: i32, mayRound: bool): i32 {
   if (format == F16 && rows <= FEW) return HALVES;
