@@ -93,7 +93,7 @@ describe.skipIf(!canJoin())('with 256 bits (x64 with AVX2)', () => {
     } finally {
       rmSync(temporary, { recursive: true });
     }
-  });
+  }, 120_000);
 
   test.each(Object.entries(joins))('the vectors of %s are joined', (name, expected) => {
     const traced = functions.get(name);
