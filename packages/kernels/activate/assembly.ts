@@ -52,13 +52,16 @@ function geluRow(gate: usize, up: usize, count: i32, out: usize): void {
 
 // @ts-ignore: decorator
 @inline function activateRow(gate: usize, up: usize, count: i32, out: usize, kind: i32): void {
-  const end = out + (<usize>(count & ~7) << 2);
-  for (; out < end; out += 32, gate += 32, up += 32) {
+  const end = out + (<usize>(count & ~15) << 2), all = out + (<usize>count << 2);
+  for (; out < end; out += 64, gate += 64, up += 64) {
     const a = gated(v128.load(gate), v128.load(up), kind), b = gated(v128.load(gate, 16), v128.load(up, 16), kind);
+    const c = gated(v128.load(gate, 32), v128.load(up, 32), kind), d = gated(v128.load(gate, 48), v128.load(up, 48), kind);
     v128.store(out, a);
     v128.store(out, b, 16);
+    v128.store(out, c, 32);
+    v128.store(out, d, 48);
   }
-  if (count & 4) v128.store(out, gated(v128.load(gate), v128.load(up), kind));
+  for (; out < all; out += 16, gate += 16, up += 16) v128.store(out, gated(v128.load(gate), v128.load(up), kind));
 }
 
 // 1, 0.044715, 2 √(2/π).

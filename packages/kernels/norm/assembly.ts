@@ -4,6 +4,11 @@ import { madd, number, ROUND, rounded, sum } from '../assembly/simd';
 // The largest byte, and the largest number of a group that is zero for every purpose.
 const LIMITS: usize = memory.data<f32>([127, 1e-36]);
 
+// Bytes of a row between the two passes, so that the few groups' memory is still near: with n a power of two theirs falls
+// on the same sets of a cache.
+// @ts-ignore: decorator
+@inline const BLOCK: usize = 1024;
+
 /**
  * Quantises one of n rows, `count` floats (a multiple of 32) of it, to bytes with a scale per 32: q = round(x / scale),
  * scale = max|x| / 127. Meta is 16 bytes per 32: the scale, then scale · Σq over all 32, over the first 16, over the last
@@ -12,26 +17,29 @@ const LIMITS: usize = memory.data<f32>([127, 1e-36]);
 // In two passes: divisions and sums across lanes take long one after the other, and a processor overlaps short rounds.
 export function quantizeRow(x: usize, count: i32, n: i32, q: usize, meta: usize): void {
   const end = x + (<usize>count << 2);
-  const most = number(LIMITS, 0), tiny = number(LIMITS, 1);
-  for (let from = x, to = meta; from < end; from += 128, to += <usize>n << 4) {
-    const largest = largestOf32(from);
-    // Not finite, not even zero times something, where a number of the group is not.
-    const scale = f32x4.add(f32x4.div(largest, most), f32x4.sub(largest, largest));
-    // 127 over something tiny would overflow.
-    const inverse = v128.andnot(f32x4.div(most, largest), f32x4.le(largest, tiny));
-    v128.store(to, v128.shuffle<i32>(scale, inverse, 0, 4, 1, 5));
-  }
-  const round = number(ROUND, 0);
+  const most = number(LIMITS, 0), tiny = number(LIMITS, 1), round = number(ROUND, 0);
   // A splat that is no constant to the compiler: see `number`.
   const ones = i16x8.splat(<i16>(count > 0));
-  for (; x < end; x += 128, q += <usize>n << 5, meta += <usize>n << 4) {
-    const scale = v128.load32_splat(meta), inverse = v128.load32_splat(meta, 4);
-    const first = pack16(x, inverse, q, round, ones), second = pack16(x + 64, inverse, q + 16, round, ones);
-    const quarters = i32x4.dot_i16x8_s(i16x8.narrow_i32x4_s(first, second), ones);
-    const halves = f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(i16x8.narrow_i32x4_s(quarters, quarters), ones));
-    const whole = f32x4.add(halves, v128.shuffle<i32>(halves, halves, 1, 0, 3, 2));
-    const sums = f32x4.mul(scale, v128.shuffle<i32>(whole, halves, 0, 1, 6, 7));
-    v128.store(meta, v128.shuffle<i32>(scale, sums, 0, 5, 6, 7));
+  const stepQ = <usize>n << 5, stepMeta = <usize>n << 4;
+  while (x < end) {
+    const stop = min(x + BLOCK, end);
+    for (let from = x, to = meta; from < stop; from += 128, to += stepMeta) {
+      const largest = largestOf32(from);
+      // Not finite, not even zero times something, where a number of the group is not.
+      const scale = f32x4.add(f32x4.div(largest, most), f32x4.sub(largest, largest));
+      // 127 over something tiny would overflow.
+      const inverse = v128.andnot(f32x4.div(most, largest), f32x4.le(largest, tiny));
+      v128.store(to, v128.shuffle<i32>(scale, inverse, 0, 4, 1, 5));
+    }
+    for (; x < stop; x += 128, q += stepQ, meta += stepMeta) {
+      const scale = v128.load32_splat(meta), inverse = v128.load32_splat(meta, 4);
+      const first = pack16(x, inverse, q, round, ones), second = pack16(x + 64, inverse, q + 16, round, ones);
+      const quarters = i32x4.dot_i16x8_s(i16x8.narrow_i32x4_s(first, second), ones);
+      const halves = f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(i16x8.narrow_i32x4_s(quarters, quarters), ones));
+      const whole = f32x4.add(halves, v128.shuffle<i32>(halves, halves, 1, 0, 3, 2));
+      const sums = f32x4.mul(scale, v128.shuffle<i32>(whole, halves, 0, 1, 6, 7));
+      v128.store(meta, v128.shuffle<i32>(scale, sums, 0, 5, 6, 7));
+    }
   }
 }
 
