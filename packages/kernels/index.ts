@@ -5,16 +5,17 @@ export { type Attend, attend, attendScratch, mergeSplits, partialFloats } from '
 export { type Bytes8, type Command, opcodes } from './command.ts';
 export { copy } from './copy/index.ts';
 export { embed } from './embed/index.ts';
+export { floatToHalf } from './half.ts';
 export { floatMadds, integerDots, type LimitCommand, limitScratch, readMemory } from './limits/index.ts';
 export { loss, negativeLogLikelihood } from './loss/index.ts';
-export { matmul, matmulFloat } from './matmul/index.ts';
+export { matmul, matmulFloat, matmulScratch } from './matmul/index.ts';
 export {
   type AffineRows,
   blockBytes,
   type Layout,
-  layoutOf,
   type Matrix,
   matrixBytes,
+  type PackedLayout,
   packAffine,
   packFloats,
 } from './matmul/layout.ts';

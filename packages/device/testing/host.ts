@@ -17,7 +17,7 @@ export function killableHost(): { readonly host: DeviceHost; readonly workers: r
   return { host, workers };
 }
 
-export const scratchBytes = 65536;
+export const scratchBytes = 2 ** 19;
 
 /** Runs the test with a device that is closed whatever happens. */
 export async function withDevice<T>(threads: number, test: (device: Device) => Promise<T>): Promise<T> {

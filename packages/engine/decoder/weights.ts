@@ -98,7 +98,10 @@ export async function loadWeights(
   return { embedding, layers, outputNorm, output, bytes: loader.bytes };
 }
 
-/** The layout that holds a tensor type exactly; float types by choice, and always as floats where rows do not divide by 32. */
+/**
+ * The layout that holds a tensor type: exactly where its scales are halves, and with their products with small integers
+ * rounded to 11 bits for the K formats; float types by choice, and always as floats where rows do not divide by 32.
+ */
 export function layoutFor(type: TensorType, columns: number, floats: 'q8' | 'f32'): Layout {
   switch (type) {
     case 'F32':
@@ -106,18 +109,20 @@ export function layoutFor(type: TensorType, columns: number, floats: 'q8' | 'f32
     case 'BF16':
       return floats === 'q8' && columns % 32 === 0 ? 'q8x32' : 'f32';
     case 'Q4_0':
+      return 'q4x32';
     case 'Q4_1':
     case 'Q4_K':
-      return 'q4x32';
+      return 'q4x32m';
     case 'Q2_K':
     case 'Q3_K':
-      return 'q4x16';
+      return 'q4x16m';
     case 'Q8_0':
     case 'Q5_0':
-    case 'Q5_1':
-    case 'Q5_K':
     case 'IQ4_NL':
       return 'q8x32';
+    case 'Q5_1':
+    case 'Q5_K':
+      return 'q8x32m';
     case 'Q6_K':
       return 'q8x16';
   }
@@ -186,7 +191,7 @@ class Loader {
         release(source, values);
       } else {
         const affine = this.#affine(tensor, source, count, columns);
-        packAffine(affine, count, columns, this.#device.bytes(at, length));
+        packAffine(affine, layout, count, columns, this.#device.bytes(at, length));
         release(source, affine.q, affine.scale, affine.min);
       }
     }

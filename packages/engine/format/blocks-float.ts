@@ -27,7 +27,7 @@ const smallestScale = 2 ** -126;
 
 /**
  * Rows of floats as 8-bit integers with one scale per 32 columns, symmetric, rounded to nearest: every element differs
- * from the original by at most half a scale (scale = largest magnitude of the 32 / 127). Groups whose largest magnitude
+ * from the original by at most half a scale (scale = largest magnitude of the 32 / 127, rounded to 11 bits). Groups whose largest magnitude
  * is below 127 · 2^-126 become zeros.
  * @throws LociError `bad-file` for NaN and infinities, which no scale can hold.
  */
@@ -45,7 +45,7 @@ export function roundFloats(values: Float32Array<ArrayBuffer>, rows: number, col
       if (magnitude > largest) largest = magnitude;
     }
     if (largest >= 0x7f800000) throw notFinite(values, start, columns);
-    const s = Math.fround(floatOf(largest) / 127);
+    const s = elevenBits(floatOf(largest) / 127);
     if (s < smallestScale) continue;
     scale[g] = s;
     const inverse = 1 / s;
@@ -56,6 +56,12 @@ export function roundFloats(values: Float32Array<ArrayBuffer>, rows: number, col
 
 const float = new Float32Array(1);
 const pattern = new Uint32Array(float.buffer);
+
+/** The nearest number of 11 bits, which is how much of a scale the kernels keep. */
+function elevenBits(value: number): number {
+  float[0] = value;
+  return floatOf((pattern[0]! + 0x1000) & ~0x1fff);
+}
 
 function floatOf(bits: number): number {
   pattern[0] = bits;

@@ -3,6 +3,8 @@
  * float32). A table is used rather than `Float16Array` because it is as fast and runs in every browser.
  */
 
+export { floatToHalf } from '@loci/kernels';
+
 /** The float32 value of every binary16 bit pattern. */
 export const halfToFloat: Float32Array = buildHalfTable();
 
@@ -20,18 +22,6 @@ function buildHalfTable(): Float32Array {
     else table[pattern] = sign * (1024 + fraction) * 2 ** (exponent - 25);
   }
   return table;
-}
-
-/** The binary16 pattern nearest to a float32 value, ties to even; beyond ±65520 infinity, any NaN the quiet one. */
-export function floatToHalf(value: number): number {
-  float[0] = value;
-  const sign = (bits[0]! >>> 16) & 0x8000;
-  const magnitude = bits[0]! & 0x7fffffff;
-  if (magnitude > 0x7f800000) return sign | 0x7e00;
-  if (magnitude >= 0x477ff000) return sign | 0x7c00;
-  // Below 2^-14 halves are multiples of 2^-24; adding and taking away 2^52 rounds a double to an integer, ties to even.
-  if (magnitude < 0x38800000) return sign | (Math.abs(float[0]!) * 2 ** 24 + 2 ** 52 - 2 ** 52);
-  return sign | ((magnitude + 0xfff + ((magnitude >>> 13) & 1) - 0x38000000) >>> 13);
 }
 
 /** The bfloat16 pattern nearest to a float32 value, ties to even. */

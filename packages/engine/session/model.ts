@@ -1,5 +1,5 @@
 import { Device, type KernelBuild, type ProgramObserver } from '@loci/device';
-import { attendScratch, type PageFormat, pageFormats } from '@loci/kernels';
+import { attendScratch, matmulScratch, type PageFormat, pageFormats } from '@loci/kernels';
 import { KvCache } from '../cache/cache.ts';
 import { PagePool } from '../cache/pool.ts';
 import { Decoder } from '../decoder/decoder.ts';
@@ -90,7 +90,7 @@ export class Model {
     }
     const arch = describe(files.description);
     const { heads, kvHeads, headSize, width } = arch;
-    const scratchBytes = Math.max(65536, attendScratch(heads, kvHeads, headSize), width * 4);
+    const scratchBytes = Math.max(matmulScratch, attendScratch(heads, kvHeads, headSize), width * 4);
     const device = await Device.create(platform.device, {
       threads,
       scratchBytes,

@@ -1,4 +1,5 @@
 import { address, float, int, take } from '../assembly/args';
+import { blockBytes, FLOATS } from '../matmul/assembly';
 import { expand } from '../matmul/float.assembly';
 
 /** Arguments: table (packed rows), layout, columns, ids [n], n, out [n, columns], factor. */
@@ -11,18 +12,16 @@ export function embed(args: usize, counter: usize, scratch: usize): void {
   const out = address(args, 5);
   const factor = float(args, 6);
   // Eight rows are expanded to use one of them: simple, and far below one part in a thousand of a step.
-  const group = layout == 0 || layout == 2 ? 32 : 16;
-  const groupBytes = <usize>(64 + (layout < 2 ? group << 2 : group << 3));
-  const blockBytes = layout == 4 ? <usize>columns << 5 : <usize>(columns / group) * groupBytes;
+  const bytes = blockBytes(layout, columns);
   for (let t = take(counter); t < n; t = take(counter)) {
     const id = load<i32>(ids + (<usize>t << 2));
-    const block = table + <usize>(id >> 3) * blockBytes;
+    const block = table + <usize>(id >> 3) * bytes;
     const lane = <usize>(id & 7) << 2;
     const row = out + <usize>t * (<usize>columns << 2);
     for (let from = 0; from < columns; from += 32) {
       const to = min(from + 32, columns);
       let slab = block + (<usize>from << 5);
-      if (layout < 4) {
+      if (layout < FLOATS) {
         slab = scratch;
         expand(layout, block, columns, from, to, slab);
       }

@@ -6,19 +6,62 @@
 // A token's result is the same whatever the number of tokens and threads.
 import { address, int, take } from '../assembly/args';
 import { dot2, madd } from '../assembly/simd';
+import { passPlain, SPLIT, split } from './plain.assembly';
 
 // @ts-ignore: decorator
 @inline export const Q4: i32 = 0;
 // @ts-ignore: decorator
 @inline export const Q8: i32 = 1;
 
-/** Bytes of one group of `group` columns of 8 rows: 8 scales, 8 minima, the numbers. */
+// What the number of a layout says; see `layouts` in layout.ts.
 // @ts-ignore: decorator
-@inline export function groupBytes(bits: i32, group: i32): usize {
-  return 64 + <usize>(bits == Q4 ? group << 2 : group << 3);
+@inline export const FLOATS: i32 = 6;
+// @ts-ignore: decorator
+@inline export function bitsOf(layout: i32): i32 {
+  return layout < 3 ? Q4 : Q8;
+}
+// @ts-ignore: decorator
+@inline export function groupOf(layout: i32): i32 {
+  return layout == 2 || layout == 5 ? 16 : 32;
+}
+// @ts-ignore: decorator
+@inline export function hasMinima(layout: i32): bool {
+  return layout == 1 || layout == 2 || layout == 4;
 }
 
-/** Tokens that share the unpacking of weights; their sums stand in scratch memory, [TILE][8]. */
+/** Bytes of a group's scales and minima, behind which are its numbers. */
+// @ts-ignore: decorator
+@inline export function scaleBytes(layout: i32): usize {
+  return hasMinima(layout) ? 32 : 16;
+}
+
+/** Bytes of a group of columns of 8 rows. */
+// @ts-ignore: decorator
+@inline export function groupBytes(layout: i32): usize {
+  return scaleBytes(layout) + (<usize>groupOf(layout) << (bitsOf(layout) == Q4 ? 2 : 3));
+}
+
+/** Bytes of 8 rows: their factors, then groups. */
+// @ts-ignore: decorator
+@inline export function blockBytes(layout: i32, columns: i32): usize {
+  if (layout == FLOATS) return <usize>columns << 5;
+  return 32 + <usize>(columns / groupOf(layout)) * groupBytes(layout);
+}
+
+/** Less the number that stands for 0, or for the minimum where there is one. */
+// @ts-ignore: decorator
+@inline export function middleOf(layout: i32): f32 {
+  return bitsOf(layout) == Q8 ? -128 : hasMinima(layout) ? 0 : -8;
+}
+
+/** What is added to the product of scale and number as it is stored, given the minima where there are any. */
+// @ts-ignore: decorator
+@inline export function minimum(layout: i32, stored: v128, scale: v128, middle: v128): v128 {
+    if (!hasMinima(layout)) return f32x4.mul(scale, middle);
+  return bitsOf(layout) == Q4 ? stored : madd(scale, middle, stored);
+}
+
+/** Tokens that share the unpacking of weights; their sums stand in scratch memory, [TILE][8], twice. */
 // @ts-ignore: decorator
 @inline const TILE: i32 = 64;
 
@@ -29,8 +72,8 @@ import { dot2, madd } from '../assembly/simd';
 @inline const HIGH: i32 = 1;
 
 // @ts-ignore: decorator
-@inline function nibbles(v: v128, which: i32): v128 {
-  return v128.and(which == HIGH ? i16x8.shr_u(v, 4) : v, i8x16.splat(15));
+@inline function nibbles(v: v128, which: i32, fifteen: v128): v128 {
+  return v128.and(which == HIGH ? i16x8.shr_u(v, 4) : v, fifteen);
 }
 
 /** Sums of 16 columns for 4 rows in 8 × 16 bits: at most 4 · 2 · 127 · 15 in each. */
@@ -41,133 +84,252 @@ import { dot2, madd } from '../assembly/simd';
   return i16x8.add(first, second);
 }
 
-/** f + scale · xScale · dots (+ min · xSum), where `dots` are sums in pairs of 16 bits. */
+/** Sums of 16 columns in 4 bits, or of one half of every byte of 16 columns in 8 bits. */
 // @ts-ignore: decorator
-@inline function scaled(
-  f: v128, dots: v128, ones: v128, scale: v128, min: v128, withMin: bool, xScale: v128, xSum: v128,
+@inline function dots4(x: usize, a: v128, b: v128, fifteen: v128): v128 {
+  return dots16(x, nibbles(a, LOW, fifteen), nibbles(a, HIGH, fifteen), nibbles(b, LOW, fifteen), nibbles(b, HIGH, fifteen));
+}
+// @ts-ignore: decorator
+@inline function dots8(
+  x0: v128, x1: v128, x2: v128, x3: v128, which: i32, a: v128, b: v128, c: v128, d: v128, fifteen: v128,
 ): v128 {
-  const whole = f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(dots, ones));
-  const product = madd(whole, f32x4.mul(scale, xScale), f);
-  return withMin ? madd(min, xSum, product) : product;
+  const first = i16x8.add(dot2(x0, nibbles(a, which, fifteen)), dot2(x1, nibbles(b, which, fifteen)));
+  const second = i16x8.add(dot2(x2, nibbles(c, which, fifteen)), dot2(x3, nibbles(d, which, fifteen)));
+  return i16x8.add(first, second);
+}
+
+/** f + scale · xScale · sums + min · xSum. */
+// @ts-ignore: decorator
+@inline export function scaled(f: v128, sums: v128, scale: v128, min: v128, xScale: v128, xSum: v128): v128 {
+  return madd(min, xSum, madd(f32x4.convert_i32x4_s(sums), f32x4.mul(scale, xScale), f));
+}
+
+// `halfToFloat` of one half of a vector.
+// @ts-ignore: decorator
+@inline export function lowHalves(h: v128, mask: v128, unit: v128): v128 {
+  return f32x4.mul(v128.and(i32x4.shl(i32x4.extend_low_i16x8_s(h), 13), mask), unit);
+}
+// @ts-ignore: decorator
+@inline export function highHalves(h: v128, mask: v128, unit: v128): v128 {
+  return f32x4.mul(v128.and(i32x4.shl(i32x4.extend_high_i16x8_s(h), 13), mask), unit);
+}
+
+// @ts-ignore: decorator
+@inline export function loadIf(loads: bool, p: usize, otherwise: v128): v128 {
+  return loads ? v128.load(p) : otherwise;
 }
 
 /**
- * Adds the products of 32 columns with n tokens to f [n][8]: `x` is [n][32] bytes, `meta` [n] of 16 bytes, `s` the scales
- * and minima of 8 rows and `p` their numbers. With 8 bits a pass takes one half of every byte.
+ * Adds the products of a group of columns with n tokens to f [n][8]: `x` is [n][32] bytes, `meta` [n] of 16 bytes, `s` the
+ * group's scales, minima and numbers of 8 rows. With 8 bits a pass takes one half of every byte: first the upper one,
+ * whose sums wait in `sums`. A group of 16 is the lower or upper `half` of the tokens' 32 columns.
  */
 // @ts-ignore: decorator
-@inline function pass32(s: usize, p: usize, bits: i32, which: i32, x: usize, meta: usize, n: i32, f: usize): void {
+@inline function pass(
+  layout: i32, which: i32, half: i32, s: usize, x: usize, meta: usize, n: i32, f: usize, sums: usize,
+  fifteen: v128, units: v128, mask: v128, unit: v128, middle: v128,
+): void {
+  const bits = bitsOf(layout);
+  const is32 = groupOf(layout) == 32;
   // A vector of 4 bits is the numbers of two steps, loaded once: an engine pairs only loads that are pairs throughout.
   const second = bits == Q4 ? HIGH : which;
   const first = bits == Q4 ? LOW : which;
   const next: usize = bits == Q4 ? 32 : 64;
+  let p = s + scaleBytes(layout);
   const p0 = v128.load(p), p1 = v128.load(p, 16);
-  const q0 = bits == Q4 ? p0 : v128.load(p, 32), q1 = bits == Q4 ? p1 : v128.load(p, 48);
-  const a0 = nibbles(p0, first), a1 = nibbles(p1, first), b0 = nibbles(q0, second), b1 = nibbles(q1, second);
+  const q0 = loadIf(bits == Q8, p + 32, p0), q1 = loadIf(bits == Q8, p + 48, p1);
+  const a0 = nibbles(p0, first, fifteen), a1 = nibbles(p1, first, fifteen), b0 = nibbles(q0, second, fifteen), b1 = nibbles(q1, second, fifteen);
   p += next;
   const p2 = v128.load(p), p3 = v128.load(p, 16);
-  const q2 = bits == Q4 ? p2 : v128.load(p, 32), q3 = bits == Q4 ? p3 : v128.load(p, 48);
-  const c0 = nibbles(p2, first), c1 = nibbles(p3, first), d0 = nibbles(q2, second), d1 = nibbles(q3, second);
+  const q2 = loadIf(bits == Q8, p + 32, p2), q3 = loadIf(bits == Q8, p + 48, p3);
+  const c0 = nibbles(p2, first, fifteen), c1 = nibbles(p3, first, fifteen), d0 = nibbles(q2, second, fifteen), d1 = nibbles(q3, second, fifteen);
   p += next;
-  const p4 = v128.load(p), p5 = v128.load(p, 16);
-  const q4 = bits == Q4 ? p4 : v128.load(p, 32), q5 = bits == Q4 ? p5 : v128.load(p, 48);
-  const e0 = nibbles(p4, first), e1 = nibbles(p5, first), f0 = nibbles(q4, second), f1 = nibbles(q5, second);
+  const p4 = loadIf(is32, p, p0), p5 = loadIf(is32, p + 16, p0);
+  const q4 = loadIf(is32 && bits == Q8, p + 32, p4), q5 = loadIf(is32 && bits == Q8, p + 48, p5);
+  const e0 = nibbles(p4, first, fifteen), e1 = nibbles(p5, first, fifteen), f0 = nibbles(q4, second, fifteen), f1 = nibbles(q5, second, fifteen);
   p += next;
-  const p6 = v128.load(p), p7 = v128.load(p, 16);
-  const q6 = bits == Q4 ? p6 : v128.load(p, 32), q7 = bits == Q4 ? p7 : v128.load(p, 48);
-  const g0 = nibbles(p6, first), g1 = nibbles(p7, first), h0 = nibbles(q6, second), h1 = nibbles(q7, second);
-  const factor = f32x4.splat(bits == Q8 && which == HIGH ? 16 : 1);
-  const s0 = f32x4.mul(v128.load(s), factor), s1 = f32x4.mul(v128.load(s, 16), factor);
-  const m0 = v128.load(s, 32), m1 = v128.load(s, 48);
-  const withMin = which == LOW;
-  const ones = i16x8.splat(<i16>(n > 0));
+  const p6 = loadIf(is32, p, p0), p7 = loadIf(is32, p + 16, p0);
+  const q6 = loadIf(is32 && bits == Q8, p + 32, p6), q7 = loadIf(is32 && bits == Q8, p + 48, p7);
+  const g0 = nibbles(p6, first, fifteen), g1 = nibbles(p7, first, fifteen), h0 = nibbles(q6, second, fifteen), h1 = nibbles(q7, second, fifteen);
+  const halves = v128.load(s);
+  const minima = loadIf(hasMinima(layout), s + 16, halves);
+  const s0 = lowHalves(halves, mask, unit), s1 = highHalves(halves, mask, unit);
+  const m0 = minimum(layout, lowHalves(minima, mask, unit), s0, middle), m1 = minimum(layout, highHalves(minima, mask, unit), s1, middle);
+  if (!is32) x += half << 4;
   for (let t = 0; t < n; t++) {
-    const y0 = i16x8.add(dots16(x, a0, b0, c0, d0), dots16(x + 16, e0, f0, g0, h0));
-    const y1 = i16x8.add(dots16(x, a1, b1, c1, d1), dots16(x + 16, e1, f1, g1, h1));
-    const xScale = v128.load32_splat(meta), xSum = v128.load32_splat(meta, 4);
-    const z0 = v128.load(f), z1 = v128.load(f, 16);
-    const r0 = scaled(z0, y0, ones, s0, m0, withMin, xScale, xSum);
-    const r1 = scaled(z1, y1, ones, s1, m1, withMin, xScale, xSum);
-    v128.store(f, r0);
-    v128.store(f, r1, 16);
+    let y0 = dots16(x, a0, b0, c0, d0), y1 = dots16(x, a1, b1, c1, d1);
+    if (is32) {
+      y0 = i16x8.add(y0, dots16(x + 16, e0, f0, g0, h0));
+      y1 = i16x8.add(y1, dots16(x + 16, e1, f1, g1, h1));
+    }
+    let z0 = i32x4.dot_i16x8_s(y0, units), z1 = i32x4.dot_i16x8_s(y1, units);
+    if (bits == Q8 && which == HIGH) {
+      v128.store(sums, z0);
+      v128.store(sums, z1, 16);
+    } else {
+      if (bits == Q8) {
+        const upper0 = v128.load(sums), upper1 = v128.load(sums, 16);
+        z0 = i32x4.add(z0, upper0);
+        z1 = i32x4.add(z1, upper1);
+      }
+      const xScale = v128.load32_splat(meta), xSum = v128.load32_splat(is32 ? meta + 4 : meta + 8 + (half << 2));
+      const w0 = v128.load(f), w1 = v128.load(f, 16);
+      const r0 = scaled(w0, z0, s0, m0, xScale, xSum);
+      const r1 = scaled(w1, z1, s1, m1, xScale, xSum);
+      v128.store(f, r0);
+      v128.store(f, r1, 16);
+    }
     x += 32;
     meta += 16;
     f += 32;
+    sums += 32;
   }
 }
 
-/** The same for a group of 16 columns, the lower or upper half of the tokens' 32. */
+/** The same for 32 columns and one token, with every number loaded once. */
 // @ts-ignore: decorator
-@inline function pass16(
-  s: usize, p: usize, bits: i32, which: i32, half: usize, x: usize, meta: usize, n: i32, f: usize,
+@inline function passOne(
+  layout: i32, s: usize, x: usize, meta: usize, f: usize,
+  fifteen: v128, ones: v128, sixteens: v128, mask: v128, unit: v128, middle: v128,
 ): void {
-  const second = bits == Q4 ? HIGH : which;
-  const first = bits == Q4 ? LOW : which;
-  const next: usize = bits == Q4 ? 32 : 64;
-  const p0 = v128.load(p), p1 = v128.load(p, 16);
-  const q0 = bits == Q4 ? p0 : v128.load(p, 32), q1 = bits == Q4 ? p1 : v128.load(p, 48);
-  const a0 = nibbles(p0, first), a1 = nibbles(p1, first), b0 = nibbles(q0, second), b1 = nibbles(q1, second);
-  p += next;
-  const p2 = v128.load(p), p3 = v128.load(p, 16);
-  const q2 = bits == Q4 ? p2 : v128.load(p, 32), q3 = bits == Q4 ? p3 : v128.load(p, 48);
-  const c0 = nibbles(p2, first), c1 = nibbles(p3, first), d0 = nibbles(q2, second), d1 = nibbles(q3, second);
-  const factor = f32x4.splat(bits == Q8 && which == HIGH ? 16 : 1);
-  const s0 = f32x4.mul(v128.load(s), factor), s1 = f32x4.mul(v128.load(s, 16), factor);
-  const m0 = v128.load(s, 32), m1 = v128.load(s, 48);
-  const withMin = which == LOW;
-  const ones = i16x8.splat(<i16>(n > 0));
-  x += half << 4;
-  for (let t = 0; t < n; t++) {
-    const y0 = dots16(x, a0, b0, c0, d0);
-    const y1 = dots16(x, a1, b1, c1, d1);
-    const xScale = v128.load32_splat(meta), xSum = v128.load32_splat(meta + 8 + (half << 2));
-    const z0 = v128.load(f), z1 = v128.load(f, 16);
-    const r0 = scaled(z0, y0, ones, s0, m0, withMin, xScale, xSum);
-    const r1 = scaled(z1, y1, ones, s1, m1, withMin, xScale, xSum);
-    v128.store(f, r0);
-    v128.store(f, r1, 16);
-    x += 32;
-    meta += 16;
-    f += 32;
+  const is32 = groupOf(layout) == 32;
+  const p = s + scaleBytes(layout);
+  const q = is32 ? p + (bitsOf(layout) == Q4 ? 64 : 128) : s + groupBytes(layout) + scaleBytes(layout);
+  const a0 = v128.load(p), a1 = v128.load(p, 16), b0 = v128.load(p, 32), b1 = v128.load(p, 48);
+  // With groups of 16, y are the sums of the first and z those of the second; with groups of 32, z are the sums of all.
+  let y0 = ones, y1 = ones, z0: v128, z1: v128;
+  if (bitsOf(layout) == Q4) {
+    y0 = dots4(x, a0, b0, fifteen);
+    y1 = dots4(x, a1, b1, fifteen);
+    const c0 = v128.load(q), c1 = v128.load(q, 16), d0 = v128.load(q, 32), d1 = v128.load(q, 48);
+    z0 = dots4(x + 16, c0, d0, fifteen);
+    z1 = dots4(x + 16, c1, d1, fifteen);
+    if (is32) {
+      z0 = i16x8.add(y0, z0);
+      z1 = i16x8.add(y1, z1);
+    } else {
+      y0 = i32x4.dot_i16x8_s(y0, ones);
+      y1 = i32x4.dot_i16x8_s(y1, ones);
+    }
+    z0 = i32x4.dot_i16x8_s(z0, ones);
+    z1 = i32x4.dot_i16x8_s(z1, ones);
+  } else {
+    const c0 = v128.load(p, 64), c1 = v128.load(p, 80), d0 = v128.load(p, 96), d1 = v128.load(p, 112);
+    const e0 = v128.load(q), e1 = v128.load(q, 16), f0 = v128.load(q, 32), f1 = v128.load(q, 48);
+    const g0 = v128.load(q, 64), g1 = v128.load(q, 80), h0 = v128.load(q, 96), h1 = v128.load(q, 112);
+    const x0 = v128.load32_splat(x), x1 = v128.load32_splat(x, 4);
+    const x2 = v128.load32_splat(x, 8), x3 = v128.load32_splat(x, 12);
+    const x4 = v128.load32_splat(x, 16), x5 = v128.load32_splat(x, 20);
+    const x6 = v128.load32_splat(x, 24), x7 = v128.load32_splat(x, 28);
+    let high0 = dots8(x0, x1, x2, x3, HIGH, a0, b0, c0, d0, fifteen);
+    let high1 = dots8(x0, x1, x2, x3, HIGH, a1, b1, c1, d1, fifteen);
+    let low0 = dots8(x0, x1, x2, x3, LOW, a0, b0, c0, d0, fifteen);
+    let low1 = dots8(x0, x1, x2, x3, LOW, a1, b1, c1, d1, fifteen);
+    if (is32) {
+      high0 = i16x8.add(high0, dots8(x4, x5, x6, x7, HIGH, e0, f0, g0, h0, fifteen));
+      high1 = i16x8.add(high1, dots8(x4, x5, x6, x7, HIGH, e1, f1, g1, h1, fifteen));
+      low0 = i16x8.add(low0, dots8(x4, x5, x6, x7, LOW, e0, f0, g0, h0, fifteen));
+      low1 = i16x8.add(low1, dots8(x4, x5, x6, x7, LOW, e1, f1, g1, h1, fifteen));
+    } else {
+      y0 = i32x4.add(i32x4.dot_i16x8_s(low0, ones), i32x4.dot_i16x8_s(high0, sixteens));
+      y1 = i32x4.add(i32x4.dot_i16x8_s(low1, ones), i32x4.dot_i16x8_s(high1, sixteens));
+      high0 = dots8(x4, x5, x6, x7, HIGH, e0, f0, g0, h0, fifteen);
+      high1 = dots8(x4, x5, x6, x7, HIGH, e1, f1, g1, h1, fifteen);
+      low0 = dots8(x4, x5, x6, x7, LOW, e0, f0, g0, h0, fifteen);
+      low1 = dots8(x4, x5, x6, x7, LOW, e1, f1, g1, h1, fifteen);
+    }
+    z0 = i32x4.add(i32x4.dot_i16x8_s(low0, ones), i32x4.dot_i16x8_s(high0, sixteens));
+    z1 = i32x4.add(i32x4.dot_i16x8_s(low1, ones), i32x4.dot_i16x8_s(high1, sixteens));
   }
+  const xScale = v128.load32_splat(meta);
+  let w0 = v128.load(f), w1 = v128.load(f, 16);
+  if (!is32) {
+    const halves = v128.load(s);
+    const minima = loadIf(hasMinima(layout), s + 16, halves);
+    const s0 = lowHalves(halves, mask, unit), s1 = highHalves(halves, mask, unit);
+    const m0 = minimum(layout, lowHalves(minima, mask, unit), s0, middle);
+    const m1 = minimum(layout, highHalves(minima, mask, unit), s1, middle);
+    const xSum = v128.load32_splat(meta, 8);
+    w0 = scaled(w0, y0, s0, m0, xScale, xSum);
+    w1 = scaled(w1, y1, s1, m1, xScale, xSum);
+    s += groupBytes(layout);
+  }
+  const halves = v128.load(s);
+  const minima = loadIf(hasMinima(layout), s + 16, halves);
+  const s0 = lowHalves(halves, mask, unit), s1 = highHalves(halves, mask, unit);
+  const m0 = minimum(layout, lowHalves(minima, mask, unit), s0, middle);
+  const m1 = minimum(layout, highHalves(minima, mask, unit), s1, middle);
+  const xSum = v128.load32_splat(is32 ? meta + 4 : meta + 12);
+  const r0 = scaled(w0, z0, s0, m0, xScale, xSum);
+  const r1 = scaled(w1, z1, s1, m1, xScale, xSum);
+  v128.store(f, r0);
+  v128.store(f, r1, 16);
 }
 
-/** 8 rows × n ≤ TILE tokens: f [n][8] starts as the bias (or 0) and is added to, or written over, out. */
+/** All columns of 8 rows × n ≤ TILE tokens: f [n][8] in units of the rows' factors, written over or added to `out`. */
 // @ts-ignore: decorator
 @inline function block(
-  bits: i32, group: i32, w: usize, columns: i32, x: usize, meta: usize, rows: i32, n: i32,
+  layout: i32, w: usize, columns: i32, x: usize, meta: usize, rows: i32, n: i32,
   out: usize, outStride: usize, bias: usize, accumulate: bool, f: usize,
 ): void {
+  const bits = bitsOf(layout);
+  const group = groupOf(layout);
+  const next = groupBytes(layout);
+  const sums = f + (TILE << 5);
+  const zero = i32x4.splat(0);
+  for (let t = 0, to = f; t < n; t++, to += 32) {
+    v128.store(to, zero);
+    v128.store(to, zero, 16);
+  }
+  // Constants that the engine cannot know to be such: it would build them anew at every use. `mask` and `unit` are those of
+  // `halfToFloat`.
+  const one = n > 0 ? 1 : 0;
+  const fifteen = i32x4.splat(one * 0x0f0f0f0f);
+  const ones = i32x4.splat(one * 0x00010001), sixteens = i32x4.splat(one * 0x00100010);
+  const mask = i32x4.splat(one * 0x8fffe000), unit = i32x4.splat(one * 0x77800000);
+  const middle = f32x4.splat(<f32>one * middleOf(layout));
+  let s = w + 32;
+  if (!ASC_FEATURE_RELAXED_SIMD) {
+    const low = i32x4.splat(one * (bits == Q4 ? 0x000f000f : 0x00ff00ff));
+    for (let c = 0; c < columns; c += 32) {
+      passPlain(layout, 0, s, x, meta, n, f, sums, low, mask, unit, middle);
+      if (group == 16) s += next;
+      passPlain(layout, 1, s, x, meta, n, f, sums, low, mask, unit, middle);
+      s += next;
+      x += n << 6;
+      meta += <usize>rows << 4;
+    }
+  } else if (n == 1) {
+    for (let c = 0; c < columns; c += 32) {
+      passOne(layout, s, x, meta, f, fifteen, ones, sixteens, mask, unit, middle);
+      s += group == 32 ? next : next << 1;
+      x += <usize>rows << 5;
+      meta += <usize>rows << 4;
+    }
+  } else {
+    for (let c = 0; c < columns; c += 32) {
+      if (bits == Q8) pass(layout, HIGH, 0, s, x, meta, n, f, sums, fifteen, sixteens, mask, unit, middle);
+      pass(layout, LOW, 0, s, x, meta, n, f, sums, fifteen, ones, mask, unit, middle);
+      s += next;
+      if (group == 16) {
+        if (bits == Q8) pass(layout, HIGH, 1, s, x, meta, n, f, sums, fifteen, sixteens, mask, unit, middle);
+        pass(layout, LOW, 1, s, x, meta, n, f, sums, fifteen, ones, mask, unit, middle);
+        s += next;
+      }
+      x += <usize>rows << 5;
+      meta += <usize>rows << 4;
+    }
+  }
   // Masks instead of branches; without a bias the load is from address 0, where there is memory too.
   const hasBias = i32x4.splat(bias ? -1 : 0);
   const keeps = i32x4.splat(accumulate ? -1 : 0);
-  const b0 = v128.and(v128.load(bias), hasBias), b1 = v128.and(v128.load(bias, 16), hasBias);
-  for (let t = 0, to = f; t < n; t++, to += 32) {
-    v128.store(to, b0);
-    v128.store(to, b1, 16);
-  }
-  const numbers = groupBytes(bits, group);
-  for (let c = 0; c < columns; c += 32) {
-    if (group == 32) {
-      if (bits == Q8) pass32(w, w + 64, bits, HIGH, x, meta, n, f);
-      pass32(w, w + 64, bits, LOW, x, meta, n, f);
-      w += numbers;
-    } else {
-      if (bits == Q8) pass16(w, w + 64, bits, HIGH, 0, x, meta, n, f);
-      pass16(w, w + 64, bits, LOW, 0, x, meta, n, f);
-      w += numbers;
-      if (bits == Q8) pass16(w, w + 64, bits, HIGH, 1, x, meta, n, f);
-      pass16(w, w + 64, bits, LOW, 1, x, meta, n, f);
-      w += numbers;
-    }
-    x += <usize>rows << 5;
-    meta += <usize>rows << 4;
-  }
   for (let t = 0; t < n; t++) {
+    const b0 = v128.and(v128.load(bias), hasBias), b1 = v128.and(v128.load(bias, 16), hasBias);
+    const factor0 = v128.load(w), factor1 = v128.load(w, 16);
     const r0 = v128.load(f), r1 = v128.load(f, 16);
     const o0 = v128.load(out), o1 = v128.load(out, 16);
-    v128.store(out, f32x4.add(r0, v128.and(o0, keeps)));
-    v128.store(out, f32x4.add(r1, v128.and(o1, keeps)), 16);
+    v128.store(out, f32x4.add(madd(r0, factor0, b0), v128.and(o0, keeps)));
+    v128.store(out, f32x4.add(madd(r1, factor1, b1), v128.and(o1, keeps)), 16);
     f += 32;
     out += outStride;
   }
@@ -175,17 +337,23 @@ import { dot2, madd } from '../assembly/simd';
 
 // @ts-ignore: decorator
 @inline function span(
-  bits: i32, group: i32, w: usize, first: i32, last: i32, columns: i32, x: usize, meta: usize, n: i32,
+  layout: i32, w: usize, first: i32, last: i32, columns: i32, x: usize, meta: usize, n: i32,
   out: usize, outStride: usize, bias: usize, accumulate: bool, f: usize,
 ): void {
-  const blockBytes = <usize>(columns / group) * groupBytes(bits, group);
-  for (let t = 0; t < n; t += TILE) {
-    const count = min(TILE, n - t);
-    const xt = x + (<usize>t << 5), mt = meta + (<usize>t << 4);
+  const bytes = blockBytes(layout, columns);
+  const tile = ASC_FEATURE_RELAXED_SIMD ? TILE : min(TILE, max(SPLIT / 2 / columns, 1));
+  for (let t = 0; t < n; t += tile) {
+    const count = min(tile, n - t);
+    let xt = x + (<usize>t << 5);
+    const mt = meta + (<usize>t << 4);
+    if (!ASC_FEATURE_RELAXED_SIMD) {
+      split(xt, n, count, columns, f + (TILE << 6));
+      xt = f + (TILE << 6);
+    }
     for (let b = first; b < last; b++) {
       const at = <usize>b << 5;
       const to = out + <usize>t * outStride + at;
-      block(bits, group, w + <usize>b * blockBytes, columns, xt, mt, n, count, to, outStride, bias ? bias + at : 0, accumulate, f);
+      block(layout, w + <usize>b * bytes, columns, xt, mt, n, count, to, outStride, bias ? bias + at : 0, accumulate, f);
     }
   }
 }
@@ -194,22 +362,32 @@ import { dot2, madd } from '../assembly/simd';
 function spanQ4by32(
   w: usize, a: i32, z: i32, c: i32, x: usize, m: usize, n: i32, o: usize, s: usize, b: usize, k: bool, f: usize,
 ): void {
-  span(Q4, 32, w, a, z, c, x, m, n, o, s, b, k, f);
+  span(0, w, a, z, c, x, m, n, o, s, b, k, f);
 }
-function spanQ4by16(
+function spanQ4by32m(
   w: usize, a: i32, z: i32, c: i32, x: usize, m: usize, n: i32, o: usize, s: usize, b: usize, k: bool, f: usize,
 ): void {
-  span(Q4, 16, w, a, z, c, x, m, n, o, s, b, k, f);
+  span(1, w, a, z, c, x, m, n, o, s, b, k, f);
+}
+function spanQ4by16m(
+  w: usize, a: i32, z: i32, c: i32, x: usize, m: usize, n: i32, o: usize, s: usize, b: usize, k: bool, f: usize,
+): void {
+  span(2, w, a, z, c, x, m, n, o, s, b, k, f);
 }
 function spanQ8by32(
   w: usize, a: i32, z: i32, c: i32, x: usize, m: usize, n: i32, o: usize, s: usize, b: usize, k: bool, f: usize,
 ): void {
-  span(Q8, 32, w, a, z, c, x, m, n, o, s, b, k, f);
+  span(3, w, a, z, c, x, m, n, o, s, b, k, f);
+}
+function spanQ8by32m(
+  w: usize, a: i32, z: i32, c: i32, x: usize, m: usize, n: i32, o: usize, s: usize, b: usize, k: bool, f: usize,
+): void {
+  span(4, w, a, z, c, x, m, n, o, s, b, k, f);
 }
 function spanQ8by16(
   w: usize, a: i32, z: i32, c: i32, x: usize, m: usize, n: i32, o: usize, s: usize, b: usize, k: bool, f: usize,
 ): void {
-  span(Q8, 16, w, a, z, c, x, m, n, o, s, b, k, f);
+  span(5, w, a, z, c, x, m, n, o, s, b, k, f);
 }
 
 /**
@@ -228,14 +406,18 @@ export function matmul(args: usize, counter: usize, scratch: usize, threads: i32
   const stride = <usize>int(args, 8) << 2;
   const bias = address(args, 9);
   const accumulate = int(args, 10) != 0;
-  const perItem = min(int(args, 11), (blocks + threads - 1) / threads);
+  // Few blocks an item leave no thread idle at the end, but more of them share what is made of the activations.
+  const shared = ASC_FEATURE_RELAXED_SIMD ? 1 : min(8, blocks / (threads << 3));
+  const perItem = min(max(int(args, 11), shared), (blocks + threads - 1) / threads);
   for (;;) {
     const first = take(counter) * perItem;
     if (first >= blocks) return;
     const last = min(first + perItem, blocks);
     if (layout == 0) spanQ4by32(w, first, last, columns, x, meta, n, out, stride, bias, accumulate, scratch);
-    else if (layout == 1) spanQ4by16(w, first, last, columns, x, meta, n, out, stride, bias, accumulate, scratch);
-    else if (layout == 2) spanQ8by32(w, first, last, columns, x, meta, n, out, stride, bias, accumulate, scratch);
+    else if (layout == 1) spanQ4by32m(w, first, last, columns, x, meta, n, out, stride, bias, accumulate, scratch);
+    else if (layout == 2) spanQ4by16m(w, first, last, columns, x, meta, n, out, stride, bias, accumulate, scratch);
+    else if (layout == 3) spanQ8by32(w, first, last, columns, x, meta, n, out, stride, bias, accumulate, scratch);
+    else if (layout == 4) spanQ8by32m(w, first, last, columns, x, meta, n, out, stride, bias, accumulate, scratch);
     else spanQ8by16(w, first, last, columns, x, meta, n, out, stride, bias, accumulate, scratch);
   }
 }

@@ -1,8 +1,8 @@
 // Products in float32: the definition in single precision, for every layout. Weights are expanded to floats a slab of
 // columns at a time.
 import { address, int, take } from '../assembly/args';
-import { madd } from '../assembly/simd';
-import { groupBytes, Q4, Q8 } from './assembly';
+import { halfToFloat, madd } from '../assembly/simd';
+import { bitsOf, blockBytes, FLOATS, groupBytes, groupOf, hasMinima, middleOf, minimum, Q4, scaleBytes } from './assembly';
 
 /** Columns that `matmulFloat` expands at a time: 8 rows of 1024 floats stay in the first-level cache. */
 // @ts-ignore: decorator
@@ -11,28 +11,31 @@ import { groupBytes, Q4, Q8 } from './assembly';
 /** Writes columns [from, to) of a block of 8 rows as floats, [to − from][8]. */
 export function expand(layout: i32, w: usize, columns: i32, from: i32, to: i32, out: usize): void {
   const mask = i8x16.splat(15);
-  const bits = layout < 2 ? Q4 : Q8;
-  const group = layout == 0 || layout == 2 ? 32 : 16;
+  const middle = f32x4.splat(middleOf(layout));
+  const bits = bitsOf(layout);
+  const group = groupOf(layout);
   const step = bits == Q4 ? 8 : 4;
-  w += <usize>(from / group) * groupBytes(bits, group);
+  let s = w + 32 + <usize>(from / group) * groupBytes(layout);
   for (let c = from; c < to; c += group) {
-    let p = w + 64;
+    let p = s + scaleBytes(layout);
     for (let k = 0; k < group; k += step) {
       for (let four: usize = 0; four < 32; four += 16) {
-        const scale = v128.load(w + four);
-        const minimum = v128.load(w + four, 32);
+        const factor = v128.load(w + four);
+        const inUnits = halfToFloat(v128.load16x4_s(s + (four >> 1)));
+        const stored = hasMinima(layout) ? halfToFloat(v128.load16x4_s(s + (four >> 1), 16)) : inUnits;
+        const scale = f32x4.mul(inUnits, factor), min = f32x4.mul(minimum(layout, stored, inUnits, middle), factor);
         const v = v128.load(p + four);
         if (bits == Q4) {
-          expandFour(v128.and(v, mask), scale, minimum, out + four);
-          expandFour(v128.and(i16x8.shr_u(v, 4), mask), scale, minimum, out + four + 128);
+          expandFour(v128.and(v, mask), scale, min, out + four);
+          expandFour(v128.and(i16x8.shr_u(v, 4), mask), scale, min, out + four + 128);
         } else {
-          expandFour(v, scale, minimum, out + four);
+          expandFour(v, scale, min, out + four);
         }
       }
       p += 32;
       out += <usize>step << 5;
     }
-    w = p;
+    s = p;
   }
 }
 
@@ -98,7 +101,7 @@ export function expand(layout: i32, w: usize, columns: i32, from: i32, to: i32, 
   v128.store(o3, f13, 16);
 }
 
-/** Arguments as `matmul`, with x in float32 and no meta; layout 4 is float32 weights. */
+/** Arguments as `matmul`, with x in float32 and no meta; the last layout is float32 weights. */
 export function matmulFloat(args: usize, counter: usize, scratch: usize): void {
   const w = address(args, 0);
   const layout = int(args, 1);
@@ -111,15 +114,11 @@ export function matmulFloat(args: usize, counter: usize, scratch: usize): void {
   const bias = address(args, 9);
   const accumulate = int(args, 10) != 0;
   const xStride = <usize>columns << 2;
-  let blockBytes = xStride << 3;
-  if (layout < 4) {
-    const group = layout == 0 || layout == 2 ? 32 : 16;
-    blockBytes = <usize>(columns / group) * groupBytes(layout < 2 ? Q4 : Q8, group);
-  }
+  const bytes = blockBytes(layout, columns);
   for (;;) {
     const block = take(counter);
     if (block >= blocks) return;
-    const wb = w + <usize>block * blockBytes;
+    const wb = w + <usize>block * bytes;
     const ob = out + (<usize>block << 5);
     if (!accumulate || bias) {
       const b = bias ? bias + (<usize>block << 5) : 0;
@@ -136,7 +135,7 @@ export function matmulFloat(args: usize, counter: usize, scratch: usize): void {
     for (let from = 0; from < columns; from += SLAB) {
       const to = min(from + SLAB, columns);
       let slab = wb + (<usize>from << 5);
-      if (layout < 4) {
+      if (layout < FLOATS) {
         slab = scratch;
         expand(layout, wb, columns, from, to, slab);
       }

@@ -12,6 +12,7 @@ import {
   type Matrix,
   matmul,
   matmulFloat,
+  matmulScratch,
   mergeSplits,
   norm,
   type PageFormat,
@@ -43,7 +44,7 @@ const [h, g, d, hidden, vocabulary] = [6, 2, 32, 352, 203] as const;
 const width = h * d;
 
 /** Bytes of scratch memory that a mixture needs per thread. */
-export const mixtureScratch = Math.max(4 * 8 * 1024, attendScratch(h, g, d));
+export const mixtureScratch = Math.max(matmulScratch, attendScratch(h, g, d));
 
 /**
  * One block of a small transformer over n tokens that follow `past` slots: from 512 slots on, and for up to 8 tokens,
@@ -99,7 +100,7 @@ export function mixture(room: Room, seed: number, n: number, past: number, forma
     norm({ ...rows(x), weight: vector(width), epsilon: 1e-5, bytes: normed }),
     matmul(normed, { ...product(matrix('q4x32', width, width), q), bias: vector(width), join: false }),
     matmul(normed, { ...product(matrix('q8x16', g * d, width), k), join: false }),
-    matmul(normed, { ...product(matrix('q4x16', g * d, width), v) }),
+    matmul(normed, { ...product(matrix('q4x16m', g * d, width), v) }),
     norm({ x: q, stride: d, rows: n * h, columns: d, epsilon: 1e-5, out: q, join: false }),
     norm({ x: k, stride: d, rows: n * g, columns: d, epsilon: 1e-5, out: k }),
     rope({ ...turn, x: q, heads: h, pairs: 'halves', join: false }),
@@ -108,10 +109,10 @@ export function mixture(room: Room, seed: number, n: number, past: number, forma
     attend(attention),
     ...(merge ? [merge] : []),
     quantize(rows(mixed), mixedBytes),
-    matmul(mixedBytes, { ...product(matrix('q8x32', width, width), x), accumulate: true }),
+    matmul(mixedBytes, { ...product(matrix('q8x32m', width, width), x), accumulate: true }),
     norm({ ...rows(x), epsilon: 1e-5, bytes: normed }),
-    matmul(normed, { ...product(matrix('q4x32', hidden, width), gate), join: false }),
-    matmul(normed, product(matrix('q4x32', hidden, width), up)),
+    matmul(normed, { ...product(matrix('q4x32m', hidden, width), gate), join: false }),
+    matmul(normed, product(matrix('q4x32m', hidden, width), up)),
     activate({ gate, up, stride: hidden, n, columns: hidden, activation: 'silu', out: gate, bytes: inner }),
     matmulFloat(gate, { ...product(matrix('q4x32', width, hidden), x), accumulate: true }),
     copy({ from: x, stride: width, rows: room.input(ints(n, next, 0, n)), n, columns: width, out: last }),

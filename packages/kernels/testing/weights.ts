@@ -1,4 +1,12 @@
-import { type AffineRows, type Layout, matrixBytes, packAffine, packFloats } from '../matmul/layout.ts';
+import {
+  type AffineRows,
+  forms,
+  type Layout,
+  matrixBytes,
+  type PackedLayout,
+  packAffine,
+  packFloats,
+} from '../matmul/layout.ts';
 import { affineReference } from '../matmul/reference.ts';
 import { type Fill, floats, ints } from './numbers.ts';
 
@@ -26,7 +34,7 @@ export function weights(
     return { packed, values: Float64Array.from(values), sizes: Float64Array.from(values, Math.abs) };
   }
   const source = affine(layout, rows, columns, next, fill);
-  packAffine(source, rows, columns, packed);
+  packAffine(source, layout, rows, columns, packed);
   return { packed, values: affineReference(source), sizes: partSizes(source) };
 }
 
@@ -34,7 +42,7 @@ export function weights(
 export function packedWeights(layout: Layout, rows: number, columns: number, next: () => number): Uint8Array {
   const packed = new Uint8Array(matrixBytes(layout, rows, columns));
   if (layout === 'f32') packFloats(floats(rows * columns, next), rows, columns, new Float32Array(packed.buffer));
-  else packAffine(affine(layout, rows, columns, next, 'normal'), rows, columns, packed);
+  else packAffine(affine(layout, rows, columns, next, 'normal'), layout, rows, columns, packed);
   return packed;
 }
 
@@ -49,22 +57,33 @@ function partSizes({ group, bits, q, scale, min }: AffineRows): Float64Array {
   return sizes;
 }
 
-function affine(
-  layout: Exclude<Layout, 'f32'>,
-  rows: number,
-  columns: number,
-  next: () => number,
-  fill: Fill,
-): AffineRows {
-  const group = layout.endsWith('x32') ? 32 : 16;
+/** Rows as a layout can hold them, with scales and minima that are rounded already. */
+function affine(layout: PackedLayout, rows: number, columns: number, next: () => number, fill: Fill): AffineRows {
+  const { bits, group, minima } = forms[layout];
   const count = rows * columns;
-  const parts = {
-    group,
-    scale: floats(count / group, next, fill),
-    min: floats(count / group, next, fill),
-  } as const;
-  if (layout.startsWith('q4')) return { bits: 4, q: Uint8Array.from(ints(count, next, 0, 16)), ...parts };
-  return { bits: 8, q: Int8Array.from(ints(count, next, -128, 128)), ...parts };
+  const scale = floats(count / group, next, fill);
+  const min = floats(count / group, next, fill);
+  for (let r = 0; r < rows; r++) {
+    const row = (part: Float32Array) => part.subarray((r * columns) / group, ((r + 1) * columns) / group);
+    roundRow(minima ? [row(scale), row(min)] : [row(scale)]);
+  }
+  if (!minima) for (const [i, s] of scale.entries()) min[i] = bits === 4 ? -8 * s : 0;
+  if (bits === 4) return { bits, group, q: Uint8Array.from(ints(count, next, 0, 16)), scale, min };
+  return { bits, group, q: Int8Array.from(ints(count, next, -128, 128)), scale, min };
+}
+
+/** Rounds to half precision under the smallest power of two that lets the largest be a half. */
+function roundRow(parts: readonly Float32Array[]): void {
+  const half = new DataView(new ArrayBuffer(2));
+  let factor = 2 ** -126;
+  const largest = Math.max(...parts.map((part) => Math.max(...part.map(Math.abs))));
+  while (largest / factor > 65504) factor *= 2;
+  for (const part of parts) {
+    for (const [i, value] of part.entries()) {
+      half.setFloat16(0, value / factor);
+      part[i] = half.getFloat16(0) * factor;
+    }
+  }
 }
 
 /** Random activations of n rows in 8 bits. */
