@@ -1,6 +1,7 @@
 import { address, int, take } from '../assembly/args';
 import { floatToHalf, largest, rounded } from '../assembly/simd';
-import { F16, F32, minimaK, pageOf, scalesK, scalesV, slotBytesK, slotBytesV, slotK, SLOTS, slotV } from './page.assembly';
+import { write4 } from './int4.assembly';
+import { F16, F32, minimaK, pageOf, Q4, scalesK, scalesV, slotBytesK, slotBytesV, slotK, SLOTS, slotV } from './page.assembly';
 
 /**
  * Writes the keys and values of n tokens into the pages of every key/value head, behind the slots that are used.
@@ -15,6 +16,10 @@ export function append(args: usize, counter: usize): void {
   const table = address(args, 5);
   const positions = address(args, 6);
   const format = int(args, 7);
+  if (format == Q4) {
+    appendPages(keys, values, n, heads, d, table, positions, counter);
+    return;
+  }
   const rowBytes = <usize>d << 2;
   // An item is what goes into one page: a line of keys holds all slots of a channel, and threads would tear it apart.
   const items = (((n + SLOTS - 2) >> 5) + 1) * heads;
@@ -39,6 +44,27 @@ export function append(args: usize, counter: usize): void {
         store<f32>(scalesV(page, d) + at, writeValueBytes(v, d, slotBytesV(page, d, slot)));
       }
     }
+  }
+}
+
+/** Where scales belong to a page, its slots are written by one thread. */
+function appendPages(
+  keys: usize, values: usize, n: i32, heads: i32, d: i32, table: usize, positions: usize, counter: usize,
+): void {
+  const most = (n + SLOTS - 1) / SLOTS + 1;
+  const stride = <usize>(heads * d) << 2;
+  for (let item = take(counter); item < heads * most; item = take(counter)) {
+    const head = item % heads;
+    const entry = table + (<usize>head << 3);
+    const used = load<i32>(entry, 4);
+    const first = ((used >> 5) + item / heads) << 5;
+    const from = max(used, first);
+    const to = min(used + n, first + SLOTS);
+    if (from >= to) continue;
+    const page = pageOf(load<u32>(entry), first);
+    const row = <usize>(from - used) * stride + (<usize>(head * d) << 2);
+    memory.copy(page + (<usize>(from - first) << 2), positions + (<usize>(from - used) << 2), <usize>(to - from) << 2);
+    write4(keys + row, values + row, stride, d, page, from - first, to - first);
   }
 }
 

@@ -2,6 +2,7 @@
 // weight is a power of two: its exponent is the whole part of the score, and only the rest needs a polynomial.
 import { SLOTS } from '../append/page.assembly';
 import { exp2, larger, largest, sum } from '../assembly/simd';
+import { Tile } from './tile.assembly';
 
 // @ts-ignore: decorator
 @inline export const NONE: f32 = -Infinity;
@@ -19,6 +20,16 @@ export function mask(p: usize, page: usize, count: i32, position: i32, window: i
     const hidden = v128.or(i32x4.gt_s(at, ahead), v128.or(i32x4.le_s(at, behind), i32x4.ge_s(slot, end)));
     v128.store(p + s, v128.bitselect(none, v128.load(p + s), hidden));
     slot = i32x4.add(slot, i32x4.splat(4));
+  }
+}
+
+/** Scores of the four slots from `slot` on become NaN where `bad` is set, for slots that hold a NaN. */
+// @ts-ignore: decorator
+@inline export function spoil(tile: Tile, slot: i32, bad: v128): void {
+  if (!v128.any_true(bad)) return;
+  for (let r = 0; r < tile.padded; r++) {
+    const to = tile.weight(r) + (<usize>slot << 2);
+    v128.store(to, v128.or(v128.load(to), bad));
   }
 }
 
@@ -40,22 +51,20 @@ export function soften(p: usize, state: usize, o: usize, d: i32, spare: usize): 
   const m = f32x4.extract_lane(now, 0);
   // Where nothing is seen every weight is 0, and a NaN among the scores still shows.
   const mm = v128.andnot(now, f32x4.eq(now, f32x4.splat(NONE)));
-  {
-    const a0 = exp2(f32x4.sub(v128.load(p), mm)), b0 = exp2(f32x4.sub(v128.load(p, 16), mm));
-    const a1 = exp2(f32x4.sub(v128.load(p, 32), mm)), b1 = exp2(f32x4.sub(v128.load(p, 48), mm));
-    const a2 = exp2(f32x4.sub(v128.load(p, 64), mm)), b2 = exp2(f32x4.sub(v128.load(p, 80), mm));
-    const a3 = exp2(f32x4.sub(v128.load(p, 96), mm)), b3 = exp2(f32x4.sub(v128.load(p, 112), mm));
-    v128.store(p, a0);
-    v128.store(p, b0, 16);
-    v128.store(p, a1, 32);
-    v128.store(p, b1, 48);
-    v128.store(p, a2, 64);
-    v128.store(p, b2, 80);
-    v128.store(p, a3, 96);
-    v128.store(p, b3, 112);
-    v128.store(spare, f32x4.add(f32x4.add(a0, a1), f32x4.add(a2, a3)), 32);
-    v128.store(spare, f32x4.add(f32x4.add(b0, b1), f32x4.add(b2, b3)), 48);
-  }
+  const a0 = exp2(f32x4.sub(v128.load(p), mm)), b0 = exp2(f32x4.sub(v128.load(p, 16), mm));
+  const a1 = exp2(f32x4.sub(v128.load(p, 32), mm)), b1 = exp2(f32x4.sub(v128.load(p, 48), mm));
+  const a2 = exp2(f32x4.sub(v128.load(p, 64), mm)), b2 = exp2(f32x4.sub(v128.load(p, 80), mm));
+  const a3 = exp2(f32x4.sub(v128.load(p, 96), mm)), b3 = exp2(f32x4.sub(v128.load(p, 112), mm));
+  v128.store(p, a0);
+  v128.store(p, b0, 16);
+  v128.store(p, a1, 32);
+  v128.store(p, b1, 48);
+  v128.store(p, a2, 64);
+  v128.store(p, b2, 80);
+  v128.store(p, a3, 96);
+  v128.store(p, b3, 112);
+  v128.store(spare, f32x4.add(f32x4.add(a0, a1), f32x4.add(a2, a3)), 32);
+  v128.store(spare, f32x4.add(f32x4.add(b0, b1), f32x4.add(b2, b3)), 48);
   let l = load<f32>(state, 4);
   if (m != before) {
     const factor = exp2(f32x4.splat(before - m));
