@@ -89,7 +89,8 @@ export function installPeer(): void {
   // package.json names the binary for Linux; elsewhere npm must be told to accept that and to add the right one.
   const isNamed = binary === '@node-llama-cpp/linux-x64';
   const quiet = ['--omit=optional', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  npm(['ci', ...quiet, ...(isNamed ? [] : ['--force'])]);
+  // Not "npm ci": it wants every platform's optional packages in the lock file, and not every registry has them all.
+  npm(['install', '--no-save', ...quiet, ...(isNamed ? [] : ['--force'])]);
   if (!isNamed) npm(['install', '--no-save', '--force', ...quiet, `${binary}@${peerVersion()}`]);
 }
 

@@ -25,6 +25,22 @@ function sourceHash() {
   return hash.digest('hex');
 }
 
+/** Compiles the modules whose names are given, to `target(name)`. */
+export async function compileKernels(names, target, ...options) {
+  const { default: asc } = await import('assemblyscript/asc');
+  for (const { name, entry, enabled } of builds.filter(({ name }) => names.includes(name))) {
+    const { error, stderr } = await asc.main([
+      entry,
+      ...['--baseDir', kernels, '--outFile', target(name), '--enable', enabled],
+      ...['-O3', '--noAssert', '--runtime', 'stub', '--use', 'abort=', '--disableWarning', '112'],
+      ...['--importMemory', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536'],
+      // Tables of numbers lie below the control block.
+      ...['--memoryBase', '512', ...options],
+    ]);
+    if (error) throw new Error(`the kernels do not compile (${name}):\n${stderr.toString()}`, { cause: error });
+  }
+}
+
 /** Returns true when something was compiled. */
 export async function buildKernels(say = () => {}) {
   const stamp = join(out, 'sources.sha256');
@@ -32,19 +48,12 @@ export async function buildKernels(say = () => {}) {
   const current = existsSync(stamp) && readFileSync(stamp, 'utf8') === hash;
   if (current && builds.every(({ name }) => existsSync(join(out, `${name}.wasm`)))) return false;
   say('Compiling the kernels …');
-  const { default: asc } = await import('assemblyscript/asc');
   mkdirSync(out, { recursive: true });
-  for (const { name, entry, enabled } of builds) {
-    const { error, stderr } = await asc.main([
-      entry,
-      ...['--baseDir', kernels, '--outFile', `build/${name}.${process.pid}.wasm`, '--enable', enabled],
-      ...['-O3', '--noAssert', '--runtime', 'stub', '--use', 'abort=', '--disableWarning', '112'],
-      ...['--importMemory', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536'],
-    ]);
-    if (error) throw new Error(`the kernels do not compile (${name}):\n${stderr.toString()}`, { cause: error });
-    // In one step, since another process may be reading, or compiling, the same file.
-    renameSync(join(out, `${name}.${process.pid}.wasm`), join(out, `${name}.wasm`));
-  }
+  const names = builds.map(({ name }) => name);
+  const fresh = (name) => join(out, `${name}.${process.pid}.wasm`);
+  await compileKernels(names, fresh);
+  // In one step each, since another process may be reading, or compiling, the same file.
+  for (const name of names) renameSync(fresh(name), join(out, `${name}.wasm`));
   writeFileSync(stamp, hash);
   return true;
 }

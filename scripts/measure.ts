@@ -3,6 +3,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { loadModel, type Model, type Precision, type Session } from 'loci';
+import type { Finding } from './finding.ts';
+import { needles } from './needles.ts';
 
 interface Golden {
   readonly hidden: {
@@ -19,13 +21,6 @@ interface GoldenPrompt {
   readonly meanNll: number;
   readonly top: readonly { readonly position: number; readonly top10: readonly (readonly [number, number])[] }[];
   readonly greedy: number[];
-}
-
-interface Finding {
-  readonly id: string;
-  readonly claimed: string;
-  readonly measured: Readonly<Record<string, number | string | boolean | readonly number[]>>;
-  readonly holds: boolean;
 }
 
 const root = new URL('..', import.meta.url);
@@ -100,63 +95,6 @@ async function int8(id: string, model: Model, expected: Golden): Promise<Finding
   };
 }
 
-const haystack = readFileSync(new URL('data/moby-dick.txt', root), 'utf8');
-const things = ['river', 'lantern', 'orchard', 'violin', 'harbor', 'compass', 'meadow', 'anvil'];
-
-/**
- * A prompt of about `tokens` tokens that asks for a number planted at a relative depth, in the wording of RULER
- * (Hsieh et al. 2024, single needle in a haystack), which begins the answer for the model.
- */
-function needle(model: Model, tokens: number, depth: number, which: number) {
-  const thing = things[which % things.length] ?? '';
-  const answer = String(1_000_000 + ((which * 7_919_317 + tokens * 104_729) % 9_000_000));
-  const haystackIds = model.tokenizer.encode(haystack.slice(which * 9000, which * 9000 + tokens * 6), {
-    special: 'text',
-  });
-  const lines = model.tokenizer.decode(haystackIds.subarray(0, tokens - 140)).split('\n');
-  const at = Math.round(lines.length * depth);
-  const sentence = `One of the special magic numbers for ${thing} is: ${answer}.`;
-  const content = [
-    'A special magic number is hidden within the following text. Make sure to memorize it. ' +
-      'I will quiz you about the number afterwards.',
-    ...lines.slice(0, at),
-    sentence,
-    ...lines.slice(at),
-    `What is the special magic number for ${thing} mentioned in the provided text?`,
-  ].join('\n');
-  const begun = `The special magic number for ${thing} mentioned in the provided text is`;
-  const text = `${model.render([{ role: 'user', content }])}${begun}`;
-  return { answer, ids: model.tokenizer.encode(text, { special: 'parse' }) };
-}
-
-/** Item 4: single needles, greedy. */
-async function needles(id: string, model: Model): Promise<Finding> {
-  const session = await model.open();
-  const measured: Record<string, string> = {};
-  let missed = 0;
-  for (const length of [512, 1024, 2048, 4096, 7500]) {
-    let found = 0;
-    let tokens = 0;
-    for (let which = 0; which < 8; which++) {
-      const { answer, ids } = needle(model, length, (which + 0.5) / 8, which);
-      const result = await session.complete({ ids }, { maxTokens: 20 });
-      tokens = result.promptTokens;
-      if (result.text.includes(answer)) found++;
-      else say(`  missed ${answer}: ${JSON.stringify(result.text)}`);
-    }
-    say(`  ${tokens} tokens: ${found} of 8`);
-    measured[`${length} tokens`] = `${found} of 8`;
-    missed += 8 - found;
-  }
-  session.close();
-  return {
-    id,
-    claimed: 'single-needle questions at 512 to 7,500 tokens: 8 of 8 each, greedy',
-    measured,
-    holds: missed === 0,
-  };
-}
-
 /** Item 5: the same bits from 1 and from 2 threads. */
 async function threads(id: string, ids: readonly number[]): Promise<Finding> {
   const prints: string[] = [];
@@ -207,7 +145,7 @@ if (wants('1')) {
 }
 const model = await loadModel();
 if (wants('2')) await add(int8('2', model, smol));
-if (wants('4')) await add(needles('4', model));
+if (wants('4')) await add(needles('4', model, say));
 await model.close();
 if (wants('5')) await add(threads('5', smol.long.ids));
 

@@ -17,6 +17,7 @@ interface Results {
     readonly claimed: string;
     readonly measured: Readonly<Record<string, unknown>>;
     readonly holds: boolean;
+    readonly note?: string;
   }[];
 }
 
@@ -36,12 +37,10 @@ function correctness(): string {
   const file = new URL('docs/results/engine.json', root);
   if (!existsSync(file)) return '';
   const { machine, findings }: Results = JSON.parse(readFileSync(file, 'utf8'));
-  const rows = findings.map(({ id, claimed, measured, holds }) => [
+  const rows = findings.map(({ id, claimed, measured, holds, note }) => [
     id,
     claimed,
-    Object.entries(measured)
-      .map(([key, value]) => `${key}: ${shown(value)}`)
-      .join('; '),
+    [...Object.entries(measured).map(([key, value]) => `${key}: ${shown(value)}`), ...(note ? [note] : [])].join('; '),
     holds ? 'holds' : 'does not hold',
   ]);
   return [

@@ -58,8 +58,10 @@ function run(command, args, cwd = root) {
 }
 
 const tool = (name, script) => join(root, 'node_modules', name, script);
+// What a run allocates in JavaScript is small or dies at once: V8 need not set aside 30 MB for it.
+const lean = '--max-semi-space-size=2';
 // npm runs scripts in the project's folder; files that a user names lie where the command was typed.
-const loci = (...args) => run(node(), [join(root, 'packages/cli/main.ts'), ...args], process.env.INIT_CWD);
+const loci = (...args) => run(node(), [lean, join(root, 'packages/cli/main.mjs'), ...args], process.env.INIT_CWD);
 const script = (file, ...args) => run(node(), [join(root, file), ...args]);
 const vitest = (...args) => run(node(), [tool('vitest', 'vitest.mjs'), 'run', ...args]);
 const biome = (...args) => run(node(), [tool('@biomejs/biome', 'bin/biome'), ...args]);

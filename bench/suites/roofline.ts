@@ -8,7 +8,7 @@ import { held } from '../child.ts';
 import { figure, type Table } from '../outcome.ts';
 import type { Suite } from '../suite.ts';
 
-const cli = fileURLToPath(new URL('../../packages/cli/main.ts', import.meta.url));
+const cli = fileURLToPath(new URL('../../packages/cli/main.mjs', import.meta.url));
 /** Tokens in the cache; behind them must be room for one more piece of a prompt in the model's window. */
 const contexts = [512, 7900] as const;
 

@@ -2,6 +2,7 @@ import {
   type GenerateOptions,
   type GenerationResult,
   type LoadModelOptions,
+  type LocateModelOptions,
   loadModel,
   type Model,
   type OpenOptions,
@@ -10,7 +11,7 @@ import {
 import type { Context } from './command.ts';
 import { defined } from './options/defined.ts';
 import type { Values } from './options/option.ts';
-import type { modelOptions, samplingOptions } from './options/shared.ts';
+import type { modelOptions, samplingOptions, sourceOptions } from './options/shared.ts';
 import { bytes, count, counted, duration, rate } from './output/format.ts';
 import type { Reporter } from './output/reporter.ts';
 import { TimeLeft } from './output/time-left.ts';
@@ -35,26 +36,13 @@ export interface RunFacts {
   readonly peakBytes: number;
 }
 
-/** Loads the model that the options name, does some work with it, and closes it. */
-export async function withModel<T>(
-  values: ModelValues,
-  { reporter, interrupt }: Context,
-  work: (engine: Engine) => Promise<T>,
-  settings: Pick<LoadModelOptions, 'build' | 'observer'> = {},
-): Promise<T> {
-  const { precision = 'int8', store = precision === 'float32' ? 'f32' : 'f16' } = values;
+/** Looking for a model, and fetching it where it is on the hub only: options for `loadModel` and `loadTokenizer`. */
+export function locating(values: Values<typeof sourceOptions>, { reporter, interrupt }: Context): LocateModelOptions {
   reporter.begin('while looking for the model', 1000);
-  const model = await loadModel(values.model, {
-    ...settings,
-    precision,
-    ...defined({ threads: values.threads }),
+  return {
     // Without the flag the environment decides.
     ...(values.offline && { offline: true }),
     signal: interrupt.signal,
-    onProgress: ({ loadedBytes, totalBytes }) => {
-      const part = `${bytes(loadedBytes)} of ${bytes(totalBytes)}`;
-      reporter.progress(`loading ${part}`, `while loading the model (${part})`);
-    },
     onDownload: ({ file, receivedBytes, totalBytes, bytesPerSecond }) => {
       const part = `${bytes(receivedBytes)} of ${bytes(totalBytes)}`;
       const left =
@@ -62,6 +50,27 @@ export async function withModel<T>(
       const speed = `${bytes(bytesPerSecond)}/s${left}`;
       const kept = 'what has arrived is kept for the next time';
       reporter.progress(`fetching ${file}: ${part}, ${speed}`, `while fetching ${file} (${part}; ${kept})`);
+    },
+  };
+}
+
+/** Loads the model that the options name, does some work with it, and closes it. */
+export async function withModel<T>(
+  values: ModelValues,
+  context: Context,
+  work: (engine: Engine) => Promise<T>,
+  settings: Pick<LoadModelOptions, 'build' | 'observer'> = {},
+): Promise<T> {
+  const { precision = 'int8', store = precision === 'float32' ? 'f32' : 'f16' } = values;
+  const { reporter } = context;
+  const model = await loadModel(values.model, {
+    ...settings,
+    ...locating(values, context),
+    precision,
+    ...defined({ threads: values.threads }),
+    onProgress: ({ loadedBytes, totalBytes }) => {
+      const part = `${bytes(loadedBytes)} of ${bytes(totalBytes)}`;
+      reporter.progress(`loading ${part}`, `while loading the model (${part})`);
     },
   });
   reporter.begin('', 0);

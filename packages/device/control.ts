@@ -1,6 +1,6 @@
 /**
- * The control block: one cache line per word, at the start of device memory. `kernels/assembly/walk.ts` knows the same
- * offsets. All are int32.
+ * The control block: one cache line per word, near the start of device memory (below it lie the kernels' tables of
+ * numbers). `kernels/assembly/walk.ts` knows the same offsets. All are int32.
  */
 export const control = {
   address: 1024,

@@ -57,7 +57,8 @@ export class DeviceError extends Error {
 }
 
 const pageBytes = 65536;
-const maximumPages = 65536;
+// One less than 4 GiB hold: kernels compare addresses with the end of what they walk, which is to be an address too.
+const maximumPages = 65535;
 
 /**
  * One shared memory of at most 4 GiB and the threads that compute on it. The main thread records programs and awaits

@@ -14,7 +14,14 @@ export type { Architecture } from './families/architecture.ts';
 export type { DownloadProgress } from './format/hub-progress.ts';
 export type { ListedModel } from './format/locate-list.ts';
 export { measureLimits } from './limits.ts';
-export { defaultModel, type LoadModelOptions, listModels, loadModel } from './load.ts';
+export {
+  defaultModel,
+  type LoadModelOptions,
+  type LocateModelOptions,
+  listModels,
+  loadModel,
+  loadTokenizer,
+} from './load.ts';
 export type { GenerateOptions, GenerationResult, Prefilled, Token } from './session/generate.ts';
 export type { LoadOptions, Model, OpenOptions } from './session/model.ts';
 export type { SamplingOptions } from './session/sampler.ts';

@@ -1,8 +1,9 @@
+import { loadTokenizer } from 'loci';
 import { command } from '../command.ts';
-import { withModel } from '../engine.ts';
+import { locating } from '../engine.ts';
 import { readText } from '../input/text-file.ts';
 import { flag } from '../options/option.ts';
-import { modelOptions } from '../options/shared.ts';
+import { sourceOptions } from '../options/shared.ts';
 import { counted } from '../output/format.ts';
 
 export const tokenize = command({
@@ -10,15 +11,15 @@ export const tokenize = command({
   summary: 'Turn a text into token ids.',
   usage: ['FILE', '-'],
   positionals: [{ name: 'FILE', help: 'a UTF-8 text file, or - for stdin' }],
-  options: { special: flag('Read texts such as <|im_end|> as the tokens they name'), ...modelOptions },
+  options: { special: flag('Read texts such as <|im_end|> as the tokens they name'), ...sourceOptions },
   async run({ options, positionals: [file = ''] }, context) {
     const text = await readText(file);
     const { reporter } = context;
-    await withModel(options, context, async ({ model }) => {
-      const ids = Array.from(model.tokenizer.encode(text, { special: options.special ? 'parse' : 'text' }));
-      reporter.document({ ids });
-      reporter.text(`${ids.join(' ')}\n`);
-      reporter.note(counted(ids.length, 'token'));
-    });
+    const tokenizer = await loadTokenizer(options.model, locating(options, context));
+    reporter.begin('', 0);
+    const ids = Array.from(tokenizer.encode(text, { special: options.special ? 'parse' : 'text' }));
+    reporter.document({ ids });
+    reporter.text(`${ids.join(' ')}\n`);
+    reporter.note(counted(ids.length, 'token'));
   },
 });

@@ -2,15 +2,20 @@ import { choice, flag, method, number, text, texts, whole } from './option.ts';
 
 const anyCount = { min: 0, max: Number.MAX_SAFE_INTEGER };
 
+/** Which model. */
+export const sourceOptions = {
+  model: text('REF', 'A path, a bundled name, or owner/name[:file] on the hub (default smollm2-135m-instruct)'),
+  offline: flag('Fetch nothing'),
+};
+
 /** Which model, and how it computes: the same for every command that runs one. */
 export const modelOptions = {
-  model: text('REF', 'A path, a bundled name, or owner/name[:file] on the hub (default smollm2-135m-instruct)'),
+  ...sourceOptions,
   threads: whole('N', 'Worker threads (default: one per processor)', { min: 1, max: 64 }),
   precision: choice(['float32', 'int8'], 'Activations; float32 is the truth, int8 is fast (default int8)'),
-  store: choice(['f16', 'q8', 'f32'], 'Number format of the cache (default f16; f32 under --precision float32)'),
+  store: choice(['f16', 'q8', 'q4', 'f32'], 'Number format of the cache (default f16; f32 under --precision float32)'),
   attend: method(['dense'], 'How the model attends'),
   keep: method(['all'], 'Which tokens the cache keeps'),
-  offline: flag('Fetch nothing'),
 };
 
 /** How tokens are chosen; without any of them the most likely one is. */

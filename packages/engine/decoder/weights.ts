@@ -52,8 +52,8 @@ export interface WeightOptions {
   readonly signal?: AbortSignal;
 }
 
-/** File bytes read at a time: loading holds this much beside the model itself. */
-const pieceBytes = 2 ** 22;
+/** File bytes read at a time: loading holds some four times this beside the model itself. */
+const pieceBytes = 2 ** 20;
 
 /**
  * Reads every tensor of the architecture into device memory, piece by piece, in the packed layouts.
@@ -184,14 +184,16 @@ class Loader {
       const source = await tensor.source.read(tensor.offset + first * rowBytes, count * rowBytes);
       const at = address + (first / 8) * block;
       const length = Math.ceil(count / 8) * block;
+      this.#progress(source.byteLength);
       if (layout === 'f32') {
         const values = dequantize(tensor.type, source, count * columns);
         packFloats(values, count, columns, this.#device.floats(at, length / 4));
+        release(source, values);
       } else {
         const affine = this.#affine(tensor, source, count, columns);
         packAffine(affine, layout, count, columns, this.#device.bytes(at, length));
+        release(source, affine.q, affine.scale, affine.min);
       }
-      this.#progress(source.byteLength);
     }
     return { layout, rows, columns, address };
   }
@@ -231,4 +233,9 @@ class Loader {
   #checkAborted(): void {
     if (this.#options.signal?.aborted) throw new LociError('aborted', `${this.#file}: loading was stopped`);
   }
+}
+
+/** Frees the memory of arrays at once. Left to the garbage collector, tens of megabytes of them pile up first. */
+function release(...arrays: readonly { readonly buffer: ArrayBufferLike }[]): void {
+  for (const { buffer } of arrays) if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
 }

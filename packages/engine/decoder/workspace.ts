@@ -4,7 +4,7 @@ import type { Architecture } from '../families/architecture.ts';
 import type { Rows } from './linear.ts';
 
 /** Rows that pass through the decoder in one program. */
-export const maxRows = 256;
+export const maxRows = 512;
 /** Rows whose logits are turned into losses at a time: each is a vocabulary wide, so they are few. */
 export const lossBatch = 32;
 

@@ -87,6 +87,12 @@ export function modelPaths(model: ModelFiles): readonly string[] {
   return [config, tokenizer, ...optional, ...weights];
 }
 
+/** The paths of a model that its tokenizer is read from: all of a GGUF file, of which only the header is read. */
+export function tokenizerPaths(model: ModelFiles): readonly string[] {
+  if (model.kind === 'gguf') return [model.path];
+  return [model.tokenizer, ...(model.tokenizerConfig === undefined ? [] : [model.tokenizerConfig])];
+}
+
 /** The same model with every path replaced. */
 export function mapPaths(model: ModelFiles, place: (path: string) => string): ModelFiles {
   if (model.kind === 'gguf') return { kind: 'gguf', path: place(model.path) };

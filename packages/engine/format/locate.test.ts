@@ -133,6 +133,19 @@ test('of a safetensors repository only the files of the model are fetched', asyn
   for (const path of modelPaths(model)) expect(await readFile(path, 'utf8')).toMatch(/^(\{.*\}|weights)$/);
 });
 
+test('for the tokenizer of a safetensors repository only its two files are fetched', async () => {
+  const weights = { 'model.safetensors': 'w', 'config.json': '{}', 'chat_template.jinja': 't' };
+  const { requests } = await startHub({
+    'org/base': { ...weights, 'tokenizer.json': '{ }', 'tokenizer_config.json': '{  }' },
+  });
+  const model = await locate('org/base', { part: 'tokenizer' });
+  const fetched = requests.map(({ path }) => path.split('/').at(-1)).slice(2);
+  expect(fetched).toEqual(['tokenizer.json', 'tokenizer_config.json']);
+  // The rest follows when the model is wanted.
+  expect(await locate('org/base')).toEqual(model);
+  expect(requests.map(({ path }) => path.split('/').at(-1))).toContain('model.safetensors');
+});
+
 test('a branch that moves on changes nothing in what was fetched before', async () => {
   await startHub({ 'owner/name': { 'a.Q4_0.gguf': 'old4', 'a.Q8_0.gguf': 'old8' } });
   await locate('owner/name:a.Q4_0.gguf');

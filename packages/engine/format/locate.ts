@@ -11,7 +11,15 @@ import {
 } from './hub.ts';
 import { downloadFile } from './hub-download.ts';
 import type { OnProgress } from './hub-progress.ts';
-import { type Candidate, chooseFiles, type ModelFiles, mapPaths, modelPaths, wholeGguf } from './locate-choose.ts';
+import {
+  type Candidate,
+  chooseFiles,
+  type ModelFiles,
+  mapPaths,
+  modelPaths,
+  tokenizerPaths,
+  wholeGguf,
+} from './locate-choose.ts';
 import { listModels } from './locate-list.ts';
 import { nearestNames } from './locate-nearest.ts';
 import { filesBelow, filesIn, hubDirectory, type Places, savedListing, saveListing } from './locate-places.ts';
@@ -20,6 +28,8 @@ export interface LocateOptions extends Places, HubOptions {
   /** True: nothing is fetched, and what is not on this machine is an error. */
   readonly offline?: boolean | undefined;
   readonly onProgress?: OnProgress | undefined;
+  /** What is fetched: `all` (the default), or the files that the tokenizer is read from. */
+  readonly part?: 'all' | 'tokenizer' | undefined;
 }
 
 /**
@@ -90,7 +100,8 @@ async function locateOnHub(reference: string, hub: HubReference, options: Locate
   if (model === undefined) {
     throw new LociError('not-found', `${reference}: the repository holds neither GGUF files nor safetensors weights`);
   }
-  const missing = await missingFiles(listing, modelPaths(model), place, options);
+  const paths = options.part === 'tokenizer' ? tokenizerPaths(model) : modelPaths(model);
+  const missing = await missingFiles(listing, paths, place, options);
   if (options.offline && missing.length > 0) {
     const names = missing.map(({ path }) => path).join(', ');
     throw new LociError('not-found', `${reference}: ${names} not in ${directory}, and ${offlineHint}`);

@@ -7,8 +7,8 @@ import type { ByteSource } from '../platform/types.ts';
 import { dequantize } from './blocks.ts';
 import { memorySource } from './memory-source.ts';
 import { quantize } from './quantize.ts';
-import { readShardedSafetensors } from './safetensors-index.ts';
 import { floatTensor, readSafetensors } from './safetensors-read.ts';
+import { readShards } from './safetensors-shards.ts';
 import { writeSafetensors } from './safetensors-write.ts';
 import { collect, copyOf, type TensorData } from './tensor-data.ts';
 import type { StoredTensor } from './types.ts';
@@ -194,60 +194,35 @@ describe('a model in several files', () => {
     collect(
       writeSafetensors({ tensors: [{ name, type: 'F32', shape: [1], data: quantize('F32', Float32Array.of(value)) }] }),
     );
-  const index = (map: unknown) => memorySource(Buffer.from(JSON.stringify({ weight_map: map })), 'index.json');
 
-  async function files() {
+  async function opener() {
     const stored = new Map([
       ['one.safetensors', await shard('a', 1)],
       ['two.safetensors', await shard('b', 2)],
+      ['again.safetensors', await shard('a', 3)],
+      ['torn.safetensors', (await shard('c', 3)).subarray(0, 20)],
     ]);
-    const open = new Set<string>();
-    return {
-      open,
-      async opener(name: string): Promise<ByteSource> {
-        const bytes = stored.get(name);
-        if (!bytes) throw new LociError('not-found', `${name} is not there`);
-        open.add(name);
-        return { ...memorySource(bytes, name), close: async () => void open.delete(name) };
-      },
+    return async (name: string): Promise<ByteSource> => {
+      const bytes = stored.get(name);
+      if (!bytes) throw new LociError('not-found', `${name} is not there`);
+      return memorySource(bytes, name);
     };
   }
 
   test('every tensor is found in its file', async () => {
-    const { opener } = await files();
-    const model = await readShardedSafetensors(index({ a: 'one.safetensors', b: 'two.safetensors' }), opener);
-    expect(await valuesOf(model.tensors.get('a'))).toEqual([1]);
-    expect(await valuesOf(model.tensors.get('b'))).toEqual([2]);
-    expect(model.shards.map(({ name }) => name)).toEqual(['one.safetensors', 'two.safetensors']);
+    const tensors = await readShards(['one.safetensors', 'two.safetensors'], await opener());
+    expect([...tensors.keys()]).toEqual(['a', 'b']);
+    expect(await valuesOf(tensors.get('a'))).toEqual([1]);
+    expect(await valuesOf(tensors.get('b'))).toEqual([2]);
+    expect(tensors.get('b')?.source.name).toBe('two.safetensors');
   });
 
-  test.each<[what: string, map: unknown, message: string]>([
-    ['no map', undefined, 'index.json: the index has no "weight_map"'],
-    ['a path', { a: '../one.safetensors' }, 'places tensor "a" in "../one.safetensors", which is not a file beside it'],
-    ['an address', { a: 'https://one.safetensors' }, 'which is not a file beside it'],
-    ['a number', { a: 1 }, 'places tensor "a" in 1'],
-    ['the wrong file', { a: 'two.safetensors' }, '"two.safetensors" does not hold the tensor "a"'],
-    [
-      'two files exchanged',
-      { a: 'two.safetensors', b: 'one.safetensors' },
-      'is in "two.safetensors" and not only in "one.safetensors"',
-    ],
-    ['a missing file', { a: 'one.safetensors', b: 'three.safetensors' }, 'three.safetensors is not there'],
-  ])('an index with %s is refused, and nothing stays open', async (_, map, message) => {
-    const { opener, open } = await files();
-    await expect(readShardedSafetensors(index(map), opener)).rejects.toThrow(message);
-    expect([...open]).toEqual([]);
-  });
-
-  test('an index that names a tensor twice or is not JSON is refused', async () => {
-    const { opener } = await files();
-    const twice = memorySource(
-      Buffer.from('{"weight_map":{"a":"one.safetensors","a":"two.safetensors"}}'),
-      'index.json',
-    );
-    await expect(readShardedSafetensors(twice, opener)).rejects.toThrow('the index names something twice');
-    const torn = memorySource(Buffer.from('{"weight_map":'), 'index.json');
-    await expect(readShardedSafetensors(torn, opener)).rejects.toThrow('the index is not JSON');
+  test.each([
+    ['a tensor twice', 'again.safetensors', 'again.safetensors: tensor "a" is in another shard too'],
+    ['a part cut short', 'torn.safetensors', 'torn.safetensors: at byte'],
+    ['a part missing', 'three.safetensors', 'three.safetensors is not there'],
+  ])('%s is refused', async (_, second, message) => {
+    await expect(readShards(['one.safetensors', second], await opener())).rejects.toThrow(message);
   });
 });
 

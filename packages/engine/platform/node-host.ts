@@ -17,7 +17,7 @@ export const nodeHost: DeviceHost = {
     return await readFile(new URL(`${module}.wasm`, builds));
   },
   async startWorker(start, { onTrap, onExit }) {
-    const worker = new Worker(new URL('./node-worker.ts', import.meta.url), { workerData: start, execArgv: [] });
+    const worker = new Worker(new URL('./node-worker.mjs', import.meta.url), { workerData: start, execArgv: [] });
     worker.on('message', (message: WorkerTrap) => onTrap(message));
     worker.on('error', (error) => onExit(error instanceof Error ? error.message : String(error)));
     worker.on('exit', (code) => onExit(`exit code ${code}`));

@@ -1,5 +1,5 @@
 import { Device, type KernelBuild, type ProgramObserver } from '@loci/device';
-import { attendScratch, matmulScratch, type PageFormat } from '@loci/kernels';
+import { attendScratch, matmulScratch, type PageFormat, pageFormats } from '@loci/kernels';
 import { KvCache } from '../cache/cache.ts';
 import { PagePool } from '../cache/pool.ts';
 import { Decoder } from '../decoder/decoder.ts';
@@ -163,7 +163,11 @@ export class Model {
     throw new LociError('bad-option', 'embeddings have no token ids: give text, messages or ids');
   }
 
-  /** A conversation as the text that the model was trained to answer. @throws LociError `unsupported` without a template. */
+  /**
+   * A conversation as the text that the model was trained to answer, to be encoded with `special: 'parse'`. Messages are
+   * inert in it (`Tokenizer.inert`): special tokens are the template's alone.
+   * @throws LociError `unsupported` without a template.
+   */
   render(messages: Extract<Prompt, { messages: unknown }>['messages']): string {
     if (this.#chatTemplate === undefined) {
       throw new LociError(
@@ -175,6 +179,7 @@ export class Model {
     const text = (id: number | undefined) => (id === undefined ? '' : this.tokenizer.decode([id]));
     return renderChat(this.#chatTemplate, {
       messages,
+      protect: (content) => this.tokenizer.inert(content),
       addGenerationPrompt: true,
       bosToken: text(special.bos),
       eosToken: text(special.eos),
@@ -222,5 +227,5 @@ function isPrecision(text: string): text is Precision {
 }
 
 function isFormat(text: string): text is PageFormat {
-  return text === 'f32' || text === 'f16' || text === 'q8';
+  return pageFormats.some((format) => format === text);
 }

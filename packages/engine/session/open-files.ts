@@ -7,7 +7,7 @@ import type { StoredTensor } from '../format/types.ts';
 import type { ByteSource } from '../platform/types.ts';
 import { tokenizerFromGguf } from '../text/from-gguf.ts';
 import type { Tokenizer } from '../text/types.ts';
-import { openSafetensors } from './open-safetensors.ts';
+import { openSafetensors, readTokenizer } from './open-safetensors.ts';
 import type { Platform } from './platform.ts';
 
 /** A model's files, opened and understood, before its weights are read. */
@@ -43,6 +43,17 @@ export async function openFiles(platform: Platform, name: string, files: ModelFi
   }
 }
 
+/** The tokenizer of a model; nothing but it, and the header it lies in, is read. @throws LociError as `openFiles`. */
+export async function openTokenizer(platform: Platform, files: ModelFiles): Promise<Tokenizer> {
+  if (files.kind === 'safetensors') return readTokenizer(platform, files);
+  const source = await platform.open(files.path);
+  try {
+    return tokenizerFromGguf((await readGguf(source)).metadata, source.name);
+  } finally {
+    await source.close();
+  }
+}
+
 async function openGguf(source: ByteSource): Promise<Omit<OpenedFiles, 'name' | 'fingerprint' | 'close'>> {
   const { metadata, tensors } = await readGguf(source);
   const factors = tensors.get('rope_freqs.weight');
@@ -70,16 +81,13 @@ const sampleBytes = 4096;
 
 /** The same weights give the same fingerprint; all of them are not hashed, since that would take longer than loading. */
 async function fingerprint(tensors: ReadonlyMap<string, StoredTensor>): Promise<string> {
-  const parts: Uint8Array[] = [];
-  for (const { name, type, shape, source, offset, byteLength } of tensors.values()) {
-    parts.push(new TextEncoder().encode(JSON.stringify([name, type, shape, byteLength])));
-    parts.push(
+  // All reads at once: hundreds of small ones, one after the other, would wait longer than they read.
+  const parts = await Promise.all(
+    Array.from(tensors.values(), async ({ name, type, shape, source, offset, byteLength }) => [
+      new TextEncoder().encode(JSON.stringify([name, type, shape, byteLength])),
       await source.read(offset + Math.floor(byteLength / 2), Math.min(sampleBytes, Math.ceil(byteLength / 2))),
-    );
-  }
-  const hash = await crypto.subtle.digest(
-    'SHA-256',
-    await new Blob(parts.map((part) => Uint8Array.from(part))).arrayBuffer(),
+    ]),
   );
+  const hash = await crypto.subtle.digest('SHA-256', await new Blob(parts.flat()).arrayBuffer());
   return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -1,10 +1,10 @@
 import { LociError } from '../errors.ts';
 import { isRecord } from '../format/json-members.ts';
 import type { ModelFiles } from '../format/locate-choose.ts';
-import { readSafetensors } from '../format/safetensors-read.ts';
-import type { StoredTensor } from '../format/types.ts';
+import { readShards } from '../format/safetensors-shards.ts';
 import type { ByteSource } from '../platform/types.ts';
 import { tokenizerFromJson } from '../text/from-json.ts';
+import type { Tokenizer } from '../text/types.ts';
 import type { OpenedFiles } from './open-files.ts';
 import type { Platform } from './platform.ts';
 
@@ -18,21 +18,22 @@ export async function openSafetensors(
 ): Promise<Omit<OpenedFiles, 'name' | 'fingerprint' | 'close'>> {
   const config = await readJson(platform, files.config);
   if (!isRecord(config)) throw new LociError('bad-file', `${files.config}: this is not a JSON object`);
-  const tokenizerConfig =
-    files.tokenizerConfig === undefined ? undefined : await readJson(platform, files.tokenizerConfig);
-  const tensors = new Map<string, StoredTensor>();
-  for (const path of files.weights) {
-    const shard = await readSafetensors(await open(path));
-    for (const [name, tensor] of shard.tensors) {
-      if (tensors.has(name)) throw new LociError('bad-file', `${path}: tensor "${name}" is in another shard too`);
-      tensors.set(name, tensor);
-    }
-  }
+  const tokenizerConfig = await readTokenizerConfig(platform, files);
+  const tensors = await readShards(files.weights, open);
   return {
     description: { kind: 'config', file: files.config, config, tensors },
     tokenizer: tokenizerFromJson(await readJson(platform, files.tokenizer), tokenizerConfig),
     chatTemplate: await chatTemplate(platform, files, tokenizerConfig),
   };
+}
+
+/** The tokenizer alone: neither the weights nor config.json need be there. */
+export async function readTokenizer(platform: Platform, files: SafetensorsFiles): Promise<Tokenizer> {
+  return tokenizerFromJson(await readJson(platform, files.tokenizer), await readTokenizerConfig(platform, files));
+}
+
+async function readTokenizerConfig(platform: Platform, files: SafetensorsFiles): Promise<unknown> {
+  return files.tokenizerConfig === undefined ? undefined : readJson(platform, files.tokenizerConfig);
 }
 
 async function chatTemplate(platform: Platform, files: SafetensorsFiles, config: unknown): Promise<string | undefined> {

@@ -76,6 +76,13 @@ export class Sequence {
     return n;
   }
 
+  /** @throws LociError `too-long` when a sequence of `tokens` tokens is longer than the window. */
+  checkFits(tokens: number): void {
+    if (tokens <= this.window) return;
+    const sizes = `${tokens} tokens do not fit the window of ${this.window} tokens`;
+    throw new LociError('too-long', `${sizes}: shorten the text, or choose a model with a longer window`);
+  }
+
   /**
    * Reads rows behind what is there, chunk by chunk. What was read before an error or an abort stays read.
    * @throws LociError `too-long` before anything is read, `aborted`, `device-failed`, `out-of-memory`.
@@ -87,7 +94,7 @@ export class Sequence {
   ): Promise<ReadResult> {
     const total = input.kind === 'ids' ? input.ids.length : input.n;
     if (total === 0) throw new LociError('bad-option', 'there are no tokens to read');
-    this.#checkWindow(total);
+    this.checkFits(this.#ids.length + total);
     const losses = new Float64Array(total);
     const started = performance.now();
     let last: SegmentResult | undefined;
@@ -119,15 +126,6 @@ export class Sequence {
   close(): void {
     this.cache.close();
     this.#ids = [];
-  }
-
-  #checkWindow(more: number): void {
-    const need = this.#ids.length + more;
-    if (need <= this.window) return;
-    throw new LociError(
-      'too-long',
-      `${need} tokens do not fit the window of ${this.window} tokens: shorten the text, or choose a model with a longer window`,
-    );
   }
 }
 

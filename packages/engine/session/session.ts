@@ -172,7 +172,7 @@ export class Session {
     const input = this.#input(prompt);
     const promptTokens = input.kind === 'ids' ? input.ids.length : input.n;
     if (promptTokens === 0) throw new LociError('bad-option', 'the prompt is empty');
-    this.#checkLength(promptTokens);
+    this.#sequence.checkFits(promptTokens);
     let reusedTokens = input.kind === 'ids' ? this.#sequence.commonPrefix(input.ids) : 0;
     const known = reusedTokens === promptTokens && this.#known?.length === promptTokens ? this.#known : undefined;
     // The last token is read again where its logits are not known.
@@ -220,16 +220,6 @@ export class Session {
       return { kind: 'embeddings', rows: prompt.embeddings, n };
     }
     return { kind: 'ids', ids: this.model.idsOf(prompt) };
-  }
-
-  #checkLength(tokens: number): void {
-    const { window } = this.#sequence;
-    if (tokens <= window) return;
-    throw new LociError(
-      'too-long',
-      `the prompt has ${tokens} tokens and the window is ${window}: ` +
-        'shorten the text, or choose a model with a longer window',
-    );
   }
 
   #enter(): void {

@@ -2,7 +2,7 @@ import { LociError } from '../errors.ts';
 import { type BytesOf, StreamingDetokenizer } from './detokenizer.ts';
 import { IdBuffer } from './id-buffer.ts';
 import type { Model } from './model.ts';
-import { type OverlapRule, SpecialMatcher, type SpecialToken } from './special.ts';
+import { INERT_MARK, type OverlapRule, SpecialMatcher, type SpecialToken } from './special.ts';
 import type { DecodeOptions, Detokenizer, EncodeOptions, SpecialTokens, Tokenizer } from './types.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
@@ -31,6 +31,7 @@ export class BpeTokenizer implements Tokenizer {
   readonly #model: Model;
   readonly #matched: ReadonlySet<number>;
   readonly #matchers: Readonly<Record<EncodeOptions['special'], SpecialMatcher>>;
+  readonly #controls: SpecialMatcher;
   /** By id, filled when first asked for. */
   readonly #bytes: (Uint8Array<ArrayBuffer> | undefined)[];
 
@@ -49,6 +50,10 @@ export class BpeTokenizer implements Tokenizer {
         parts.overlap,
       ),
     };
+    this.#controls = new SpecialMatcher(
+      parts.matched.filter((token) => this.isSpecial(token.id)),
+      parts.overlap,
+    );
   }
 
   get vocabularySize(): number {
@@ -59,7 +64,7 @@ export class BpeTokenizer implements Tokenizer {
     const out = new IdBuffer();
     let first = true;
     try {
-      for (const piece of this.#matchers[options.special].split(text.toWellFormed())) {
+      for (const piece of this.#pieces(text.toWellFormed(), options.special)) {
         if (typeof piece === 'number') out.push(piece);
         else this.#model.encode(piece, first, out);
         first = false;
@@ -74,6 +79,10 @@ export class BpeTokenizer implements Tokenizer {
       );
     }
     return out.toArray();
+  }
+
+  inert(text: string): string {
+    return this.#controls.inert(text.replaceAll(INERT_MARK, '\ufffd'));
   }
 
   decode(ids: Iterable<number>, options: DecodeOptions = {}): string {
@@ -114,6 +123,17 @@ export class BpeTokenizer implements Tokenizer {
   isSpecial(id: number): boolean {
     const kind = this.#vocabulary.tokens[id]?.kind;
     return kind === 'control' || kind === 'unknown';
+  }
+
+  /** Ordinary stretches and special tokens; what is marked as inert is read like any other text, without the marks. */
+  #pieces(text: string, special: EncodeOptions['special']): readonly (string | number)[] {
+    const pieces = this.#matchers[special].split(text);
+    if (special === 'text' || !text.includes(INERT_MARK)) return pieces;
+    return pieces.flatMap((piece) =>
+      typeof piece === 'string' && piece.includes(INERT_MARK)
+        ? this.#matchers.text.split(piece.replaceAll(INERT_MARK, ''))
+        : [piece],
+    );
   }
 
   /** A function that gives the bytes each id adds to a text, called in the order of the text. */

@@ -172,6 +172,22 @@ describe('what templates are given', () => {
   });
 });
 
+describe('protected texts', () => {
+  const protect = (text: string) => text.replaceAll('<', '!<');
+
+  test("are those of messages, tools and further variables at any depth, and not the template's", () => {
+    const template = "<{{ messages | tojson }}<{{ tools[0]['a<'] }}{{ tools[0]['a!<'] }}<{{ x[0].y }}{{ bos_token }}";
+    const given = {
+      messages: [{ role: 'us<er', content: [{ type: 'text', text: '<b' }], n: 1, none: null }],
+      tools: [{ 'a<': '<c' }],
+      extra: { x: [{ y: '<d' }] },
+      bosToken: '<s>',
+    };
+    const messages = '[{"role": "us!<er", "content": [{"type": "text", "text": "!<b"}], "n": 1, "none": null}]';
+    expect(render(template, { ...given, protect })).toBe(`<${messages}<!<c<!<d<s>`);
+  });
+});
+
 describe('a template that is wrong is refused', () => {
   test.each([
     '{{',

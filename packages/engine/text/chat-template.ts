@@ -23,6 +23,11 @@ export interface ChatMessage {
 
 export interface RenderChatOptions {
   readonly messages: readonly ChatMessage[];
+  /**
+   * Applied to every text in `messages`, `tools` and `extra`: `Tokenizer.inert` keeps them from being read as special
+   * tokens, which are the template's to write.
+   */
+  readonly protect?: ((text: string) => string) | undefined;
   /** Ends the text where the model's answer is to begin. */
   readonly addGenerationPrompt: boolean;
   readonly bosToken?: string | undefined;
@@ -97,24 +102,44 @@ function createScope(options: RenderChatOptions, budget: TemplateBudget): Scope 
   };
   for (const [name, value] of Object.entries(globals)) scope.set(name, value);
   const inputs = { messages: options.messages, tools: options.tools ?? null };
-  for (const [name, value] of Object.entries(inputs)) declareInput(scope, name, value, budget);
+  const declare = (name: string, value: TemplateValue) => declareInput(scope, name, value, options.protect, budget);
+  for (const [name, value] of Object.entries(inputs)) declare(name, value);
   for (const [name, value] of Object.entries({ documents: null, ...options.extra })) {
     if (name in globals || name in inputs || name === 'namespace') {
       throw new LociError('bad-option', `the variable '${name}' of a chat template cannot be set through 'extra'`);
     }
-    declareInput(scope, name, value, budget);
+    declare(name, value);
   }
   return scope;
 }
 
-function declareInput(scope: Scope, name: string, value: TemplateValue, budget: TemplateBudget): void {
+function declareInput(
+  scope: Scope,
+  name: string,
+  value: TemplateValue,
+  protect: RenderChatOptions['protect'],
+  budget: TemplateBudget,
+): void {
   try {
-    budget.measure(scope.set(name, value));
+    budget.measure(scope.set(name, protect ? mapTexts(value, protect) : value));
   } catch (error) {
     throw new LociError('too-long', `'${name}' is too large or too deeply nested for a chat template`, {
       cause: error,
     });
   }
+}
+
+/** The value with every text in it replaced, names of fields included. */
+function mapTexts(value: TemplateValue, replace: (text: string) => string): TemplateValue {
+  if (typeof value === 'string') return replace(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (isList(value)) return value.map((item) => mapTexts(item, replace));
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [replace(name), mapTexts(item, replace)]));
+}
+
+/** `Array.isArray` does not tell a readonly list from a mapping. */
+function isList(value: TemplateValue): value is readonly TemplateValue[] {
+  return Array.isArray(value);
 }
 
 /** Python's `range`, refused before it becomes large. */

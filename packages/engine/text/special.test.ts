@@ -1,6 +1,6 @@
 import { fc, test } from '@fast-check/vitest';
 import { describe, expect } from 'vitest';
-import { SpecialMatcher, type SpecialToken } from './special.ts';
+import { INERT_MARK, SpecialMatcher, type SpecialToken } from './special.ts';
 
 const token = (id: number, text: string, more: Partial<SpecialToken> = {}): SpecialToken => ({ id, text, ...more });
 const byteLength = (text: string): number => new TextEncoder().encode(text).length;
@@ -84,6 +84,29 @@ describe('white space and words around a token', () => {
   test('a whole word has no letter beside it', () => {
     const matcher = new SpecialMatcher([token(1, 'cat', { wholeWord: true })], 'leftmost');
     expect(matcher.split('cat concat cats cat. 𝒳cat')).toEqual([1, ' concat cats ', 1, '. 𝒳cat']);
+  });
+});
+
+describe('inert texts', () => {
+  const spaced = fc.string({ unit: fc.oneof(letter, fc.constant(' ')), maxLength: 12 });
+
+  test.prop([vocabulary, fc.array(spaced, { maxLength: 6 }), fc.boolean()], { numRuns: 1000 })(
+    'hold no token, alone or joined, trimmed or not, and are the same text without their marks',
+    (tokens, texts, trims) => {
+      for (const rule of ['longest-first', 'leftmost'] as const) {
+        const matcher = new SpecialMatcher(tokens, rule);
+        const inert = texts.map((part) => matcher.inert(part));
+        expect(inert.join('').replaceAll(INERT_MARK, '')).toBe(texts.join(''));
+        const pieces = matcher.split(inert.map((part) => (trims ? part.trim() : part)).join(''));
+        expect(pieces.filter((piece) => typeof piece === 'number')).toEqual([]);
+      }
+    },
+  );
+
+  test('stay free of marks where no token is near', () => {
+    const matcher = new SpecialMatcher([token(1, '<|end|>')], 'leftmost');
+    expect(matcher.inert('a < b <| c |> d')).toBe('a < b <| c |> d');
+    expect(matcher.inert('<|end|>, <|en ')).toBe(`${INERT_MARK}<|end|>, ${INERT_MARK}<|en `);
   });
 });
 

@@ -19,6 +19,13 @@ export interface SpecialToken {
  */
 export type OverlapRule = 'longest-first' | 'leftmost';
 
+/**
+ * Says that what begins behind it is no token. U+FDD0 is a noncharacter, meant for such use inside a program (Unicode
+ * Standard, section 23.7), and unlike a lone surrogate it comes through JSON as it is.
+ */
+export const INERT_MARK = '\ufdd0';
+const INERT_MARK_CODE = 0xfdd0;
+
 const WORD_CHARACTER = /[\p{L}\p{M}\p{N}_]/u;
 const SPACE = /\p{White_Space}/u;
 const utf8Length = (text: string): number => new TextEncoder().encode(text).length;
@@ -51,7 +58,7 @@ export class SpecialMatcher {
     }
   }
 
-  /** The text cut into ordinary stretches (strings, never empty) and special tokens (ids). */
+  /** The text cut into ordinary stretches (strings, never empty) and special tokens (ids). Marks stay where they are. */
   split(text: string): (string | number)[] {
     const found = this.#rule === 'leftmost' ? this.#leftmost(text) : this.#longestFirst(text);
     const pieces: (string | number)[] = [];
@@ -63,6 +70,34 @@ export class SpecialMatcher {
     }
     if (end < text.length) pieces.push(text.slice(end));
     return pieces;
+  }
+
+  /**
+   * The text with a mark before everything that is a token, or could become one with what is written behind the text,
+   * white space at its end cut off or not. Texts made inert by themselves hold no token when they are joined either.
+   */
+  inert(text: string): string {
+    const trimmed = text.trimEnd().length;
+    let marked = '';
+    let end = 0;
+    for (let at = 0; at < text.length; at++) {
+      if (!this.#mayBegin(text, at, trimmed)) continue;
+      marked += text.slice(end, at) + INERT_MARK;
+      end = at;
+    }
+    return marked + text.slice(end);
+  }
+
+  /** Whether a token begins at `position`, or a part of one that the end of the text, trimmed or not, cuts off. */
+  #mayBegin(text: string, position: number, trimmed: number): boolean {
+    if (this.#startsToken[text.charCodeAt(position)] === 0) return false;
+    let node = 0;
+    for (let i = position; i < text.length; i++) {
+      node = this.#edges.get(node, text.charCodeAt(i));
+      if (node < 0) return i > position && i >= trimmed;
+      if ((this.#tokenAt[node] ?? -1) >= 0) return true;
+    }
+    return true;
   }
 
   #insert(text: string): number {
@@ -94,6 +129,7 @@ export class SpecialMatcher {
   /** Index of the longest token that begins at `position`, or −1. */
   #longestAt(text: string, position: number): number {
     if (this.#startsToken[text.charCodeAt(position)] === 0) return -1;
+    if (text.charCodeAt(position - 1) === INERT_MARK_CODE) return -1;
     let longest = -1;
     this.#walk(text, position, (index) => {
       longest = index;

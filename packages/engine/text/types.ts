@@ -15,7 +15,10 @@ export interface SpecialTokens {
 }
 
 export interface EncodeOptions {
-  /** `parse`: the text of a special token becomes that token; `text`: it is spelled out like any other text. */
+  /**
+   * `parse`: the text of a special token becomes that token, except in what `inert` gave; `text`: it is spelled out like
+   * any other text.
+   */
   readonly special: 'parse' | 'text';
 }
 
@@ -54,6 +57,12 @@ export interface Tokenizer {
    * @throws LociError `too-long` when one run of the same kind of character has several million characters.
    */
   encode(text: string, options: EncodeOptions): Int32Array<ArrayBuffer>;
+  /**
+   * The text in a form in which `parse` finds no special tokens, also when it is joined with other inert texts: U+FDD0
+   * stands before what would be one, and `parse` leaves it out again. Nothing else changes, but that a U+FDD0 of the text
+   * itself becomes U+FFFD. For texts from elsewhere that are put into a prompt; chat templates get theirs in this form.
+   */
+  inert(text: string): string;
   /**
    * The text of ids. `decode(encode(text)) === text` except where a vocabulary itself forgets: a normalizer, a special
    * token that swallows the white space beside it, U+2581 in a SentencePiece vocabulary (it comes back as a space), or

@@ -1,6 +1,11 @@
 import { address, int, take } from '../assembly/args';
-import { exp } from '../assembly/simd';
+import { exp, number } from '../assembly/simd';
 import { quantizeRow } from '../norm/assembly';
+
+// @ts-ignore: decorator
+@inline const SILU: i32 = 0;
+// @ts-ignore: decorator
+@inline const GELU: i32 = 1;
 
 /** Columns an item: a multiple of 32, small enough that one token's row is shared by several threads. */
 // @ts-ignore: decorator
@@ -29,20 +34,47 @@ export function activate(args: usize, counter: usize, scratch: usize): void {
     const index = <usize>t * columns + from;
     const target = out ? out + (index << 2) : scratch;
     const bytes = <usize>count << 2;
-    for (let k: usize = 0; k < bytes; k += 16) {
-      const x = v128.load(gate + at + k);
-      // Both are x · σ(y): SiLU with y = x, the tanh form of GELU with y = 2 √(2/π) (x + 0.044715 x³).
-      let y = x;
-      if (kind == 1) {
-        const cube = f32x4.mul(f32x4.mul(x, x), f32x4.mul(x, f32x4.splat(0.044715)));
-        y = f32x4.mul(f32x4.add(x, cube), f32x4.splat(1.5957691216));
-      }
-      const one = f32x4.splat(1);
-      const gated = f32x4.div(x, f32x4.add(one, exp(f32x4.neg(y))));
-      v128.store(target + k, f32x4.mul(gated, v128.load(up + at + k)));
-    }
+    if (kind == GELU) geluRow(gate + at, up + at, count, target);
+    else siluRow(gate + at, up + at, count, target);
     if (!q) continue;
     const group = <usize>(from >> 5) * n + t;
     quantizeRow(target, count, n, q + (group << 5), meta + (group << 4));
   }
+}
+
+// One instance of each kind: a branch in a loop would keep an engine from joining its vectors.
+function siluRow(gate: usize, up: usize, count: i32, out: usize): void {
+  activateRow(gate, up, count, out, SILU);
+}
+function geluRow(gate: usize, up: usize, count: i32, out: usize): void {
+  activateRow(gate, up, count, out, GELU);
+}
+
+// @ts-ignore: decorator
+@inline function activateRow(gate: usize, up: usize, count: i32, out: usize, kind: i32): void {
+  const end = out + (<usize>(count & ~15) << 2), all = out + (<usize>count << 2);
+  for (; out < end; out += 64, gate += 64, up += 64) {
+    const a = gated(v128.load(gate), v128.load(up), kind), b = gated(v128.load(gate, 16), v128.load(up, 16), kind);
+    const c = gated(v128.load(gate, 32), v128.load(up, 32), kind), d = gated(v128.load(gate, 48), v128.load(up, 48), kind);
+    v128.store(out, a);
+    v128.store(out, b, 16);
+    v128.store(out, c, 32);
+    v128.store(out, d, 48);
+  }
+  for (; out < all; out += 16, gate += 16, up += 16) v128.store(out, gated(v128.load(gate), v128.load(up), kind));
+}
+
+// 1, 0.044715, 2 √(2/π).
+const NUMBERS: usize = memory.data<f32>([1, 0.044715, 1.5957691216]);
+
+/** Both are x · σ(y): SiLU with y = x, the tanh form of GELU with y = 2 √(2/π) (x + 0.044715 x³). */
+// @ts-ignore: decorator
+@inline function gated(x: v128, up: v128, kind: i32): v128 {
+  let y = x;
+  if (kind == GELU) {
+    const cube = f32x4.mul(f32x4.mul(x, x), f32x4.mul(x, number(NUMBERS, 1)));
+    y = f32x4.mul(f32x4.add(x, cube), number(NUMBERS, 2));
+  }
+  const e = exp(f32x4.sub(f32x4.splat(0), y));
+  return f32x4.mul(f32x4.div(x, f32x4.add(number(NUMBERS, 0), e)), up);
 }

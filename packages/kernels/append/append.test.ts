@@ -4,7 +4,7 @@ import { builds, Machine } from '../testing/machine.ts';
 import { expectClose, expectSame, fills, floats, ints, random, unit } from '../testing/numbers.ts';
 import { decodePage, encodePage, type Slot } from '../testing/pages.ts';
 import { append, type PageFormat, pageBytes, pageFormats, pageSlots } from './index.ts';
-import { stored } from './reference.ts';
+import { type RowFormat, stored } from './reference.ts';
 
 const cases = fc.record({
   seed: fc.integer(),
@@ -13,6 +13,8 @@ const cases = fc.record({
   d: fc.constantFrom(16, 64, 80, 128),
   fill: fc.constantFrom(...fills),
 });
+
+const rowFormats = pageFormats.filter((format) => format !== 'q4');
 
 /** A head with `used` slots and room for n more. */
 interface Head {
@@ -48,7 +50,7 @@ describe.each(builds)('%s build', (build) => {
     return pages.flatMap((page) => decodePage(format, d, machine.bytes(page, pageBytes(format, d)), pageSlots));
   }
 
-  test.each(pageFormats)('%s pages hold the new rows behind the used slots, and nothing else changes', (format) => {
+  test.each(rowFormats)('%s pages hold the new rows behind the used slots, and nothing else changes', (format) => {
     fc.assert(
       fc.property(cases, ({ seed, n, g, d, fill }) => {
         const next = random(seed);
@@ -79,6 +81,91 @@ describe.each(builds)('%s build', (build) => {
         }
       }),
       { numRuns: 30 },
+    );
+  });
+
+  test('pages of 4 bits that are written at once hold numbers between the least and the greatest', () => {
+    fc.assert(
+      fc.property(cases, ({ seed, n, g, d, fill }) => {
+        const next = random(seed);
+        machine.reset();
+        const heads = Array.from({ length: g }, () => newHead('q4', d, 0, n, next));
+        const keys = floats(n * g * d, next, fill);
+        const values = floats(n * g * d, next, fill);
+        const positions = ints(n, next, 0, 2 ** 31);
+        const rows = { keys: machine.input(keys), values: machine.input(values), positions: machine.input(positions) };
+        machine.run([append({ ...rows, n, g, d, heads: entries(heads), format: 'q4' })]);
+        for (const [head, place] of heads.entries()) {
+          const row = (x: Float32Array, t: number) => x.subarray((t * g + head) * d, (t * g + head + 1) * d);
+          const slots = Array.from({ length: n }, (_, t): Slot => {
+            return { position: positions[t] ?? 0, key: row(keys, t), value: row(values, t) };
+          });
+          for (let from = 0; from < n; from += pageSlots) {
+            const part = slots.slice(from, from + pageSlots);
+            const expected = decodePage('q4', d, encodePage('q4', d, part), part.length);
+            const page = machine.bytes(place.pages[from / pageSlots] ?? 0, pageBytes('q4', d));
+            for (const [i, slot] of decodePage('q4', d, page, part.length).entries()) {
+              expect(slot.position).toBe(part[i]?.position);
+              expectNibbles(slot.value, expected[i]?.value, (c) => range(part[i]?.value, c & ~31, 32));
+              const channel = (c: number) => part.map(({ key }) => key[c] ?? Number.NaN);
+              expectNibbles(slot.key, expected[i]?.key, (c) => range(channel(c), 0, pageSlots));
+            }
+          }
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test('keys of 4 bits that come a few at a time stay near what they were', () => {
+    const pieces = fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 3, maxLength: 20 });
+    fc.assert(
+      fc.property(fc.integer(), pieces, (seed, counts) => {
+        const next = random(seed);
+        const [d, n] = [64, counts.reduce((a, b) => a + b)];
+        machine.reset();
+        const { pages } = newHead('q4', d, 0, n, next);
+        const keys = floats(n * d, next);
+        const values = floats(n * d, next);
+        let used = 0;
+        for (const count of counts) {
+          const rows = [keys, values].map((x) => machine.input(x.subarray(used * d, (used + count) * d)));
+          const [k = 0, v = 0] = rows;
+          const positions = machine.input(Int32Array.from({ length: count }, (_, i) => used + i));
+          machine.run([
+            append({
+              keys: k,
+              values: v,
+              n: count,
+              g: 1,
+              d,
+              heads: entries([{ used, pages }]),
+              positions,
+              format: 'q4',
+            }),
+          ]);
+          used += count;
+        }
+        const slots = slotsOf('q4', d, { used, pages }).slice(0, n);
+        expect(slots.map(({ position }) => position)).toEqual(Array.from({ length: n }, (_, i) => i));
+        let squares = 0;
+        for (const [t, { key }] of slots.entries()) {
+          for (let c = 0; c < d; c++) {
+            const first = t - (t % pageSlots);
+            const all = Array.from(
+              { length: Math.min(n - first, pageSlots) },
+              (_, i) => keys[(first + i) * d + c] ?? 0,
+            );
+            // Written at once, an error is at most half a step (and the rounding of a half); every time that a channel widens it
+            // may grow by as much.
+            const steps = ((key[c] ?? Number.NaN) - (keys[t * d + c] ?? 0)) / (range(all, 0, pageSlots) / 15 + 0.002);
+            expect(Math.abs(steps)).toBeLessThan(3);
+            squares += steps * steps;
+          }
+        }
+        expect(Math.sqrt(squares / (n * d))).toBeLessThan(0.6);
+      }),
+      { numRuns: 20 },
     );
   });
 
@@ -140,7 +227,29 @@ describe.each(builds)('%s build', (build) => {
   });
 });
 
-function expectStored(format: PageFormat, part: 'key' | 'value', actual: ArrayLike<number>, row: Float32Array): void {
+/** Greatest less least of the numbers from `from` on. */
+function range(x: ArrayLike<number> = [], from: number, count: number): number {
+  const part = Array.from(x).slice(from, from + count);
+  return Math.max(...part) - Math.min(...part);
+}
+
+/** The same to a fiftieth of a step, but for numbers that lie so near the middle that they may round either way. */
+function expectNibbles(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number> = [],
+  rangeOf: (c: number) => number,
+): void {
+  let apart = 0;
+  for (let c = 0; c < actual.length; c++) {
+    const step = Math.min(rangeOf(c) / 15, 65504) + 1e-6;
+    const error = Math.abs((actual[c] ?? Number.NaN) - (expected[c] ?? Number.NaN)) / step;
+    expect(error).toBeLessThan(1.02);
+    if (error > 0.02) apart++;
+  }
+  expect(apart).toBeLessThanOrEqual(Math.ceil(actual.length / 8));
+}
+
+function expectStored(format: RowFormat, part: 'key' | 'value', actual: ArrayLike<number>, row: Float32Array): void {
   const { numbers, scale, minimum } = stored(format, row, part);
   // Half a step of 8 bits, and the roundings of the difference, the inverse, the product and the scale.
   const tolerance = format === 'q8' ? scale * (0.5 + 127 * 6 * unit) + 4 * unit * Math.abs(minimum) + 2e-36 : 0;

@@ -1,6 +1,7 @@
 import { address, int, take } from '../assembly/args';
-import { floatToHalf } from '../assembly/simd';
-import { F16, F32, minimaK, pageOf, scalesK, scalesV, slotBytesK, slotBytesV, slotK, SLOTS, slotV } from './page.assembly';
+import { floatToHalf, largest, rounded } from '../assembly/simd';
+import { write4 } from './int4.assembly';
+import { F16, F32, minimaK, pageOf, Q4, scalesK, scalesV, slotBytesK, slotBytesV, slotK, SLOTS, slotV } from './page.assembly';
 
 /**
  * Writes the keys and values of n tokens into the pages of every key/value head, behind the slots that are used.
@@ -15,23 +16,55 @@ export function append(args: usize, counter: usize): void {
   const table = address(args, 5);
   const positions = address(args, 6);
   const format = int(args, 7);
+  if (format == Q4) {
+    appendPages(keys, values, n, heads, d, table, positions, counter);
+    return;
+  }
   const rowBytes = <usize>d << 2;
-  for (let t = take(counter); t < n; t = take(counter)) {
-    for (let head = 0; head < heads; head++) {
-      const entry = table + (<usize>head << 3);
-      const index = load<i32>(entry, 4) + t;
+  // An item is what goes into one page: a line of keys holds all slots of a channel, and threads would tear it apart.
+  const items = (((n + SLOTS - 2) >> 5) + 1) * heads;
+  for (let item = take(counter); item < items; item = take(counter)) {
+    const head = item % heads;
+    const entry = table + (<usize>head << 3);
+    const used = load<i32>(entry, 4);
+    const start = ((used >> 5) + item / heads) << 5;
+    const end = min(start + SLOTS, used + n);
+    for (let index = max(start, used); index < end; index++) {
       const page = pageOf(load<u32>(entry), index);
       const slot = index & (SLOTS - 1);
+      const t = index - used;
       const row = (<usize>t * heads + head) * rowBytes;
+      const k = keys + row, v = values + row;
       store<i32>(page + (<usize>slot << 2), load<i32>(positions + (<usize>t << 2)));
-      if (format == F32) writeFloats(keys + row, values + row, d, slotK(page, slot, format), slotV(page, d, slot, format));
-      else if (format == F16) writeHalves(keys + row, values + row, d, slotK(page, slot, format), slotV(page, d, slot, format));
+      if (format == F32) writeFloats(k, v, d, slotK(page, slot, format), slotV(page, d, slot, format));
+      else if (format == F16) writeHalves(k, v, d, slotK(page, slot, format), slotV(page, d, slot, format));
       else {
         const at = <usize>slot << 2;
-        writeKeyBytes(keys + row, d, slotBytesK(page, slot), scalesK(page, d) + at, minimaK(page, d) + at);
-        store<f32>(scalesV(page, d) + at, writeValueBytes(values + row, d, slotBytesV(page, d, slot)));
+        writeKeyBytes(k, d, slotBytesK(page, slot), scalesK(page, d) + at, minimaK(page, d) + at);
+        store<f32>(scalesV(page, d) + at, writeValueBytes(v, d, slotBytesV(page, d, slot)));
       }
     }
+  }
+}
+
+/** Where scales belong to a page, its slots are written by one thread. */
+function appendPages(
+  keys: usize, values: usize, n: i32, heads: i32, d: i32, table: usize, positions: usize, counter: usize,
+): void {
+  const most = (n + SLOTS - 1) / SLOTS + 1;
+  const stride = <usize>(heads * d) << 2;
+  for (let item = take(counter); item < heads * most; item = take(counter)) {
+    const head = item % heads;
+    const entry = table + (<usize>head << 3);
+    const used = load<i32>(entry, 4);
+    const first = ((used >> 5) + item / heads) << 5;
+    const from = max(used, first);
+    const to = min(used + n, first + SLOTS);
+    if (from >= to) continue;
+    const page = pageOf(load<u32>(entry), first);
+    const row = <usize>(from - used) * stride + (<usize>(head * d) << 2);
+    memory.copy(page + (<usize>(from - first) << 2), positions + (<usize>(from - used) << 2), <usize>(to - from) << 2);
+    write4(keys + row, values + row, stride, d, page, from - first, to - first);
   }
 }
 
@@ -44,45 +77,74 @@ export function append(args: usize, counter: usize): void {
 }
 
 /** A NaN anywhere in the two rows is also put in the key's first channel, the only one where `attend` looks for it. */
-// @ts-ignore: decorator
-@inline function writeHalves(keys: usize, values: usize, d: i32, k: usize, v: usize): void {
-  let sound = true;
-  for (let c: usize = 0; c < <usize>d; c++) {
-    const key = load<f32>(keys + (c << 2));
-    const value = load<f32>(values + (c << 2));
-    sound = sound && key == key && value == value;
-    store<u16>(k + ((c * SLOTS) << 1), <u16>floatToHalf(key));
-    store<u16>(v + (c << 1), <u16>floatToHalf(value));
+function writeHalves(keys: usize, values: usize, d: i32, k: usize, v: usize): void {
+  let sound = i32x4.splat(-1);
+  const first = k;
+  for (const end = keys + (<usize>d << 2); keys < end; keys += 32) {
+    const a = v128.load(keys), b = v128.load(keys, 16), x = v128.load(values), y = v128.load(values, 16);
+    const key = i16x8.narrow_i32x4_u(floatToHalf(a), floatToHalf(b));
+    const value = i16x8.narrow_i32x4_u(floatToHalf(x), floatToHalf(y));
+    sound = v128.and(sound, v128.and(v128.and(f32x4.eq(a, a), f32x4.eq(b, b)), v128.and(f32x4.eq(x, x), f32x4.eq(y, y))));
+    v128.store16_lane(k, key, 0);
+    v128.store16_lane(k, key, 1, 64);
+    v128.store16_lane(k, key, 2, 128);
+    v128.store16_lane(k, key, 3, 192);
+    v128.store16_lane(k, key, 4, 256);
+    v128.store16_lane(k, key, 5, 320);
+    v128.store16_lane(k, key, 6, 384);
+    v128.store16_lane(k, key, 7, 448);
+    v128.store(v, value);
+    k += 512;
+    v += 16;
+    values += 32;
   }
-  if (!sound) store<u16>(k, <u16>floatToHalf(NaN));
+  if (!i32x4.all_true(sound)) store<u16>(first, 0x7e00);
 }
 
 /** Seven bits between the smallest and the largest channel. */
 function writeKeyBytes(x: usize, d: i32, out: usize, scale: usize, minimum: usize): void {
-  let low: f32 = Infinity;
-  let high: f32 = -Infinity;
-  for (let c: usize = 0; c < <usize>d; c++) {
-    const value = load<f32>(x + (c << 2));
-    low = min<f32>(low, value);
-    high = max<f32>(high, value);
+  const end = x + (<usize>d << 2);
+  let low = f32x4.splat(Infinity), high = f32x4.splat(-Infinity), sound = i32x4.splat(-1);
+  for (let at = x; at < end; at += 16) {
+    const v = v128.load(at);
+    low = f32x4.pmin(low, v);
+    high = f32x4.pmax(high, v);
+    sound = v128.and(sound, f32x4.eq(v, v));
   }
-  const range = high - low;
-  const inverse: f32 = range > 1e-36 ? <f32>127 / range : 0;
-  for (let c: usize = 0; c < <usize>d; c++) {
-    const level = nearest<f32>((load<f32>(x + (c << 2)) - low) * inverse);
-    store<u8>(out + ((c & ~3) << 5) + (c & 3), <u8>level);
+  const least: f32 = i32x4.all_true(sound) ? -largest(f32x4.neg(low)) : NaN;
+  const range = largest(high) - least;
+  const lows = f32x4.splat(least), inverse = f32x4.splat(range > 1e-36 ? <f32>127 / range : 0);
+  for (; x < end; x += 64, out += 512) {
+    const i0 = rounded(f32x4.mul(f32x4.sub(v128.load(x), lows), inverse));
+    const i1 = rounded(f32x4.mul(f32x4.sub(v128.load(x, 16), lows), inverse));
+    const i2 = rounded(f32x4.mul(f32x4.sub(v128.load(x, 32), lows), inverse));
+    const i3 = rounded(f32x4.mul(f32x4.sub(v128.load(x, 48), lows), inverse));
+    const levels = i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(i0, i1), i16x8.narrow_i32x4_s(i2, i3));
+    v128.store32_lane(out, levels, 0);
+    v128.store32_lane(out, levels, 1, 128);
+    v128.store32_lane(out, levels, 2, 256);
+    v128.store32_lane(out, levels, 3, 384);
   }
   store<f32>(scale, range / 127);
-  store<f32>(minimum, low);
+  store<f32>(minimum, least);
 }
 
 /** Symmetric bytes, 4 apart; returns their scale. */
 function writeValueBytes(x: usize, d: i32, out: usize): f32 {
-  let largest: f32 = 0;
-  for (let c: usize = 0; c < <usize>d; c++) largest = max<f32>(largest, abs<f32>(load<f32>(x + (c << 2))));
-  const inverse: f32 = largest > 1e-36 ? <f32>127 / largest : 0;
-  for (let c: usize = 0; c < <usize>d; c++) {
-    store<i8>(out + (c << 2), <i8>nearest<f32>(load<f32>(x + (c << 2)) * inverse));
+  const end = x + (<usize>d << 2);
+  let most = i32x4.splat(0);
+  // Without their sign floats compare as whole numbers, NaN above all.
+  for (let at = x; at < end; at += 16) most = i32x4.max_u(most, i32x4.shl(v128.load(at), 1));
+  most = i32x4.max_u(most, v128.shuffle<i32>(most, most, 2, 3, 0, 1));
+  most = i32x4.max_u(most, v128.shuffle<i32>(most, most, 1, 0, 3, 2));
+  const magnitude = f32x4.extract_lane(i32x4.shr_u(most, 1), 0);
+  const inverse = f32x4.splat(magnitude > 1e-36 ? <f32>127 / magnitude : 0);
+  for (; x < end; x += 16, out += 16) {
+    const whole = rounded(f32x4.mul(v128.load(x), inverse));
+    v128.store8_lane(out, whole, 0);
+    v128.store8_lane(out, whole, 4, 4);
+    v128.store8_lane(out, whole, 8, 8);
+    v128.store8_lane(out, whole, 12, 12);
   }
-  return largest / 127;
+  return magnitude / 127;
 }

@@ -4,10 +4,15 @@ import { type Command, command } from '../command.ts';
 export const pageSlots = 32;
 
 /** Element formats of a page; the order is the number that kernels know them by. */
-export const pageFormats = ['f32', 'f16', 'q8'] as const;
+export const pageFormats = ['f32', 'f16', 'q8', 'q4'] as const;
 export type PageFormat = (typeof pageFormats)[number];
 
-/** Bytes of one page of one head: positions, keys, values and, with 8 bits, two numbers per key and one per value. */
+/** Groups of 32 channels of a value, each with a scale and a minimum in 4 bits. */
+export function valueGroups(d: number): number {
+  return Math.ceil(d / 32);
+}
+
+/** Bytes of one page of one head: positions, keys, values, and the scales and minima of either. */
 export function pageBytes(format: PageFormat, d: number): number {
   const elements = 2 * d * pageSlots;
   switch (format) {
@@ -17,6 +22,8 @@ export function pageBytes(format: PageFormat, d: number): number {
       return 128 + 2 * elements;
     case 'q8':
       return 128 + elements + 384;
+    case 'q4':
+      return 128 + elements / 2 + 4 * d + 4 * pageSlots * valueGroups(d);
   }
 }
 

@@ -8,6 +8,11 @@
 //   keys       [d / 4][32][4]   0 … 127: key = scale · byte + minimum
 //   values     [8][d][4]        −127 … 127, four slots together: value = scale · byte
 //   f32 [32] scales of the keys, f32 [32] their minima, f32 [32] scales of the values
+// in 4 bits, two numbers of 0 … 15 to a byte: the low half is of slot s, the high half of slot s + 16
+//   keys       [d / 4][16][4]   key = scale · number + minimum, with a scale and a minimum per channel
+//   values     [4][d][4]        likewise, with a scale and a minimum per slot and group of 32 channels, [groups][32]; both
+//                               are NaN when any number of the slot's key or value is
+//   f16 [d] scales of the keys, [d] their minima, [groups][32] scales of the values, [groups][32] their minima
 // index.ts of this folder states the same sizes for the host.
 
 // @ts-ignore: decorator
@@ -18,6 +23,8 @@
 @inline export const F16: i32 = 1;
 // @ts-ignore: decorator
 @inline export const Q8: i32 = 2;
+// @ts-ignore: decorator
+@inline export const Q4: i32 = 3;
 
 // @ts-ignore: decorator
 @inline function elementShift(format: i32): i32 {
@@ -74,4 +81,27 @@
 // @ts-ignore: decorator
 @inline export function scalesV(page: usize, d: i32): usize {
   return scalesK(page, d) + 256;
+}
+
+/** Groups of 32 channels; the last may have 16. */
+// @ts-ignore: decorator
+@inline export function groupsOf(d: i32): i32 {
+  return (d + 31) >> 5;
+}
+
+// @ts-ignore: decorator
+@inline export function values4(page: usize, d: i32): usize {
+  return page + 128 + <usize>(d << 4);
+}
+
+/** The halves of a page of 4 bits: scales of the keys; their minima lie d halves behind. */
+// @ts-ignore: decorator
+@inline export function scalesK4(page: usize, d: i32): usize {
+  return page + 128 + <usize>(d << 5);
+}
+
+/** Scales of the values, 32 to a group; their minima lie 32 · groups halves behind. */
+// @ts-ignore: decorator
+@inline export function scalesV4(page: usize, d: i32): usize {
+  return scalesK4(page, d) + <usize>(d << 2);
 }

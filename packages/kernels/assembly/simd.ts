@@ -54,40 +54,70 @@
   return f32x4.extract_lane(v, 0);
 }
 
+/**
+ * The n-th number of a table, in every lane. V8 builds a vector constant anew at every use, in three instructions or,
+ * where it joined two vectors, eight; what is spread from memory takes one.
+ */
+// @ts-ignore: decorator
+@inline export function number(table: usize, n: usize): v128 {
+  return v128.load32_splat(table + (n << 2));
+}
+
 // 1.5 · 2²³: floats of this size have no fraction, so adding it rounds to the nearest whole number, ties to even, which
 // then stands in the low bits.
-// @ts-ignore: decorator
-@inline const ROUND: f32 = 12582912;
+export const ROUND: usize = memory.data<f32>([12582912]);
 
 /** Whole numbers nearest to x, |x| < 2²²; NaN gives some number. */
 // @ts-ignore: decorator
-@inline export function rounded(x: v128): v128 {
-  return i32x4.sub(f32x4.add(x, f32x4.splat(ROUND)), i32x4.splat(0x4b400000));
+@inline export function rounded(x: v128, round: v128 = number(ROUND, 0)): v128 {
+  return i32x4.sub(f32x4.add(x, round), round);
 }
 
-/**
- * eˣ per lane, relative error below 2 · 10⁻⁷; results below the smallest normal number are 0, −∞ gives 0, x above 88.37
- * gives e^88.37, NaN stays NaN.
- */
-export function exp(x: v128): v128 {
-  const low = f32x4.lt(x, f32x4.splat(-87.33654));
-  // In this order, since both keep x where it is NaN.
-  x = f32x4.pmax(f32x4.pmin(x, f32x4.splat(88.37626)), f32x4.splat(-87.33654));
-  const whole = madd(x, f32x4.splat(1.44269504), f32x4.splat(ROUND));
-  const n = f32x4.sub(whole, f32x4.splat(ROUND));
+// The same number plus 127, which leaves the exponent of 2ⁿ in the low bits; 1; the arguments' least and greatest;
+// 1 / ln 2; −ln 2 in two parts; the polynomial.
+const EXP: usize = memory.data<f32>([
+  12583039, 1, -88.02969, 88.37626, 1.44269504, -0.693359375, 2.1219444e-4, 1.987569150e-4, 1.3981999507e-3,
+  8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1,
+]);
+
+/** eˣ per lane, relative error below 2 · 10⁻⁷; from −87.7 down it is 0, x above 88.37 gives e^88.37, NaN stays NaN. */
+// @ts-ignore: decorator
+@inline export function exp(x: v128): v128 {
+  // In this order, since both keep x where it is NaN. At the least argument the exponent is that of 0.
+  x = f32x4.pmax(f32x4.pmin(x, number(EXP, 3)), number(EXP, 2));
+  const whole = madd(x, number(EXP, 4), number(EXP, 0));
+  const n = f32x4.sub(whole, number(EXP, 0));
   // ln 2 in two parts, so that n · ln 2 is subtracted without rounding.
-  let r = madd(n, f32x4.splat(-0.693359375), x);
-  r = madd(n, f32x4.splat(2.12194440e-4), r);
-  let p = f32x4.splat(1.9875691500e-4);
-  p = madd(p, r, f32x4.splat(1.3981999507e-3));
-  p = madd(p, r, f32x4.splat(8.3334519073e-3));
-  p = madd(p, r, f32x4.splat(4.1665795894e-2));
-  p = madd(p, r, f32x4.splat(1.6666665459e-1));
-  p = madd(p, r, f32x4.splat(5.0000001201e-1));
-  p = madd(p, f32x4.mul(r, r), f32x4.add(r, f32x4.splat(1)));
-  // The low bits of `whole` are n; what stands above them is shifted out.
-  const scale = i32x4.add(i32x4.shl(whole, 23), i32x4.splat(127 << 23));
-  return v128.andnot(f32x4.mul(p, scale), low);
+  const r = madd(n, number(EXP, 6), madd(n, number(EXP, 5), x));
+  let p = madd(number(EXP, 7), r, number(EXP, 8));
+  p = madd(p, r, number(EXP, 9));
+  p = madd(p, r, number(EXP, 10));
+  p = madd(p, r, number(EXP, 11));
+  p = madd(p, r, number(EXP, 12));
+  p = madd(p, f32x4.mul(r, r), f32x4.add(r, number(EXP, 1)));
+  // What stands above the exponent is shifted out.
+  return f32x4.mul(p, i32x4.shl(whole, 23));
+}
+
+// As above; −127; the polynomial, the minimax one of degree 6 on ±½ (bench/oracles/exp2.py).
+const EXP2: usize = memory.data<f32>([
+  12583039, -127, 1.534580806e-4, 1.339993207e-3, 9.618489072e-3, 5.550328642e-2, 2.402264625e-1, 6.931471825e-1, 1,
+]);
+
+/** 2ˣ per lane for x ≤ 0, relative error below 1.2 · 10⁻⁷; below −126.5 it is 0, and NaN stays NaN. */
+// @ts-ignore: decorator
+@inline export function exp2(x: v128): v128 {
+  // At −127 the exponent's bits are all 0, and so is the result. In this order, since `larger` keeps a NaN on the left.
+  x = larger(x, number(EXP2, 1));
+  const whole = f32x4.add(x, number(EXP2, 0));
+  const r = f32x4.sub(x, f32x4.sub(whole, number(EXP2, 0)));
+  let p = madd(number(EXP2, 2), r, number(EXP2, 3));
+  p = madd(p, r, number(EXP2, 4));
+  p = madd(p, r, number(EXP2, 5));
+  p = madd(p, r, number(EXP2, 6));
+  p = madd(p, r, number(EXP2, 7));
+  p = madd(p, r, number(EXP2, 8));
+  return f32x4.mul(p, i32x4.shl(whole, 23));
 }
 
 /** Four half-precision numbers in the low half of each 32-bit lane (sign-extended) as float32; infinity and NaN give numbers above 65504. */
@@ -97,14 +127,20 @@ export function exp(x: v128): v128 {
   return f32x4.mul(bits, f32x4.splat(reinterpret<f32>(0x77800000))); // 2¹¹²
 }
 
-/** float32 to half precision, round to nearest even, clamped to ±65504. NaN becomes 0x7e00. */
-export function floatToHalf(x: f32): u32 {
-  if (x != x) return 0x7e00;
-  const bits = reinterpret<u32>(x);
-  const sign = (bits >> 16) & 0x8000;
-  const magnitude = min<f32>(abs<f32>(x), 65504);
-  // Below 2⁻¹⁴ halves are multiples of 2⁻²⁴, to which adding ½ rounds: scaling would round twice.
-  if (magnitude < 0.00006103515625) return sign | (reinterpret<u32>(magnitude + 0.5) - 0x3f000000);
-  const scaled = reinterpret<u32>(magnitude * reinterpret<f32>(0x07800000)); // 2⁻¹¹²
-  return sign | ((scaled + 0x0fff + ((scaled >> 13) & 1)) >> 13);
+// The exponent's bits, those of 2⁻¹⁴ and 13 steps of one; 2⁻¹⁴ as a half with its leading bit counted; 65504; NaN.
+const HALF: usize = memory.data<u32>([0x7f800000, 0x38800000, 0x06800000, 0x0001c400, 0x477fe000, 0x7e00]);
+
+/**
+ * float32 to half precision in the low half of each lane: round to nearest even, clamped to ±65504. NaN becomes 0x7e00.
+ */
+// @ts-ignore: decorator
+@inline export function floatToHalf(x: v128): v128 {
+  const magnitude = f32x4.pmin(f32x4.abs(x), number(HALF, 4));
+  // Beside a power of two that is 2¹³ times its own (or the least normal half's) a number keeps the bits of a half.
+  const exponent = i32x4.max_s(v128.and(magnitude, number(HALF, 0)), number(HALF, 1));
+  const power = i32x4.add(exponent, number(HALF, 2));
+  const kept = i32x4.sub(f32x4.add(magnitude, power), power);
+  const half = i32x4.add(kept, i32x4.sub(i32x4.shr_u(exponent, 13), number(HALF, 3)));
+  const sign = i32x4.shl(i32x4.shr_u(x, 31), 15);
+  return v128.bitselect(v128.or(half, sign), number(HALF, 5), f32x4.eq(x, x));
 }

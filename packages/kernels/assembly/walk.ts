@@ -88,7 +88,7 @@ export function walk(program: usize, control: usize, threads: i32, scratch: usiz
         activate(args, counter, scratch);
         break;
       case 11:
-        loss(args, counter);
+        loss(args, counter, scratch);
         break;
       case 12:
         copy(args, counter);

@@ -1,29 +1,42 @@
-// Attention of a block of queries over the pages of one key/value head. A page is unpacked once for all queries and all
-// query heads that share it; the softmax is accumulated page by page (max, denominator, output).
-import { F16, F32, keysOf, minimaK, pageOf, Q8, scalesK, scalesV, SLOTS, valuesOf } from '../append/page.assembly';
+// Attention of a tile of query rows over the pages of one key/value head. A page is unpacked once for the whole tile; the
+// softmax is accumulated page by page (max, denominator, output).
+import { F16, F32, pageOf, Q4, Q8, SLOTS } from '../append/page.assembly';
 import { address, float, int, take } from '../assembly/args';
+import { exp2 } from '../assembly/simd';
 import * as floats from './float.assembly';
+import * as half from './half.assembly';
 import * as int16 from './int16.assembly';
-import { levels } from './int16.assembly';
+import * as int4 from './int4.assembly';
 import * as int8 from './int8.assembly';
-import { exp2, mask, multiply, NONE, soften } from './softmax.assembly';
+import { mask, multiply, NONE, soften } from './softmax.assembly';
+import { Tile } from './tile.assembly';
 
-/** How products over pages are taken. */
+// How products over pages are taken.
 // @ts-ignore: decorator
 @inline const FLOATS: i32 = 0;
 // @ts-ignore: decorator
-@inline const BYTES: i32 = 1;
+@inline const HALVES: i32 = 1;
 // @ts-ignore: decorator
-@inline const SHORTS: i32 = 2;
+@inline const INT16: i32 = 2;
+// @ts-ignore: decorator
+@inline const INT8: i32 = 3;
+// @ts-ignore: decorator
+@inline const INT4: i32 = 4;
 
+/** Up to this many rows of queries a page of halves or of 4 bits is read as it lies. */
 // @ts-ignore: decorator
-@inline const SMALLEST: i32 = 8;
+@inline const FEW: i32 = 8;
 // @ts-ignore: decorator
-@inline const ITEMS: i32 = 6;
+@inline const SMALLEST_TILE: i32 = 8;
+/** Items that every thread should find. */
+// @ts-ignore: decorator
+@inline const ITEMS: i32 = 12;
 
-/** From this many rows of queries on, a page of halves is worth packing to integers. */
-// @ts-ignore: decorator
-@inline const MANY: i32 = 16;
+function kindOf(format: i32, rows: i32, mayRound: bool): i32 {
+  if (format == F16 && rows <= FEW) return HALVES;
+  if (!mayRound || format == F32) return FLOATS;
+  return format == Q8 ? INT8 : format == Q4 && rows <= FEW ? INT4 : INT16;
+}
 
 /**
  * Arguments: 0 queries [n, h, d], 1 n, 2 h, 3 g, 4 d, 5 heads [g] of { page table, used slots before these n },
@@ -40,147 +53,90 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
   const heads = address(args, 5);
   const positions = address(args, 6);
   const out = address(args, 7);
-  const scale = f32x4.splat(float(args, 8));
+  const scale = float(args, 8);
   const window = int(args, 9);
   const format = int(args, 10);
   // Fewer where every thread would not get several.
-  const tokens = min(int(args, 11), max(SMALLEST, (n * g) / (ITEMS * threads)));
+  const tokens = min(int(args, 11), max(SMALLEST_TILE, (n * g) / (ITEMS * threads)));
   const splitPages = int(args, 12);
   const splits = int(args, 13);
   const partials = address(args, 14);
-  const mayRound = int(args, 15) != 0;
 
   const group = h / g;
-  const kind = !mayRound ? FLOATS : format == Q8 ? BYTES : format == F16 && n * group >= MANY ? SHORTS : FLOATS;
-  const level = levels(d);
+  const kind = kindOf(format, n * group, int(args, 15) != 0);
   const tiles = (n + tokens - 1) / tokens;
   const items = g * tiles * splits;
   const rowBytes = <usize>d << 2;
-  const pRow = <usize>SLOTS << 2;
-  const most = (tokens * group + 3) & ~3;
-  const qs = scratch;
-  const o = qs + <usize>most * rowBytes;
-  const p = o + <usize>most * rowBytes;
-  const state = p + (<usize>(most * SLOTS) << 2); // [rows] of { max, denominator }
-  const spare = state + (<usize>most << 3);
-  // A page as floats, or in 16 bits with the scales of keys and values.
-  const kPage = spare + 64;
-  const vPage = kPage + <usize>SLOTS * rowBytes;
-  const kScales16 = spare + 64 + 2 * <usize>SLOTS * rowBytes;
-  const vScales16 = kScales16 + 128;
-  const inverses = vScales16 + 128;
-  // Rows of queries and of weights in integers with their scales.
-  const qInts = inverses + 128;
-  const qScales = qInts + <usize>(most * d << 1);
-  const pInts = qScales + (<usize>most << 3);
-  const pScales = pInts + <usize>(most << 6);
+  const tile = Tile.at(scratch, (tokens * group + 3) & ~3, d);
+  const factor = f32x4.splat(kind == HALVES ? scale * half.LIFT : scale);
 
   for (let item = take(counter); item < items; item = take(counter)) {
     const head = item % g;
     const split = (item / g) % splits;
     // The last tiles see the most keys: they go first, so that no thread is left with a long one at the end.
-    const tile = tiles - 1 - item / (g * splits);
-    const t0 = tile * tokens;
+    const t0 = (tiles - 1 - item / (g * splits)) * tokens;
     const t1 = min(t0 + tokens, n);
     const rows = (t1 - t0) * group;
-    const padded = (rows + 3) & ~3;
-
-    for (let r = 0; r < padded; r++) {
-      const to = qs + <usize>r * rowBytes;
-      if (r < rows) multiply(q + (<usize>(t0 + r / group) * h + head * group + (r % group)) * rowBytes, to, d, scale);
+    tile.rows = rows;
+    tile.padded = (rows + 3) & ~3;
+    for (let r = 0; r < tile.padded; r++) {
+      const to = tile.query(r);
+      if (r < rows) multiply(q + (<usize>(t0 + r / group) * h + head * group + (r % group)) * rowBytes, to, d, factor);
       else memory.fill(to, 0, rowBytes);
-      store<f32>(state + (<usize>r << 3), NONE);
-      store<f32>(state + (<usize>r << 3), 0, 4);
-      if (kind == BYTES) int8.packQuery(to, d, qInts + <usize>(r * d), qScales + (<usize>r << 3));
-      else if (kind == SHORTS) {
-        store<f32>(qScales + (<usize>r << 2), int16.packQuery(to, d, level, qInts + <usize>(r * d << 1)));
-      }
+      store<f32>(tile.state(r), NONE);
+      store<f32>(tile.state(r), 0, 4);
     }
-    memory.fill(o, 0, <usize>padded * rowBytes);
+    memory.fill(tile.sums, 0, <usize>tile.padded * rowBytes);
+    if (kind == INT16) int16.packQueries(tile);
+    else if (kind == INT8) int8.packQueries(tile);
 
     const entry = heads + (<usize>head << 3);
     const table = <usize>load<u32>(entry);
     const used = load<i32>(entry, 4) + n;
     const firstQuery = load<i32>(positions + (<usize>t0 << 2));
     const lastQuery = load<i32>(positions + (<usize>(t1 - 1) << 2));
-    let page = split * splitPages;
-    let end = (used + SLOTS - 1) / SLOTS;
-    if (splitPages) end = min(end, page + splitPages);
-    for (; page < end; page++) {
-      const at = pageOf(table, page << 5);
-      const count = min(SLOTS, used - (page << 5));
-      const oldest = load<i32>(at);
-      const newest = load<i32>(at + (<usize>(count - 1) << 2));
+    const first = split * splitPages;
+    const all = (used + SLOTS - 1) / SLOTS;
+    const end = splitPages ? min(all, first + splitPages) : all;
+    for (let i = first; i < end; i++) {
+      const page = pageOf(table, i << 5);
+      const count = min(SLOTS, used - (i << 5));
+      const oldest = load<i32>(page);
+      const newest = load<i32>(page + (<usize>(count - 1) << 2));
       if (oldest > lastQuery) break; // positions ascend: nothing further is visible
       if (window && newest <= firstQuery - window) continue;
-      let k = keysOf(at);
-      let v = valuesOf(at, d, format);
-      const vScales = kind == BYTES ? scalesV(at, d) : vScales16;
-      if (kind == BYTES) {
-        for (let r = 0; r < padded; r += 4) {
-          const to = p + (<usize>r << 7);
-          int8.score(qInts + <usize>(r * d), qScales + (<usize>r << 3), k, scalesK(at, d), minimaK(at, d), d, to, pRow);
-        }
-      } else if (kind == SHORTS) {
-        int16.packKeys(k, d, level, kScales16, inverses, kPage);
-        for (let r = 0; r < padded; r += 4) {
-          int16.score(qInts + <usize>(r * d << 1), qScales + (<usize>r << 2), kPage, kScales16, d, p + (<usize>r << 7), pRow);
-        }
-      } else {
-        if (format != F32) {
-          if (format == F16) {
-            floats.unpackHalves(k, d * SLOTS, kPage);
-            floats.restoreNaN(kPage);
-            floats.unpackHalves(v, d * SLOTS, vPage);
-          } else {
-            floats.unpackKeys(k, d, scalesK(at, d), minimaK(at, d), kPage);
-            floats.unpackValues(v, d, scalesV(at, d), vPage);
-          }
-          k = kPage;
-          v = vPage;
-        }
-        for (let r = 0; r < padded; r += 4) floats.score(qs + <usize>r * rowBytes, k, d, p + (<usize>r << 7), pRow);
-      }
-      const masked = count < SLOTS || newest > firstQuery || (window && oldest <= lastQuery - window);
-      if (masked) {
+      tile.count = count;
+
+      if (kind == HALVES) half.scorePage(tile, page);
+      else if (kind == INT16) int16.scorePage(tile, page, format);
+      else if (kind == INT8) int8.scorePage(tile, page);
+      else if (kind == INT4) int4.scorePage(tile, page);
+      else floats.scorePage(tile, page, format);
+
+      if (count < SLOTS || newest > firstQuery || (window && oldest <= lastQuery - window)) {
         for (let r = 0; r < rows; r++) {
-          mask(p + (<usize>r << 7), at, count, load<i32>(positions + (<usize>(t0 + r / group) << 2)), window);
+          mask(tile.weight(r), page, count, load<i32>(positions + (<usize>(t0 + r / group) << 2)), window);
         }
       }
-      for (let r = 0; r < rows; r++) {
-        soften(p + (<usize>r << 7), state + (<usize>r << 3), o + <usize>r * rowBytes, d, spare);
-      }
-      if (kind == FLOATS) {
-        for (let r = 0; r < padded; r += 4) floats.accumulate(p + (<usize>r << 7), v, count, d, o + <usize>r * rowBytes);
-        continue;
-      }
-      if (kind == SHORTS) int16.packValues(v, d, vScales16, inverses, vPage);
-      for (let r = 0; r < padded; r++) {
-        const from = p + (<usize>r << 7);
-        const scale = kind == SHORTS
-          ? int16.packWeights(from, vScales, pInts + (<usize>r << 6))
-          : int8.packWeights(from, vScales, pInts + (<usize>r << 5));
-        store<f32>(pScales + (<usize>r << 2), scale);
-      }
-      for (let r = 0; r < padded; r += 4) {
-        const scales = pScales + (<usize>r << 2);
-        const to = o + <usize>r * rowBytes;
-        if (kind == SHORTS) int16.accumulate(pInts + (<usize>r << 6), scales, vPage, d, to);
-        else int8.accumulate(pInts + (<usize>r << 5), scales, v, d, to);
-      }
+      for (let r = 0; r < rows; r++) soften(tile.weight(r), tile.state(r), tile.sum(r), d, tile.spare);
+
+      if (kind == HALVES) half.addPage(tile, page);
+      else if (kind == INT16) int16.addPage(tile, page, format);
+      else if (kind == INT8) int8.addPage(tile, page);
+      else if (kind == INT4) int4.addPage(tile, page);
+      else floats.addPage(tile, page, format);
     }
 
     for (let r = 0; r < rows; r++) {
       const row = <usize>(t0 + r / group) * h + head * group + (r % group);
-      const from = o + <usize>r * rowBytes;
-      const m = load<f32>(state + (<usize>r << 3));
-      const l = load<f32>(state + (<usize>r << 3), 4);
+      const m = load<f32>(tile.state(r));
+      const l = load<f32>(tile.state(r), 4);
       if (splitPages) {
         const to = partials + (row * splits + split) * (rowBytes + 8);
         store<f32>(to, m);
         store<f32>(to, l, 4);
-        memory.copy(to + 8, from, rowBytes);
-      } else multiply(from, out + row * rowBytes, d, f32x4.splat(l == 0 ? 0 : <f32>1 / l));
+        memory.copy(to + 8, tile.sum(r), rowBytes);
+      } else multiply(tile.sum(r), out + row * rowBytes, d, f32x4.splat(l == 0 ? 0 : <f32>1 / l));
     }
   }
 }

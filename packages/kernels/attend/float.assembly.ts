@@ -1,7 +1,25 @@
 // The inner loops of attention in floats, over pages that are, or have been unpacked to, keys [d][32] and values [32][d].
 // A vector's neighbour goes through the same instructions beside it: see ../matmul/assembly.ts.
-import { SLOTS } from '../append/page.assembly';
-import { halfToFloat, madd } from '../assembly/simd';
+import { F32, keysOf, valuesOf } from '../append/page.assembly';
+import { madd } from '../assembly/simd';
+import { Tile, WEIGHT_ROW } from './tile.assembly';
+import { unpackKeys, unpackValues } from './unpack.assembly';
+
+/** Scores of a tile against a page of any format. */
+export function scorePage(tile: Tile, page: usize, format: i32): void {
+  const d = tile.d;
+  const k = format == F32 ? keysOf(page) : tile.keys;
+  if (format != F32) unpackKeys(page, format, d, tile);
+  for (let r = 0; r < tile.padded; r += 4) score(tile.query(r), k, d, tile.weight(r), WEIGHT_ROW);
+}
+
+/** Adds a page's values as they are weighted. */
+export function addPage(tile: Tile, page: usize, format: i32): void {
+  const d = tile.d;
+  const v = format == F32 ? valuesOf(page, d, F32) : tile.values;
+  if (format != F32) unpackValues(page, format, d, tile);
+  for (let r = 0; r < tile.padded; r += 4) accumulate(tile.weight(r), v, tile.count, d, tile.sum(r));
+}
 
 /** Scores of 4 query rows (`rowBytes` apart) against the 32 slots of a page: 4 × [32], `stride` bytes apart. */
 export function score(q: usize, k: usize, d: i32, out: usize, stride: usize): void {
@@ -33,7 +51,7 @@ export function score(q: usize, k: usize, d: i32, out: usize, stride: usize): vo
 }
 
 // @ts-ignore: decorator
-@inline function store4(to: usize, a: v128, b: v128, c: v128, d: v128): void {
+@inline export function store4(to: usize, a: v128, b: v128, c: v128, d: v128): void {
   v128.store(to, a);
   v128.store(to, b, 16);
   v128.store(to, c, 32);
@@ -67,60 +85,5 @@ export function accumulate(p: usize, v: usize, count: i32, d: i32, o: usize): vo
     store4(o1, b0, b1, b2, b3);
     store4(o2, c0, c1, c2, c3);
     store4(o3, d0, d1, d2, d3);
-  }
-}
-
-/** `count` halves as floats; a multiple of 8. */
-export function unpackHalves(x: usize, count: i32, out: usize): void {
-  for (let c = 0; c < count; c += 8) {
-    const v = v128.load(x);
-    v128.store(out, halfToFloat(i32x4.extend_low_i16x8_s(v)));
-    v128.store(out, halfToFloat(i32x4.extend_high_i16x8_s(v)), 16);
-    x += 16;
-    out += 32;
-  }
-}
-
-/** Keys that are NaN in their first channel, where `append` leaves it: no half stands for a number above 65504. */
-export function restoreNaN(k: usize): void {
-  for (let s: usize = 0; s < 128; s += 16) {
-    const v = v128.load(k + s);
-    v128.store(k + s, v128.or(v, f32x4.gt(f32x4.abs(v), f32x4.splat(65504))));
-  }
-}
-
-/** Keys of 7 bits [d / 4][32][4] as floats [d][32]. */
-export function unpackKeys(x: usize, d: i32, scales: usize, minima: usize, out: usize): void {
-  const low = i32x4.splat(255);
-  for (let c = 0; c < d; c += 4) {
-    for (let s: usize = 0; s < 128; s += 16) {
-      const v = v128.load(x + s);
-      const scale = v128.load(scales + s);
-      const minimum = v128.load(minima + s);
-      v128.store(out + s, madd(f32x4.convert_i32x4_s(v128.and(v, low)), scale, minimum));
-      v128.store(out + s, madd(f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(v, 8), low)), scale, minimum), 128);
-      v128.store(out + s, madd(f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(v, 16), low)), scale, minimum), 256);
-      v128.store(out + s, madd(f32x4.convert_i32x4_s(i32x4.shr_u(v, 24)), scale, minimum), 384);
-    }
-    x += 128;
-    out += 512;
-  }
-}
-
-/** Values of 8 bits [8][d][4] as floats [32][d]. */
-export function unpackValues(x: usize, d: i32, scales: usize, out: usize): void {
-  const row = <usize>d << 2;
-  for (let s: usize = 0; s < <usize>SLOTS << 2; s += 16) {
-    const s0 = v128.load32_splat(scales + s), s1 = v128.load32_splat(scales + s, 4);
-    const s2 = v128.load32_splat(scales + s, 8), s3 = v128.load32_splat(scales + s, 12);
-    for (let c: usize = 0; c < row; c += 16) {
-      const v = v128.load(x + c);
-      v128.store(out + c, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(i32x4.shl(v, 24), 24)), s0));
-      v128.store(out + row + c, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(i32x4.shl(v, 16), 24)), s1));
-      v128.store(out + 2 * row + c, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(i32x4.shl(v, 8), 24)), s2));
-      v128.store(out + 3 * row + c, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(v, 24)), s3));
-    }
-    x += row;
-    out += 4 * row;
   }
 }

@@ -45,8 +45,8 @@ export function partialFloats(n: number, h: number, d: number, slots: number): n
 /** Bytes of scratch a thread needs. */
 export function attendScratch(h: number, g: number, d: number): number {
   const rows = Math.ceil((tileTokens(h / g) * (h / g)) / 4) * 4;
-  const [floats, page] = [rows * (2 * d + pageSlots + 2), 2 * pageSlots * d + 3 * pageSlots];
-  return 4 * (floats + page) + 64 + rows * (2 * d + 8 + 2 * pageSlots + 4);
+  // In the order of tile.assembly.ts.
+  return 64 + rows * (8 * d + 4 * pageSlots + 8) + 64 + 8 * pageSlots * d + 512 + rows * (2 * d + 8 + 64 + 4);
 }
 
 function tileTokens(group: number): number {

@@ -1,34 +1,68 @@
-// The inner loops of attention in 16-bit integers, for many queries over half-precision pages. Queries, keys, weights and
-// values are whole numbers of 13 bits with a scale per row and page; that is finer than the halves themselves where a
-// number counts for the sum, and a product of pairs takes one instruction for twice as many numbers as one in floats. Sums
+// Attention in 16-bit integers, for many queries over pages of halves or of 4 bits. Queries, keys, weights and
+// values are whole numbers of 13 bits with a scale per row and page; that is about as fine
+// as halves where a number counts for the sum, and a product of pairs takes one instruction for twice as many numbers as one in floats. Sums
 // are whole numbers too, so they are the same in any order. Pairs lie together: channels c and c + d / 2 of queries and
 // keys, slots s and s + 16 of weights and values.
 import { SLOTS } from '../append/page.assembly';
-import { halfToFloat, larger, largest } from '../assembly/simd';
-import { addScaled, weighted } from './scaled.assembly';
+import { larger, largest, number, ROUND } from '../assembly/simd';
+import { store4 } from './float.assembly';
+import { addScaled } from './scaled.assembly';
+import { Tile, WEIGHT_ROW } from './tile.assembly';
+import { unpackKeys, unpackValues } from './unpack.assembly';
 
-// 1.5 · 2²³: a whole number added to it stands in the low bits of the float.
-// @ts-ignore: decorator
-@inline const ROUND: f32 = 12582912;
 /** Largest whole number of weights and values: 32 products fit 31 bits. */
 // @ts-ignore: decorator
 @inline const MOST: f32 = 8191;
 
+export function packQueries(tile: Tile): void {
+  const d = tile.d;
+  const level = levels(d);
+  for (let r = 0; r < tile.padded; r++) {
+    const scale = packQuery(tile.query(r), d, level, tile.queryInts + <usize>(r * d << 1));
+    store<f32>(tile.queryScales + (<usize>r << 2), scale);
+  }
+}
+
+export function scorePage(tile: Tile, page: usize, format: i32): void {
+  const d = tile.d;
+  // The pairs go where the values will be as floats, and the other way round.
+  unpackKeys(page, format, d, tile);
+  packKeys(tile.keys, d, levels(d), tile.scales, tile.scales + 128, tile.values);
+  for (let r = 0; r < tile.padded; r += 4) {
+    const q = tile.queryInts + <usize>(r * d << 1);
+    score(q, tile.queryScales + (<usize>r << 2), tile.values, tile.scales, d, tile.weight(r), WEIGHT_ROW);
+  }
+}
+
+export function addPage(tile: Tile, page: usize, format: i32): void {
+  const d = tile.d;
+  unpackValues(page, format, d, tile);
+  packValues(tile.values, d, tile.scales, tile.scales + 128, tile.keys);
+  for (let r = 0; r < tile.rows; r++) {
+    const scale = packWeights(tile.weight(r), tile.scales, tile.weightInts + (<usize>r << 6));
+    store<f32>(tile.weightScales + (<usize>r << 2), scale);
+  }
+  for (let r = 0; r < tile.padded; r += 4) {
+    const p = tile.weightInts + (<usize>r << 6);
+    accumulate(p, tile.weightScales + (<usize>r << 2), tile.keys, d, tile.sum(r));
+  }
+}
+
 /** Largest whole number of queries and keys, so that d products fit 31 bits. */
-export function levels(d: i32): f32 {
+function levels(d: i32): f32 {
   return min<f32>(MOST, floor<f32>(sqrt<f32>(<f32>2147000000 / <f32>d)));
 }
 
 /** Whole numbers nearest to a · x and b · y in the low and high half of each lane; |a · x| < 2¹⁵. */
 // @ts-ignore: decorator
 @inline function pairs(x: v128, a: v128, y: v128, b: v128): v128 {
-  const low = f32x4.add(f32x4.mul(x, a), f32x4.splat(ROUND));
-  const high = f32x4.add(f32x4.mul(y, b), f32x4.splat(ROUND));
-  return v128.or(v128.and(low, i32x4.splat(0xffff)), i32x4.shl(high, 16));
+  // What is added to round stands above the low 16 bits only.
+  const low = f32x4.add(f32x4.mul(x, a), number(ROUND, 0)), high = f32x4.add(f32x4.mul(y, b), number(ROUND, 0));
+  return v128.or(i32x4.shr_u(i32x4.shl(low, 16), 16), i32x4.shl(high, 16));
 }
 
 /** Query row [d] of floats to pairs [d / 2]; its scale is returned. */
-export function packQuery(x: usize, d: i32, level: f32, q: usize): f32 {
+function packQuery(x: usize, d: i32, level: f32, q: usize): f32 {
   const half = <usize>d << 1;
   let most = f32x4.splat(0);
   for (let c: usize = 0; c < 2 * half; c += 16) most = f32x4.max(most, f32x4.abs(v128.load(x + c)));
@@ -48,40 +82,33 @@ export function packQuery(x: usize, d: i32, level: f32, q: usize): f32 {
 }
 
 /**
- * Keys [d][32] of halves to pairs [d / 2][32] with a scale per slot. `inverses` has room for 32 floats. A slot whose first
- * channel is NaN (where `append` leaves it) gets a scale that is.
+ * Keys [d][32] of floats to pairs [d / 2][32] with a scale per slot. `inverses` has room for 32 floats. A slot whose first
+ * channel is NaN gets a scale that is.
  */
-export function packKeys(k: usize, d: i32, level: f32, scales: usize, inverses: usize, out: usize): void {
-  const magnitude = i16x8.splat(0x7fff);
-  let m0 = i16x8.splat(0), m1 = m0, m2 = m0, m3 = m0;
-  const end = k + (<usize>d << 6);
-  for (let x = k; x < end; x += 64) {
-    m0 = i16x8.max_s(m0, v128.and(v128.load(x), magnitude));
-    m1 = i16x8.max_s(m1, v128.and(v128.load(x, 16), magnitude));
-    m2 = i16x8.max_s(m2, v128.and(v128.load(x, 32), magnitude));
-    m3 = i16x8.max_s(m3, v128.and(v128.load(x, 48), magnitude));
+function packKeys(k: usize, d: i32, level: f32, scales: usize, inverses: usize, out: usize): void {
+  const row = <usize>SLOTS << 2;
+  const end = k + <usize>d * row;
+  for (let s: usize = 0; s < row; s += 64) {
+    let m0 = f32x4.splat(0), m1 = m0, m2 = m0, m3 = m0;
+    for (let x = k + s; x < end; x += row) {
+      m0 = larger(m0, f32x4.abs(v128.load(x))), m1 = larger(m1, f32x4.abs(v128.load(x, 16)));
+      m2 = larger(m2, f32x4.abs(v128.load(x, 32))), m3 = larger(m3, f32x4.abs(v128.load(x, 48)));
+    }
+    store4(scales + s, m0, m1, m2, m3);
   }
-  v128.store(inverses, m0);
-  v128.store(inverses, m1, 16);
-  v128.store(inverses, m2, 32);
-  v128.store(inverses, m3, 48);
-  // From the end, since a slot's half lies where an earlier slot's inverse will.
-  for (let s: i32 = 28; s >= 0; s -= 4) {
-    const at = <usize>s << 2;
-    const most = halfToFloat(v128.load16x4_u(inverses + (at >> 1)));
-    const sound = f32x4.le(most, f32x4.splat(65504));
-    const some = f32x4.gt(most, f32x4.splat(0));
-    v128.store(scales + at, v128.bitselect(f32x4.div(most, f32x4.splat(level)), f32x4.splat(NaN), sound));
-    v128.store(inverses + at, v128.and(f32x4.div(f32x4.splat(level), most), some));
+  for (let s: usize = 0; s < row; s += 16) {
+    const most = v128.load(scales + s), first = v128.load(k + s);
+    const some = f32x4.gt(most, f32x4.splat(1e-30));
+    v128.store(scales + s, v128.or(f32x4.div(most, f32x4.splat(level)), f32x4.ne(first, first)));
+    v128.store(inverses + s, v128.and(f32x4.div(f32x4.splat(level), most), some));
   }
-  const half = <usize>d << 5;
-  for (let x = k; x < k + half; x += 64) {
-    for (let s: usize = 0; s < 64; s += 16) {
-      const a = v128.load(x + s), b = v128.load(x + s + half);
-      const i0 = v128.load(inverses + 2 * s), i1 = v128.load(inverses + 2 * s, 16);
-      const a0 = halfToFloat(i32x4.extend_low_i16x8_s(a)), a1 = halfToFloat(i32x4.extend_high_i16x8_s(a));
-      const b0 = halfToFloat(i32x4.extend_low_i16x8_s(b)), b1 = halfToFloat(i32x4.extend_high_i16x8_s(b));
-      const p0 = pairs(a0, i0, b0, i0), p1 = pairs(a1, i1, b1, i1);
+  const half = <usize>d * row >> 1;
+  for (let x = k; x < k + half; x += row) {
+    for (let s: usize = 0; s < row; s += 32) {
+      const i0 = v128.load(inverses + s), i1 = v128.load(inverses + s, 16);
+      const y = x + half;
+      const p0 = pairs(v128.load(x + s), i0, v128.load(y + s), i0);
+      const p1 = pairs(v128.load(x + s, 16), i1, v128.load(y + s, 16), i1);
       v128.store(out, p0);
       v128.store(out, p1, 16);
       out += 32;
@@ -89,30 +116,26 @@ export function packKeys(k: usize, d: i32, level: f32, scales: usize, inverses: 
   }
 }
 
-/** Values [32][d] of halves to pairs [16][d] with a scale per slot; what is NaN counts for nothing. */
-export function packValues(v: usize, d: i32, scales: usize, inverses: usize, out: usize): void {
-  const row = <usize>d << 1;
+/** Values [32][d] of floats to pairs [16][d] with a scale per slot. */
+function packValues(v: usize, d: i32, scales: usize, inverses: usize, out: usize): void {
+  const row = <usize>d << 2;
   for (let s: usize = 0; s < <usize>SLOTS; s++) {
-    let most = i16x8.splat(0);
     const from = v + s * row;
-    for (let c: usize = 0; c < row; c += 16) {
-      const x = v128.and(v128.load(from + c), i16x8.splat(0x7fff));
-      most = i16x8.max_s(most, v128.and(x, i16x8.le_s(x, i16x8.splat(0x7c00))));
+    let a = f32x4.splat(0), b = f32x4.splat(0);
+    for (let c: usize = 0; c < row; c += 32) {
+      a = larger(a, f32x4.abs(v128.load(from + c)));
+      b = larger(b, f32x4.abs(v128.load(from + c, 16)));
     }
-    most = i16x8.max_s(most, v128.shuffle<i32>(most, most, 2, 3, 0, 1));
-    most = i16x8.max_s(most, v128.shuffle<i32>(most, most, 1, 0, 3, 2));
-    most = v128.and(i16x8.max_s(most, i32x4.shr_u(most, 16)), i32x4.splat(0xffff));
-    const largest = f32x4.extract_lane(halfToFloat(most), 0);
-    store<f32>(scales + (s << 2), largest / MOST);
-    store<f32>(inverses + (s << 2), largest > 0 ? MOST / largest : 0);
+    const most = largest(larger(a, b));
+    store<f32>(scales + (s << 2), most / MOST);
+    store<f32>(inverses + (s << 2), most > 1e-30 ? MOST / most : 0);
   }
+  const half = row << 4;
   for (let s: usize = 0; s < 64; s += 4) {
     const i = v128.load32_splat(inverses + s), j = v128.load32_splat(inverses + s, 64);
-    for (let c: usize = 0; c < row; c += 16) {
-      const a = v128.load(v + c), b = v128.load(v + c + (row << 4));
-      const a0 = halfToFloat(i32x4.extend_low_i16x8_s(a)), a1 = halfToFloat(i32x4.extend_high_i16x8_s(a));
-      const b0 = halfToFloat(i32x4.extend_low_i16x8_s(b)), b1 = halfToFloat(i32x4.extend_high_i16x8_s(b));
-      const p0 = pairs(a0, i, b0, j), p1 = pairs(a1, i, b1, j);
+    for (let c: usize = 0; c < row; c += 32) {
+      const x = v + c, y = x + half;
+      const p0 = pairs(v128.load(x), i, v128.load(y), j), p1 = pairs(v128.load(x, 16), i, v128.load(y, 16), j);
       v128.store(out, p0);
       v128.store(out, p1, 16);
       out += 32;
@@ -122,11 +145,11 @@ export function packValues(v: usize, d: i32, scales: usize, inverses: usize, out
 }
 
 /** Weights [32] times the values' scales to pairs [16] with one scale, which is returned. */
-export function packWeights(p: usize, scales: usize, out: usize): f32 {
-  const w0 = weighted(p, scales), w1 = weighted(p + 16, scales + 16);
-  const w2 = weighted(p + 32, scales + 32), w3 = weighted(p + 48, scales + 48);
-  const w4 = weighted(p + 64, scales + 64), w5 = weighted(p + 80, scales + 80);
-  const w6 = weighted(p + 96, scales + 96), w7 = weighted(p + 112, scales + 112);
+function packWeights(p: usize, scales: usize, out: usize): f32 {
+  const w0 = f32x4.mul(v128.load(p), v128.load(scales)), w1 = f32x4.mul(v128.load(p, 16), v128.load(scales, 16));
+  const w2 = f32x4.mul(v128.load(p, 32), v128.load(scales, 32)), w3 = f32x4.mul(v128.load(p, 48), v128.load(scales, 48));
+  const w4 = f32x4.mul(v128.load(p, 64), v128.load(scales, 64)), w5 = f32x4.mul(v128.load(p, 80), v128.load(scales, 80));
+  const w6 = f32x4.mul(v128.load(p, 96), v128.load(scales, 96)), w7 = f32x4.mul(v128.load(p, 112), v128.load(scales, 112));
   const most = largest(larger(larger(larger(w0, w1), larger(w2, w3)), larger(larger(w4, w5), larger(w6, w7))));
   const inverse = f32x4.splat(most > 1e-30 ? MOST / most : 0);
   v128.store(out, pairs(w0, inverse, w4, inverse));
@@ -138,7 +161,7 @@ export function packWeights(p: usize, scales: usize, out: usize): f32 {
 }
 
 /** Scores of 4 query rows (pairs [4][d / 2], scales 4 bytes apart) against 32 slots: 4 × [32] floats, `stride` bytes apart. */
-export function score(q: usize, qScales: usize, k: usize, scales: usize, d: i32, out: usize, stride: usize): void {
+function score(q: usize, qScales: usize, k: usize, scales: usize, d: i32, out: usize, stride: usize): void {
   const row = <usize>d << 1;
   const zero = i32x4.splat(0);
   for (let s: usize = 0; s < 128; s += 64) {
@@ -160,10 +183,10 @@ export function score(q: usize, qScales: usize, k: usize, scales: usize, d: i32,
     const s0 = v128.load(scales + s), s1 = v128.load(scales + s, 16);
     const s2 = v128.load(scales + s, 32), s3 = v128.load(scales + s, 48);
     const to = out + s;
-    store4(to, a0, a1, a2, a3, s0, s1, s2, s3, v128.load32_splat(qScales));
-    store4(to + stride, b0, b1, b2, b3, s0, s1, s2, s3, v128.load32_splat(qScales, 4));
-    store4(to + 2 * stride, c0, c1, c2, c3, s0, s1, s2, s3, v128.load32_splat(qScales, 8));
-    store4(to + 3 * stride, d0, d1, d2, d3, s0, s1, s2, s3, v128.load32_splat(qScales, 12));
+    scaled4(to, a0, a1, a2, a3, s0, s1, s2, s3, v128.load32_splat(qScales));
+    scaled4(to + stride, b0, b1, b2, b3, s0, s1, s2, s3, v128.load32_splat(qScales, 4));
+    scaled4(to + 2 * stride, c0, c1, c2, c3, s0, s1, s2, s3, v128.load32_splat(qScales, 8));
+    scaled4(to + 3 * stride, d0, d1, d2, d3, s0, s1, s2, s3, v128.load32_splat(qScales, 12));
   }
 }
 
@@ -173,7 +196,7 @@ export function score(q: usize, qScales: usize, k: usize, scales: usize, d: i32,
 }
 
 // @ts-ignore: decorator
-@inline function store4(
+@inline function scaled4(
   to: usize, a: v128, b: v128, c: v128, d: v128, sa: v128, sb: v128, sc: v128, sd: v128, scale: v128,
 ): void {
   v128.store(to, f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(a), sa), scale));
@@ -183,7 +206,7 @@ export function score(q: usize, qScales: usize, k: usize, scales: usize, d: i32,
 }
 
 /** o [4][d] += scale[row] · weights [4][16 pairs] · values [16][d pairs]; d is a multiple of 16. */
-export function accumulate(p: usize, scales: usize, v: usize, d: i32, o: usize): void {
+function accumulate(p: usize, scales: usize, v: usize, d: i32, o: usize): void {
   const row = <usize>d << 2;
   const zero = i32x4.splat(0);
   for (let c: usize = 0; c < row; c += 64) {

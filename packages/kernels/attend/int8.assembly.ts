@@ -1,12 +1,67 @@
 // The inner loops of attention in integers, over 8-bit pages as they lie. Keys are 7 unsigned bits with a scale and a minimum per slot, laid out
 // [d / 4][32 slots][4 channels]; values are signed bytes with a scale per slot, laid out [8][d][4 slots]. Both products
 // are then dot products of four bytes whose results stand one slot, or one channel, to a lane.
-import { SLOTS } from '../append/page.assembly';
+import { keysOf, minimaK, Q8, scalesK, scalesV, SLOTS, valuesOf } from '../append/page.assembly';
 import { dot4, larger, largest, madd, rounded } from '../assembly/simd';
-import { addScaled, weighted } from './scaled.assembly';
+import { addScaled } from './scaled.assembly';
+import { spoil } from './softmax.assembly';
+import { Tile, WEIGHT_ROW } from './tile.assembly';
+
+export function packQueries(tile: Tile): void {
+  const d = tile.d;
+  for (let r = 0; r < tile.padded; r++) {
+    packQuery(tile.query(r), d, tile.queryInts + <usize>(r * d), tile.queryScales + (<usize>r << 3));
+  }
+}
+
+export function scorePage(tile: Tile, page: usize): void {
+  const d = tile.d;
+  scoreKeys(tile, keysOf(page), scalesK(page, d), minimaK(page, d));
+  for (let s = 0; s < tile.count; s += 4) {
+    const scale = v128.load(scalesV(page, d) + (<usize>s << 2));
+    spoil(tile, s, f32x4.ne(scale, scale));
+  }
+}
+
+/** Scores against keys [d / 4][32][4] of up to 7 bits with a scale and a minimum per slot. */
+export function scoreKeys(tile: Tile, k: usize, scales: usize, minima: usize): void {
+  const d = tile.d;
+  for (let r = 0; r < tile.padded; r += 4) {
+    const meta = tile.queryScales + (<usize>r << 3);
+    score(tile.queryInts + <usize>(r * d), meta, k, scales, minima, d, tile.weight(r), WEIGHT_ROW);
+  }
+}
+
+export function addPage(tile: Tile, page: usize): void {
+  soundScales(scalesV(page, tile.d), tile.count, tile.scales);
+  for (let r = 0; r < tile.rows; r++) {
+    store<f32>(tile.weightScales + (<usize>r << 2), packWeights(tile.weight(r), tile.scales, tile.weightInts + (<usize>r << 5)));
+  }
+  addValues(tile, valuesOf(page, tile.d, Q8), 0, tile.d);
+}
+
+/** Scales [32] without what slots behind `count` may hold and without NaN, which the scores show. */
+export function soundScales(from: usize, count: i32, to: usize): void {
+  const end = i32x4.splat(count);
+  let slot = i32x4(0, 1, 2, 3);
+  for (let s: usize = 0; s < 128; s += 16) {
+    const x = v128.load(from + s);
+    v128.store(to + s, v128.and(x, v128.and(f32x4.eq(x, x), i32x4.lt_s(slot, end))));
+    slot = i32x4.add(slot, i32x4.splat(4));
+  }
+}
+
+/** Adds `channels` from `from` on of values [8][d][4] in signed bytes, as the tile's weights in integers have it. */
+export function addValues(tile: Tile, v: usize, from: i32, channels: i32): void {
+  const at = <usize>from << 2;
+  for (let r = 0; r < tile.padded; r += 4) {
+    const p = tile.weightInts + (<usize>r << 5);
+    accumulate(p, tile.weightScales + (<usize>r << 2), v + at, tile.d, channels, tile.sum(r) + at);
+  }
+}
 
 /** Rounds one query row to bytes, and writes { scale, scale · Σq } to `meta`. */
-export function packQuery(x: usize, d: i32, q: usize, meta: usize): void {
+function packQuery(x: usize, d: i32, q: usize, meta: usize): void {
   const bytes = <usize>d << 2;
   let most = f32x4.splat(0);
   for (let c: usize = 0; c < bytes; c += 16) most = f32x4.max(most, f32x4.abs(v128.load(x + c)));
@@ -33,7 +88,7 @@ export function packQuery(x: usize, d: i32, q: usize, meta: usize): void {
 }
 
 /** Scores of 4 query rows (bytes, d apart; meta 8 bytes apart) against the 32 slots of a page: 4 × [32], `stride` bytes apart. */
-export function score(q: usize, meta: usize, k: usize, scales: usize, minima: usize, d: i32, out: usize, stride: usize): void {
+function score(q: usize, meta: usize, k: usize, scales: usize, minima: usize, d: i32, out: usize, stride: usize): void {
   const q1 = q + d, q2 = q1 + d, q3 = q2 + d;
   const zero = i32x4.splat(0);
   for (let s: usize = 0; s < 128; s += 64) {
@@ -75,10 +130,10 @@ export function score(q: usize, meta: usize, k: usize, scales: usize, minima: us
 
 /** Weights [32] times the values' scales, in 7 bits with one scale, which is returned. */
 export function packWeights(p: usize, scales: usize, out: usize): f32 {
-  const w0 = weighted(p, scales), w1 = weighted(p + 16, scales + 16);
-  const w2 = weighted(p + 32, scales + 32), w3 = weighted(p + 48, scales + 48);
-  const w4 = weighted(p + 64, scales + 64), w5 = weighted(p + 80, scales + 80);
-  const w6 = weighted(p + 96, scales + 96), w7 = weighted(p + 112, scales + 112);
+  const w0 = f32x4.mul(v128.load(p), v128.load(scales)), w1 = f32x4.mul(v128.load(p, 16), v128.load(scales, 16));
+  const w2 = f32x4.mul(v128.load(p, 32), v128.load(scales, 32)), w3 = f32x4.mul(v128.load(p, 48), v128.load(scales, 48));
+  const w4 = f32x4.mul(v128.load(p, 64), v128.load(scales, 64)), w5 = f32x4.mul(v128.load(p, 80), v128.load(scales, 80));
+  const w6 = f32x4.mul(v128.load(p, 96), v128.load(scales, 96)), w7 = f32x4.mul(v128.load(p, 112), v128.load(scales, 112));
   const most = largest(larger(larger(larger(w0, w1), larger(w2, w3)), larger(larger(w4, w5), larger(w6, w7))));
   const inverse = f32x4.splat(most > 1e-36 ? <f32>127 / most : 0);
   v128.store(out, fourVectors(w0, w1, w2, w3, inverse));
@@ -95,11 +150,12 @@ export function packWeights(p: usize, scales: usize, out: usize): f32 {
   return v128.and(i8x16.narrow_i16x8_s(low, high), i8x16.splat(127));
 }
 
-/** o [4][d] += scale[row] · weights [4][32] · values; d is a multiple of 16. */
-export function accumulate(p: usize, scales: usize, v: usize, d: i32, o: usize): void {
+/** o [4][d] += scale[row] · weights [4][32] · values, for the first `channels` of d; both are multiples of 16. */
+function accumulate(p: usize, scales: usize, v: usize, d: i32, channels: i32, o: usize): void {
   const rowBytes = <usize>d << 2;
+  const end = <usize>channels << 2;
   const zero = i32x4.splat(0);
-  for (let c: usize = 0; c < rowBytes; c += 64) {
+  for (let c: usize = 0; c < end; c += 64) {
     let vp = v + c;
     let a0 = zero, a1 = zero, a2 = zero, a3 = zero, b0 = zero, b1 = zero, b2 = zero, b3 = zero;
     let c0 = zero, c1 = zero, c2 = zero, c3 = zero, d0 = zero, d1 = zero, d2 = zero, d3 = zero;

@@ -1,12 +1,5 @@
-// What products in 8 and in 16 bits share: weights that take the values' scales, and sums that take the weights'.
+// What products in 8 and in 16 bits share.
 import { madd } from '../assembly/simd';
-
-/** Weight times scale; a weight of 0 stays 0, since a slot that was never written may hold any scale. */
-// @ts-ignore: decorator
-@inline export function weighted(p: usize, scale: usize): v128 {
-  const w = v128.load(p);
-  return v128.andnot(f32x4.mul(w, v128.load(scale)), f32x4.eq(w, f32x4.splat(0)));
-}
 
 /** o [16] += scale · sums [16] of whole numbers. */
 // @ts-ignore: decorator

@@ -1,34 +1,11 @@
 // The running softmax of one query row over pages of 32 scores. Scores are in bits (query · key · scale · log₂ e), so that a
 // weight is a power of two: its exponent is the whole part of the score, and only the rest needs a polynomial.
 import { SLOTS } from '../append/page.assembly';
-import { larger, largest, madd, sum } from '../assembly/simd';
+import { exp2, larger, largest, sum } from '../assembly/simd';
+import { Tile } from './tile.assembly';
 
 // @ts-ignore: decorator
 @inline export const NONE: f32 = -Infinity;
-
-// 1.5 · 2²³, at which floats have no fraction: adding it rounds to the nearest whole number, which stands in the low bits.
-// @ts-ignore: decorator
-@inline const ROUND: f32 = 12582912;
-
-/**
- * 2ˣ per lane for x ≤ 0, relative error below 1.2 · 10⁻⁷; below −126.5 it is 0, and NaN stays NaN. The polynomial is the
- * minimax one of degree 6 on ±½ (bench/oracles/exp2.py).
- */
-// @ts-ignore: decorator
-@inline export function exp2(x: v128): v128 {
-  // At −127 the exponent's bits are all 0, and so is the result. In this order, since `larger` keeps a NaN on the left.
-  x = larger(x, f32x4.splat(-127));
-  const whole = f32x4.add(x, f32x4.splat(ROUND));
-  const r = f32x4.sub(x, f32x4.sub(whole, f32x4.splat(ROUND)));
-  let p = madd(f32x4.splat(1.534580806e-4), r, f32x4.splat(1.339993207e-3));
-  p = madd(p, r, f32x4.splat(9.618489072e-3));
-  p = madd(p, r, f32x4.splat(5.550328642e-2));
-  p = madd(p, r, f32x4.splat(2.402264625e-1));
-  p = madd(p, r, f32x4.splat(6.931471825e-1));
-  p = madd(p, r, f32x4.splat(1));
-  // The low bits of `whole` are the exponent; what stands above them is shifted out.
-  return f32x4.mul(p, i32x4.add(i32x4.shl(whole, 23), i32x4.splat(127 << 23)));
-}
 
 /** Sets the scores of slots that a query at `position` must not see to −∞. */
 export function mask(p: usize, page: usize, count: i32, position: i32, window: i32): void {
@@ -43,6 +20,16 @@ export function mask(p: usize, page: usize, count: i32, position: i32, window: i
     const hidden = v128.or(i32x4.gt_s(at, ahead), v128.or(i32x4.le_s(at, behind), i32x4.ge_s(slot, end)));
     v128.store(p + s, v128.bitselect(none, v128.load(p + s), hidden));
     slot = i32x4.add(slot, i32x4.splat(4));
+  }
+}
+
+/** Scores of the four slots from `slot` on become NaN where `bad` is set, for slots that hold a NaN. */
+// @ts-ignore: decorator
+@inline export function spoil(tile: Tile, slot: i32, bad: v128): void {
+  if (!v128.any_true(bad)) return;
+  for (let r = 0; r < tile.padded; r++) {
+    const to = tile.weight(r) + (<usize>slot << 2);
+    v128.store(to, v128.or(v128.load(to), bad));
   }
 }
 
@@ -64,22 +51,20 @@ export function soften(p: usize, state: usize, o: usize, d: i32, spare: usize): 
   const m = f32x4.extract_lane(now, 0);
   // Where nothing is seen every weight is 0, and a NaN among the scores still shows.
   const mm = v128.andnot(now, f32x4.eq(now, f32x4.splat(NONE)));
-  {
-    const a0 = exp2(f32x4.sub(v128.load(p), mm)), b0 = exp2(f32x4.sub(v128.load(p, 16), mm));
-    const a1 = exp2(f32x4.sub(v128.load(p, 32), mm)), b1 = exp2(f32x4.sub(v128.load(p, 48), mm));
-    v128.store(p, a0);
-    v128.store(p, b0, 16);
-    v128.store(p, a1, 32);
-    v128.store(p, b1, 48);
-    const a2 = exp2(f32x4.sub(v128.load(p, 64), mm)), b2 = exp2(f32x4.sub(v128.load(p, 80), mm));
-    const a3 = exp2(f32x4.sub(v128.load(p, 96), mm)), b3 = exp2(f32x4.sub(v128.load(p, 112), mm));
-    v128.store(p, a2, 64);
-    v128.store(p, b2, 80);
-    v128.store(p, a3, 96);
-    v128.store(p, b3, 112);
-    v128.store(spare, f32x4.add(f32x4.add(a0, a1), f32x4.add(a2, a3)), 32);
-    v128.store(spare, f32x4.add(f32x4.add(b0, b1), f32x4.add(b2, b3)), 48);
-  }
+  const a0 = exp2(f32x4.sub(v128.load(p), mm)), b0 = exp2(f32x4.sub(v128.load(p, 16), mm));
+  const a1 = exp2(f32x4.sub(v128.load(p, 32), mm)), b1 = exp2(f32x4.sub(v128.load(p, 48), mm));
+  const a2 = exp2(f32x4.sub(v128.load(p, 64), mm)), b2 = exp2(f32x4.sub(v128.load(p, 80), mm));
+  const a3 = exp2(f32x4.sub(v128.load(p, 96), mm)), b3 = exp2(f32x4.sub(v128.load(p, 112), mm));
+  v128.store(p, a0);
+  v128.store(p, b0, 16);
+  v128.store(p, a1, 32);
+  v128.store(p, b1, 48);
+  v128.store(p, a2, 64);
+  v128.store(p, b2, 80);
+  v128.store(p, a3, 96);
+  v128.store(p, b3, 112);
+  v128.store(spare, f32x4.add(f32x4.add(a0, a1), f32x4.add(a2, a3)), 32);
+  v128.store(spare, f32x4.add(f32x4.add(b0, b1), f32x4.add(b2, b3)), 48);
   let l = load<f32>(state, 4);
   if (m != before) {
     const factor = exp2(f32x4.splat(before - m));

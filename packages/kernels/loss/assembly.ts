@@ -1,5 +1,5 @@
 import { address, int, take } from '../assembly/args';
-import { exp, largest, sum } from '../assembly/simd';
+import { exp, larger, largest, sum } from '../assembly/simd';
 
 /** Bytes of logits summed in float32 before they join the float64 sum. */
 // @ts-ignore: decorator
@@ -9,34 +9,67 @@ import { exp, largest, sum } from '../assembly/simd';
  * What −ln softmax(logits)[target] needs, row by row. Arguments: logits, stride in floats, n, v, targets [n],
  * out [n, 2]: { logit of the target − largest logit, Σ exp(logit − largest) }. The host takes the logarithm.
  */
-export function loss(args: usize, counter: usize): void {
+export function loss(args: usize, counter: usize, scratch: usize): void {
   const logits = address(args, 0);
   const stride = <usize>int(args, 1) << 2;
   const n = int(args, 2);
   const v = int(args, 3);
   const targets = address(args, 4);
   const out = address(args, 5);
-  const end = (<usize>v & ~3) << 2;
-  const all = <usize>v << 2;
   for (let r = take(counter); r < n; r = take(counter)) {
     const row = logits + <usize>r * stride;
-    let top = f32x4.splat(-Infinity);
-    for (let k: usize = 0; k < end; k += 16) top = f32x4.max(top, v128.load(row + k));
-    let m = largest(top);
-    for (let k = end; k < all; k += 4) m = max<f32>(m, load<f32>(row + k));
-    const mm = f32x4.splat(m);
-    // A vocabulary of small terms beside one of size 1 would vanish in a single float32 sum.
-    let total: f64 = 0;
-    for (let from: usize = 0; from < end; from += BLOCK) {
-      const to = min(from + BLOCK, end);
-      let part = f32x4.splat(0);
-      for (let k = from; k < to; k += 16) part = f32x4.add(part, exp(f32x4.sub(v128.load(row + k), mm)));
-      total += sum(part);
-    }
-    for (let k = end; k < all; k += 4) total += f32x4.extract_lane(exp(f32x4.splat(load<f32>(row + k) - m)), 0);
+    const m = largestOf(row, v, scratch);
     const target = load<i32>(targets + (<usize>r << 2));
     const to = out + (<usize>r << 3);
     store<f32>(to, load<f32>(row + (<usize>target << 2)) - m);
-    store<f32>(to, <f32>total, 4);
+    store<f32>(to, <f32>sumOfPowers(row, v, m, scratch), 4);
   }
+}
+
+// Sixteen numbers at a time; their four vectors meet in 64 bytes of scratch memory, where an engine may join them.
+
+/** The largest number of a row; a NaN is passed over. */
+function largestOf(row: usize, v: i32, spare: usize): f32 {
+  const end = row + (<usize>(v & ~15) << 2), all = row + (<usize>v << 2);
+  let a = f32x4.splat(-Infinity), b = a, c = a, d = a;
+  for (; row < end; row += 64) {
+    a = larger(a, v128.load(row)), b = larger(b, v128.load(row, 16));
+    c = larger(c, v128.load(row, 32)), d = larger(d, v128.load(row, 48));
+  }
+  store64(spare, a, b, c, d);
+  let m = largest(larger(larger(v128.load(spare), v128.load(spare, 16)), larger(v128.load(spare, 32), v128.load(spare, 48))));
+  for (; row < all; row += 4) {
+    const x = load<f32>(row);
+    if (x > m) m = x;
+  }
+  return m;
+}
+
+/** Σ exp(x − m), NaN where one is. */
+function sumOfPowers(row: usize, v: i32, m: f32, spare: usize): f64 {
+  const end = row + (<usize>(v & ~15) << 2), all = row + (<usize>v << 2);
+  const mm = f32x4.splat(m);
+  // A vocabulary of small terms beside one of size 1 would vanish in a single float32 sum.
+  let total: f64 = 0;
+  while (row < end) {
+    const to = min(row + BLOCK, end);
+    let a = f32x4.splat(0), b = a, c = a, d = a;
+    for (; row < to; row += 64) {
+      const x0 = v128.load(row), x1 = v128.load(row, 16), x2 = v128.load(row, 32), x3 = v128.load(row, 48);
+      a = f32x4.add(a, exp(f32x4.sub(x0, mm))), b = f32x4.add(b, exp(f32x4.sub(x1, mm)));
+      c = f32x4.add(c, exp(f32x4.sub(x2, mm))), d = f32x4.add(d, exp(f32x4.sub(x3, mm)));
+    }
+    store64(spare, a, b, c, d);
+    total += sum(f32x4.add(f32x4.add(v128.load(spare), v128.load(spare, 16)), f32x4.add(v128.load(spare, 32), v128.load(spare, 48))));
+  }
+  for (; row < all; row += 4) total += f32x4.extract_lane(exp(f32x4.splat(load<f32>(row) - m)), 0);
+  return total;
+}
+
+// @ts-ignore: decorator
+@inline function store64(to: usize, a: v128, b: v128, c: v128, d: v128): void {
+  v128.store(to, a);
+  v128.store(to, b, 16);
+  v128.store(to, c, 32);
+  v128.store(to, d, 48);
 }

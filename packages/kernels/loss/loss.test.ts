@@ -13,7 +13,7 @@ describe.each(builds)('%s build', (build) => {
   function run(logits: Float32Array, stride: number, n: number, v: number, targets: Int32Array): Float64Array {
     machine.reset();
     const out = machine.output(8 * n);
-    machine.run([loss({ logits: machine.input(logits), stride, n, v, targets: machine.input(targets), out })]);
+    machine.run([loss({ logits: machine.input(logits), stride, n, v, targets: machine.input(targets), out })], 64);
     const pairs = machine.floats(out, 2 * n);
     return Float64Array.from({ length: n }, (_, r) => negativeLogLikelihood(pairs[2 * r]!, pairs[2 * r + 1]!));
   }

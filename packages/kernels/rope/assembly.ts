@@ -30,24 +30,31 @@ export function rope(args: usize, counter: usize): void {
 // @ts-ignore: decorator
 @inline function rotateHalves(x: usize, half: i32, cos: usize, sin: usize): void {
   const bytes = <usize>half << 2;
-  const end = (<usize>half & ~3) << 2;
-  for (let k: usize = 0; k < end; k += 16) {
-    const a = v128.load(x + k);
-    const b = v128.load(x + k + bytes);
-    const c = v128.load(cos + k);
-    const s = v128.load(sin + k);
-    v128.store(x + k, f32x4.sub(f32x4.mul(a, c), f32x4.mul(b, s)));
-    v128.store(x + k + bytes, f32x4.add(f32x4.mul(a, s), f32x4.mul(b, c)));
+  const end = x + ((<usize>half & ~7) << 2);
+  let y = x + bytes;
+  const all = y;
+  for (; x < end; x += 32, y += 32, cos += 32, sin += 32) {
+    const a0 = v128.load(x), a1 = v128.load(x, 16), b0 = v128.load(y), b1 = v128.load(y, 16);
+    const c0 = v128.load(cos), c1 = v128.load(cos, 16), s0 = v128.load(sin), s1 = v128.load(sin, 16);
+    v128.store(x, f32x4.sub(f32x4.mul(a0, c0), f32x4.mul(b0, s0)));
+    v128.store(x, f32x4.sub(f32x4.mul(a1, c1), f32x4.mul(b1, s1)), 16);
+    v128.store(y, f32x4.add(f32x4.mul(a0, s0), f32x4.mul(b0, c0)));
+    v128.store(y, f32x4.add(f32x4.mul(a1, s1), f32x4.mul(b1, c1)), 16);
   }
-  for (let k = end; k < bytes; k += 4) rotateOne(x + k, x + k + bytes, load<f32>(cos + k), load<f32>(sin + k));
+  for (; x < all; x += 4, y += 4, cos += 4, sin += 4) rotateOne(x, y, load<f32>(cos), load<f32>(sin));
 }
 
 // @ts-ignore: decorator
 @inline function rotatePairs(x: usize, half: i32, cos: usize, sin: usize): void {
-  const bytes = <usize>half << 2;
-  for (let k: usize = 0; k < bytes; k += 4) {
-    rotateOne(x + (k << 1), x + (k << 1) + 4, load<f32>(cos + k), load<f32>(sin + k));
+  const end = cos + ((<usize>half & ~3) << 2), all = cos + (<usize>half << 2);
+  for (; cos < end; x += 32, cos += 16, sin += 16) {
+    const v0 = v128.load(x), v1 = v128.load(x, 16), c = v128.load(cos), s = v128.load(sin);
+    const a = v128.shuffle<i32>(v0, v1, 0, 2, 4, 6), b = v128.shuffle<i32>(v0, v1, 1, 3, 5, 7);
+    const first = f32x4.sub(f32x4.mul(a, c), f32x4.mul(b, s)), second = f32x4.add(f32x4.mul(a, s), f32x4.mul(b, c));
+    v128.store(x, v128.shuffle<i32>(first, second, 0, 4, 1, 5));
+    v128.store(x, v128.shuffle<i32>(first, second, 2, 6, 3, 7), 16);
   }
+  for (; cos < all; x += 8, cos += 4, sin += 4) rotateOne(x, x + 4, load<f32>(cos), load<f32>(sin));
 }
 
 // @ts-ignore: decorator

@@ -25,7 +25,7 @@ setFlagsFromString('--no-liftoff');
 
 const pageBytes = 65536;
 const controlAddress = 1024;
-/** Memory below is the control block's and nobody's. */
+/** Memory below is the control block's, the kernels' tables of numbers' and nobody's. */
 const firstAddress = 2048;
 /** Untouched bytes behind every allocation. */
 const gap = 64;

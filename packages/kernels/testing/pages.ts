@@ -1,5 +1,5 @@
-import { type PageFormat, pageBytes, pageSlots } from '../append/index.ts';
-import { type Stored, stored } from '../append/reference.ts';
+import { type PageFormat, pageBytes, pageSlots, valueGroups } from '../append/index.ts';
+import { type RowFormat, type Stored, stored, storedNibbles } from '../append/reference.ts';
 import type { Room } from './machine.ts';
 
 /** What one slot of a page holds. */
@@ -13,9 +13,15 @@ export interface Slot {
 export function encodePage(format: PageFormat, d: number, slots: readonly Slot[]): Uint8Array {
   const page = new Uint8Array(pageBytes(format, d)).fill(255);
   const view = new DataView(page.buffer);
+  for (const [slot, { position }] of slots.entries()) view.setInt32(4 * slot, position, true);
+  if (format === 'q4') encodeNibbles(view, d, slots);
+  else encodeRows(view, format, d, slots);
+  return page;
+}
+
+function encodeRows(view: DataView, format: RowFormat, d: number, slots: readonly Slot[]): void {
   const at = places(format, d);
-  for (const [slot, { position, key, value }] of slots.entries()) {
-    view.setInt32(4 * slot, position, true);
+  for (const [slot, { key, value }] of slots.entries()) {
     const k = stored(format, key, 'key');
     const v = stored(format, value, 'value');
     for (let c = 0; c < d; c++) {
@@ -29,12 +35,12 @@ export function encodePage(format: PageFormat, d: number, slots: readonly Slot[]
     view.setFloat32(at.keyMinimum(slot), k.minimum, true);
     view.setFloat32(at.valueScale(slot), v.scale, true);
   }
-  return page;
 }
 
 /** What `count` slots of a page stand for, in float64. */
 export function decodePage(format: PageFormat, d: number, page: Uint8Array, count: number): Slot[] {
   const view = new DataView(page.buffer, page.byteOffset, page.byteLength);
+  if (format === 'q4') return decodeNibbles(view, d, count);
   const at = places(format, d);
   return Array.from({ length: count }, (_, slot) => {
     const scaleOf = (address: number) => (format === 'q8' ? view.getFloat32(address, true) : 1);
@@ -45,6 +51,66 @@ export function decodePage(format: PageFormat, d: number, page: Uint8Array, coun
       position: view.getInt32(4 * slot, true),
       key: Float64Array.from({ length: d }, (_, c) => keyScale * get(view, format, at.key(slot, c)) + minimum),
       value: Float64Array.from({ length: d }, (_, c) => valueScale * get(view, format, at.value(slot, c))),
+    };
+  });
+}
+
+/** Byte offsets inside a page of 4 bits; two slots share a byte of numbers. */
+function nibblePlaces(d: number) {
+  const [keys, values, scales] = [128, 128 + 16 * d, 128 + 32 * d];
+  const valueScales = scales + 4 * d;
+  const valueMinima = valueScales + 64 * valueGroups(d);
+  return {
+    key: (slot: number, c: number) => keys + 16 * (c & ~3) + 4 * (slot & 15) + (c & 3),
+    value: (slot: number, c: number) => values + (slot & 12) * d + 4 * c + (slot & 3),
+    keyScale: (c: number) => scales + 2 * c,
+    keyMinimum: (c: number) => scales + 2 * (d + c),
+    valueScale: (slot: number, c: number) => valueScales + 64 * (c >> 5) + 2 * slot,
+    valueMinimum: (slot: number, c: number) => valueMinima + 64 * (c >> 5) + 2 * slot,
+  };
+}
+
+function encodeNibbles(view: DataView, d: number, slots: readonly Slot[]): void {
+  const at = nibblePlaces(d);
+  const putNibble = (address: number, slot: number, number: number) => {
+    const byte = view.getUint8(address);
+    view.setUint8(address, slot & 16 ? (byte & 15) | (number << 4) : (byte & 0xf0) | number);
+  };
+  for (let c = 0; c < d; c++) {
+    const { numbers, scale, minimum } = storedNibbles(slots.map(({ key }) => key[c] ?? Number.NaN));
+    view.setFloat16(at.keyScale(c), scale, true);
+    view.setFloat16(at.keyMinimum(c), minimum, true);
+    for (const [slot, number] of numbers.entries()) putNibble(at.key(slot, c), slot, number);
+  }
+  for (const [slot, { key, value }] of slots.entries()) {
+    const sound = [...Array.from(key), ...Array.from(value)].every((number) => !Number.isNaN(number));
+    for (let from = 0; from < d; from += 32) {
+      const { numbers, scale, minimum } = storedNibbles(Array.from(value).slice(from, from + 32));
+      view.setFloat16(at.valueScale(slot, from), sound ? scale : Number.NaN, true);
+      view.setFloat16(at.valueMinimum(slot, from), sound ? minimum : Number.NaN, true);
+      for (const [i, number] of numbers.entries()) putNibble(at.value(slot, from + i), slot, number);
+    }
+  }
+}
+
+function decodeNibbles(view: DataView, d: number, count: number): Slot[] {
+  const at = nibblePlaces(d);
+  const nibble = (address: number, slot: number) => (view.getUint8(address) >> (slot & 16 ? 4 : 0)) & 15;
+  const half = (address: number) => view.getFloat16(address, true);
+  return Array.from({ length: count }, (_, slot) => {
+    const value = Float64Array.from(
+      { length: d },
+      (_, c) => half(at.valueScale(slot, c)) * nibble(at.value(slot, c), slot) + half(at.valueMinimum(slot, c)),
+    );
+    // A NaN of the slot shows in its value; that its key counts as one too is what attention makes of it.
+    const bad = value.some(Number.isNaN) ? Number.NaN : 0;
+    return {
+      position: view.getInt32(4 * slot, true),
+      key: Float64Array.from(
+        { length: d },
+        (_, c) => half(at.keyScale(c)) * nibble(at.key(slot, c), slot) + half(at.keyMinimum(c)) + bad,
+      ),
+      value,
     };
   });
 }
@@ -70,7 +136,7 @@ export function placeHeads(
 }
 
 /** Byte offsets inside a page, as `page.assembly.ts` states them. */
-function places(format: PageFormat, d: number) {
+function places(format: RowFormat, d: number) {
   const size = format === 'f32' ? 4 : format === 'f16' ? 2 : 1;
   const keys = 4 * pageSlots;
   const values = keys + size * pageSlots * d;
@@ -86,14 +152,14 @@ function places(format: PageFormat, d: number) {
   };
 }
 
-function put(view: DataView, format: PageFormat, at: number, { numbers }: Stored, c: number): void {
+function put(view: DataView, format: RowFormat, at: number, { numbers }: Stored, c: number): void {
   const number = numbers[c] ?? Number.NaN;
   if (format === 'f32') view.setFloat32(at, number, true);
   else if (format === 'f16') view.setFloat16(at, number, true);
   else view.setInt8(at, number);
 }
 
-function get(view: DataView, format: PageFormat, at: number): number {
+function get(view: DataView, format: RowFormat, at: number): number {
   if (format === 'f32') return view.getFloat32(at, true);
   return format === 'f16' ? view.getFloat16(at, true) : view.getInt8(at);
 }

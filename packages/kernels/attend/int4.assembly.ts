@@ -1,0 +1,135 @@
+// Pages of 4 bits, whose products are those of 8 bits (int8.assembly.ts) once their numbers are bytes. A key is a number of
+// 0 … 15 times its channel's scale plus its channel's minimum: the scale goes into the query, which is rounded anew for
+// every page, and the minima into one number per query. A value has a scale and a minimum per group of 32 channels: its
+// scale goes into the weight, and the minima, weighted, into one number per query and group.
+import { groupsOf, keysOf, scalesK4, scalesV4, SLOTS, values4 } from '../append/page.assembly';
+import { larger, largest, madd, rounded, sum } from '../assembly/simd';
+import { addValues, packWeights, scoreKeys, soundScales } from './int8.assembly';
+import { spoil } from './softmax.assembly';
+import { Tile } from './tile.assembly';
+
+export function scorePage(tile: Tile, page: usize): void {
+  const d = tile.d;
+  // Behind the keys as bytes there is room for the scales and minima of the channels.
+  const scales = tile.keys + <usize>(d * SLOTS);
+  floatsOf(scalesK4(page, d), 2 * d, scales);
+  unpackKeys(keysOf(page), d, tile.keys);
+  for (let r = 0; r < tile.rows; r++) {
+    const q = tile.queryInts + <usize>(r * d);
+    packQuery(tile.query(r), scales, scales + (<usize>d << 2), d, q, tile.queryScales + (<usize>r << 3));
+  }
+  // A query's scale and minimum are those of every slot.
+  const ones = tile.scales;
+  for (let s: usize = 0; s < 128; s += 16) v128.store(ones + s, f32x4.splat(1));
+  scoreKeys(tile, tile.keys, ones, ones);
+  for (let s = 0; s < tile.count; s += 4) {
+    const half = v128.load16x4_s(scalesV4(page, d) + (<usize>s << 1));
+    spoil(tile, s, i32x4.gt_s(v128.and(half, i32x4.splat(0x7fff)), i32x4.splat(0x7c00)));
+  }
+}
+
+export function addPage(tile: Tile, page: usize): void {
+  const d = tile.d;
+  const groups = groupsOf(d);
+  const scales = tile.values + <usize>(d * SLOTS);
+  const minima = scales + (<usize>groups << 7);
+  floatsOf(scalesV4(page, d), 2 * groups * SLOTS, scales);
+  for (let i = 0; i < 2 * groups; i++) soundScales(scales + (<usize>i << 7), tile.count, scales + (<usize>i << 7));
+  unpackValues(values4(page, d), d, tile.values);
+  for (let i = 0; i < groups; i++) {
+    const from = i << 5;
+    const channels = min(32, d - from);
+    const at = <usize>i << 7;
+    for (let r = 0; r < tile.rows; r++) {
+      const p = tile.weight(r);
+      store<f32>(tile.weightScales + (<usize>r << 2), packWeights(p, scales + at, tile.weightInts + (<usize>r << 5)));
+      addMinima(p, minima + at, channels, tile.sum(r) + at);
+    }
+    addValues(tile, tile.values, from, channels);
+  }
+}
+
+/** Halves at `from`, `count` of them (a multiple of 4), as floats. NaN stays NaN. */
+export function floatsOf(from: usize, count: i32, to: usize): void {
+  for (let i = 0; i < count; i += 4) {
+    const h = v128.load16x4_s(from);
+    const f = f32x4.mul(v128.and(i32x4.shl(h, 13), i32x4.splat(0x8fffe000)), f32x4.splat(reinterpret<f32>(0x77800000)));
+    v128.store(to, v128.or(f, f32x4.gt(f32x4.abs(f), f32x4.splat(65504))));
+    from += 8;
+    to += 16;
+  }
+}
+
+/** Keys [d / 4][16][4] of two numbers each to bytes [d / 4][32][4]: the low halves are slots 0 … 15, the high 16 … 31. */
+export function unpackKeys(x: usize, d: i32, out: usize): void {
+  const low = i8x16.splat(15);
+  for (let c = 0; c < d; c += 4) {
+    for (let s: usize = 0; s < 64; s += 32) {
+      const a = v128.load(x + s), b = v128.load(x + s, 16);
+      v128.store(out + s, v128.and(a, low));
+      v128.store(out + s, v128.and(b, low), 16);
+      const high = out + s + 64;
+      v128.store(high, v128.and(i16x8.shr_u(a, 4), low));
+      v128.store(high, v128.and(i16x8.shr_u(b, 4), low), 16);
+    }
+    x += 64;
+    out += 128;
+  }
+}
+
+/** Values [4][d][4] of two numbers each to bytes [8][d][4], likewise. */
+export function unpackValues(x: usize, d: i32, out: usize): void {
+  const low = i8x16.splat(15);
+  const half = <usize>d << 4;
+  for (let s: usize = 0; s < half; s += 32) {
+    const a = v128.load(x + s), b = v128.load(x + s, 16);
+    v128.store(out + s, v128.and(a, low));
+    v128.store(out + s, v128.and(b, low), 16);
+    const high = out + half + s;
+    v128.store(high, v128.and(i16x8.shr_u(a, 4), low));
+    v128.store(high, v128.and(i16x8.shr_u(b, 4), low), 16);
+  }
+}
+
+/** Rounds a query row times the channels' scales to bytes; `meta` becomes { its scale, Σ query · minimum }. */
+function packQuery(x: usize, scales: usize, minima: usize, d: i32, q: usize, meta: usize): void {
+  const bytes = <usize>d << 2;
+  let top = f32x4.splat(0), total = f32x4.splat(0);
+  for (let c: usize = 0; c < bytes; c += 16) {
+    const v = v128.load(x + c);
+    top = larger(f32x4.abs(f32x4.mul(v, v128.load(scales + c))), top);
+    total = madd(v, v128.load(minima + c), total);
+  }
+  const most = largest(top);
+  const inverse = f32x4.splat(most > 1e-30 ? <f32>127 / most : 0);
+  for (let c: usize = 0; c < bytes; c += 64) {
+    const a = level(x + c, scales + c, inverse), b = level(x + c + 16, scales + c + 16, inverse);
+    const e = level(x + c + 32, scales + c + 32, inverse), f = level(x + c + 48, scales + c + 48, inverse);
+    v128.store(q, i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(e, f)));
+    q += 16;
+  }
+  store<f32>(meta, most / 127);
+  // A NaN that `largest` passed over is in this sum.
+  store<f32>(meta, sum(total), 4);
+}
+
+// @ts-ignore: decorator
+@inline function level(x: usize, scales: usize, inverse: v128): v128 {
+  return rounded(f32x4.mul(f32x4.mul(v128.load(x), v128.load(scales)), inverse));
+}
+
+/** o [channels] += Σ weights [32] · minima [32]; a multiple of 16. */
+function addMinima(p: usize, minima: usize, channels: i32, o: usize): void {
+  let a = f32x4.splat(0), b = a;
+  for (let s: usize = 0; s < 128; s += 32) {
+    a = madd(v128.load(p + s), v128.load(minima + s), a);
+    b = madd(v128.load(p + s, 16), v128.load(minima + s, 16), b);
+  }
+  const all = f32x4.splat(sum(f32x4.add(a, b)));
+  for (let c = 0; c < channels; c += 8) {
+    const x = f32x4.add(v128.load(o), all), y = f32x4.add(v128.load(o, 16), all);
+    v128.store(o, x);
+    v128.store(o, y, 16);
+    o += 32;
+  }
+}

@@ -1,0 +1,76 @@
+import { SLOTS } from '../append/page.assembly';
+
+/**
+ * A block of query rows and what attention keeps of them while it goes from page to page, in a thread's scratch memory.
+ * Rows are those of several tokens and of all query heads that share a key/value head, padded to a multiple of 4 with
+ * rows of zeros.
+ */
+@unmanaged
+export class Tile {
+  /** Rows, and with the padding. */
+  rows: i32;
+  padded: i32;
+  /** Channels of a head. */
+  d: i32;
+  /** Slots of the page at hand that are used. */
+  count: i32;
+  /** Floats [padded][d]: queries times scale and log₂ e, and the weighted sums of values so far. */
+  queries: usize;
+  sums: usize;
+  /** Floats [padded][32]: scores, then weights, of the page at hand. */
+  weights: usize;
+  /** [padded] of { largest score, denominator } so far. */
+  states: usize;
+  /** 64 bytes for anything. */
+  spare: usize;
+  /** Room for a page's keys and values as floats, [d][32] and [32][d], or in any other form that is no larger. */
+  keys: usize;
+  values: usize;
+  /** Floats [4][32], for scales. */
+  scales: usize;
+  /** Queries and weights in integers of up to 16 bits, with two floats for every query and one for every row of weights. */
+  queryInts: usize;
+  queryScales: usize;
+  weightInts: usize;
+  weightScales: usize;
+
+  /** The tile at the start of scratch memory, with room for `most` rows; index.ts states the same sizes. */
+  static at(scratch: usize, most: i32, d: i32): Tile {
+    const tile = changetype<Tile>(scratch);
+    const row = <usize>d << 2;
+    tile.d = d;
+    tile.queries = scratch + 64;
+    tile.sums = tile.queries + <usize>most * row;
+    tile.weights = tile.sums + <usize>most * row;
+    tile.states = tile.weights + (<usize>(most * SLOTS) << 2);
+    tile.spare = tile.states + (<usize>most << 3);
+    tile.keys = tile.spare + 64;
+    tile.values = tile.keys + <usize>SLOTS * row;
+    tile.scales = tile.values + <usize>SLOTS * row;
+    tile.queryInts = tile.scales + 512;
+    tile.queryScales = tile.queryInts + <usize>(most * d << 1);
+    tile.weightInts = tile.queryScales + (<usize>most << 3);
+    tile.weightScales = tile.weightInts + (<usize>most << 6);
+    return tile;
+  }
+
+  @inline query(r: i32): usize {
+    return this.queries + (<usize>(r * this.d) << 2);
+  }
+
+  @inline sum(r: i32): usize {
+    return this.sums + (<usize>(r * this.d) << 2);
+  }
+
+  @inline weight(r: i32): usize {
+    return this.weights + (<usize>r << 7);
+  }
+
+  @inline state(r: i32): usize {
+    return this.states + (<usize>r << 3);
+  }
+}
+
+/** Bytes between rows of weights. */
+// @ts-ignore: decorator
+@inline export const WEIGHT_ROW: usize = 128;

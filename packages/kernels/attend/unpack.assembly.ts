@@ -1,0 +1,140 @@
+// A page's keys and values as floats [d][32] and [32][d].
+import {
+  F16, groupsOf, keysOf, minimaK, Q8, scalesK, scalesK4, scalesV, scalesV4, SLOTS, values4, valuesOf,
+} from '../append/page.assembly';
+import { halfToFloat, madd } from '../assembly/simd';
+import * as int4 from './int4.assembly';
+import { Tile } from './tile.assembly';
+
+/** Keys of a page that are not floats, into the tile's room for them. */
+export function unpackKeys(page: usize, format: i32, d: i32, tile: Tile): void {
+  const k = keysOf(page);
+  if (format == F16) {
+    unpackHalves(k, d * SLOTS, tile.keys);
+    restoreNaN(tile.keys);
+  } else if (format == Q8) unpackKeyBytes(k, d, scalesK(page, d), minimaK(page, d), tile.keys);
+  else {
+    // The bytes and the channels' scales go where the values will be.
+    const scales = tile.values + <usize>(d * SLOTS);
+    int4.floatsOf(scalesK4(page, d), 2 * d, scales);
+    int4.unpackKeys(k, d, tile.values);
+    unpackKeyNibbles(tile.values, d, scales, tile.keys);
+    // As in half precision, a slot that holds a NaN shows it in its first channel.
+    int4.floatsOf(scalesV4(page, d), SLOTS, tile.values);
+    for (let s: usize = 0; s < 128; s += 16) {
+      const scale = v128.load(tile.values + s);
+      v128.store(tile.keys + s, v128.or(v128.load(tile.keys + s), f32x4.ne(scale, scale)));
+    }
+  }
+}
+
+export function unpackValues(page: usize, format: i32, d: i32, tile: Tile): void {
+  if (format == F16) unpackHalves(valuesOf(page, d, F16), d * SLOTS, tile.values);
+  else if (format == Q8) unpackValueBytes(valuesOf(page, d, Q8), d, scalesV(page, d), tile.values);
+  else {
+    const scales = tile.keys + <usize>(d * SLOTS);
+    int4.floatsOf(scalesV4(page, d), 2 * groupsOf(d) * SLOTS, scales);
+    int4.unpackValues(values4(page, d), d, tile.keys);
+    unpackValueNibbles(tile.keys, d, scales, tile.values);
+  }
+}
+
+/** Keys [d / 4][32][4] in bytes as floats [d][32], with scales and minima [2][d]. */
+function unpackKeyNibbles(x: usize, d: i32, scales: usize, out: usize): void {
+  const low = i32x4.splat(255);
+  const minima = scales + (<usize>d << 2);
+  for (let c: usize = 0; c < <usize>d << 2; c += 16) {
+    const s0 = v128.load32_splat(scales + c), s1 = v128.load32_splat(scales + c, 4);
+    const s2 = v128.load32_splat(scales + c, 8), s3 = v128.load32_splat(scales + c, 12);
+    const m0 = v128.load32_splat(minima + c), m1 = v128.load32_splat(minima + c, 4);
+    const m2 = v128.load32_splat(minima + c, 8), m3 = v128.load32_splat(minima + c, 12);
+    for (let s: usize = 0; s < 128; s += 16) {
+      const v = v128.load(x + s);
+      v128.store(out + s, madd(f32x4.convert_i32x4_s(v128.and(v, low)), s0, m0));
+      v128.store(out + s, madd(f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(v, 8), low)), s1, m1), 128);
+      v128.store(out + s, madd(f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(v, 16), low)), s2, m2), 256);
+      v128.store(out + s, madd(f32x4.convert_i32x4_s(i32x4.shr_u(v, 24)), s3, m3), 384);
+    }
+    x += 128;
+    out += 512;
+  }
+}
+
+/** Values [8][d][4] in bytes as floats [32][d], with scales and minima [2][groups][32]; of a scale that is NaN, zeros. */
+function unpackValueNibbles(x: usize, d: i32, scales: usize, out: usize): void {
+  const row = <usize>d << 2;
+  const minima = <usize>groupsOf(d) << 7;
+  for (let s: usize = 0; s < 128; s += 16) {
+    for (let c: usize = 0; c < row; c += 128) {
+      const at = scales + c + s;
+      const end = min(row, c + 128);
+      for (let j: usize = 0; j < 4; j++) {
+        const scale = v128.load32_splat(at + 4 * j);
+        const sound = f32x4.eq(scale, scale);
+        const factor = v128.and(scale, sound), minimum = v128.and(v128.load32_splat(at + 4 * j + minima), sound);
+        const to = out + j * row;
+        for (let i = c; i < end; i += 16) {
+          const number = v128.and(i32x4.shr_u(v128.load(x + i), <i32>(8 * j)), i32x4.splat(255));
+          v128.store(to + i, madd(f32x4.convert_i32x4_s(number), factor, minimum));
+        }
+      }
+    }
+    x += row;
+    out += 4 * row;
+  }
+}
+
+/** `count` halves as floats; a multiple of 8. */
+function unpackHalves(x: usize, count: i32, out: usize): void {
+  for (let c = 0; c < count; c += 8) {
+    const v = v128.load(x);
+    v128.store(out, halfToFloat(i32x4.extend_low_i16x8_s(v)));
+    v128.store(out, halfToFloat(i32x4.extend_high_i16x8_s(v)), 16);
+    x += 16;
+    out += 32;
+  }
+}
+
+/** Keys that are NaN in their first channel, where `append` leaves it: no half stands for a number above 65504. */
+function restoreNaN(k: usize): void {
+  for (let s: usize = 0; s < 128; s += 16) {
+    const v = v128.load(k + s);
+    v128.store(k + s, v128.or(v, f32x4.gt(f32x4.abs(v), f32x4.splat(65504))));
+  }
+}
+
+/** Keys of 7 bits [d / 4][32][4] as floats [d][32]. */
+function unpackKeyBytes(x: usize, d: i32, scales: usize, minima: usize, out: usize): void {
+  const low = i32x4.splat(255);
+  for (let c = 0; c < d; c += 4) {
+    for (let s: usize = 0; s < 128; s += 16) {
+      const v = v128.load(x + s);
+      const scale = v128.load(scales + s);
+      const minimum = v128.load(minima + s);
+      v128.store(out + s, madd(f32x4.convert_i32x4_s(v128.and(v, low)), scale, minimum));
+      v128.store(out + s, madd(f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(v, 8), low)), scale, minimum), 128);
+      v128.store(out + s, madd(f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(v, 16), low)), scale, minimum), 256);
+      v128.store(out + s, madd(f32x4.convert_i32x4_s(i32x4.shr_u(v, 24)), scale, minimum), 384);
+    }
+    x += 128;
+    out += 512;
+  }
+}
+
+/** Values of 8 bits [8][d][4] as floats [32][d]. */
+function unpackValueBytes(x: usize, d: i32, scales: usize, out: usize): void {
+  const row = <usize>d << 2;
+  for (let s: usize = 0; s < <usize>SLOTS << 2; s += 16) {
+    const s0 = v128.load32_splat(scales + s), s1 = v128.load32_splat(scales + s, 4);
+    const s2 = v128.load32_splat(scales + s, 8), s3 = v128.load32_splat(scales + s, 12);
+    for (let c: usize = 0; c < row; c += 16) {
+      const v = v128.load(x + c);
+      v128.store(out + c, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(i32x4.shl(v, 24), 24)), s0));
+      v128.store(out + row + c, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(i32x4.shl(v, 16), 24)), s1));
+      v128.store(out + 2 * row + c, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(i32x4.shl(v, 8), 24)), s2));
+      v128.store(out + 3 * row + c, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(v, 24)), s3));
+    }
+    x += row;
+    out += 4 * row;
+  }
+}
