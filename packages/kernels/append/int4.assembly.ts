@@ -95,9 +95,9 @@ function store4Halves(to: usize, before: v128, after: v128, changed: v128): void
 function writeValue(x: usize, sound: bool, d: i32, page: usize, s: i32): void {
   const groups = groupsOf(d);
   const halves = scalesV4(page, d) + (<usize>s << 1);
-  const numbers = values4(page, d) + <usize>(((s >> 2) & 3) * (d << 2) + (s & 3));
-  const mask: u8 = s & 16 ? 0x0f : 0xf0;
-  const shift: u32 = s & 16 ? 4 : 0;
+  const numbers = values4(page, d) + <usize>((s & 3) * (d << 2) + (s >> 3));
+  const mask: u8 = s & 4 ? 0x0f : 0xf0;
+  const shift: u32 = s & 4 ? 4 : 0;
   for (let g = 0; g < groups; g++) {
     const channels = min(32, d - (g << 5));
     const from = x + (<usize>g << 7);

@@ -6,12 +6,13 @@
 //   values     [32][d]   slot by slot
 // in 8 bits, so that four bytes of a product stand together
 //   keys       [d / 4][32][4]   0 … 127: key = scale · byte + minimum
-//   values     [8][d][4]        −127 … 127, four slots together: value = scale · byte
+//   values     [8][d][4]        −127 … 127, slots s, s + 8, s + 16 and s + 24 together: value = scale · byte
 //   f32 [32] scales of the keys, f32 [32] their minima, f32 [32] scales of the values
-// in 4 bits, two numbers of 0 … 15 to a byte: the low half is of slot s, the high half of slot s + 16
-//   keys       [d / 4][16][4]   key = scale · number + minimum, with a scale and a minimum per channel
-//   values     [4][d][4]        likewise, with a scale and a minimum per slot and group of 32 channels, [groups][32]; both
-//                               are NaN when any number of the slot's key or value is
+// in 4 bits, two numbers of 0 … 15 to a byte: what are [8] steps of keys' or values' slots in 8 bits are the low halves of
+// [4] and then the high halves
+//   keys       [d / 4][16][4]   slots s and s + 16: key = scale · number + minimum, both per channel
+//   values     [4][d][4]        likewise, both per slot and group of 32 channels, [groups][32], and
+//                               NaN when any number of the slot's key or value is
 //   f16 [d] scales of the keys, [d] their minima, [groups][32] scales of the values, [groups][32] their minima
 // index.ts of this folder states the same sizes for the host.
 
@@ -55,7 +56,7 @@
 /** First value byte of a slot in 8 bits; channel c lies at 4 c behind it. */
 // @ts-ignore: decorator
 @inline export function slotBytesV(page: usize, d: i32, slot: i32): usize {
-  return valuesOf(page, d, Q8) + <usize>((slot >> 2) * (d << 2) + (slot & 3));
+  return valuesOf(page, d, Q8) + <usize>((slot & 7) * (d << 2) + (slot >> 3));
 }
 
 // @ts-ignore: decorator

@@ -3,9 +3,9 @@
 import { F16, F32, pageOf, Q4, Q8, SLOTS } from '../append/page.assembly';
 import { address, float, int, take } from '../assembly/args';
 import { exp2 } from '../assembly/simd';
+import * as centred from './centred.assembly';
 import * as floats from './float.assembly';
 import * as half from './half.assembly';
-import * as int16 from './int16.assembly';
 import * as int4 from './int4.assembly';
 import * as int8 from './int8.assembly';
 import { mask, multiply, NONE, soften } from './softmax.assembly';
@@ -17,11 +17,11 @@ import { Tile } from './tile.assembly';
 // @ts-ignore: decorator
 @inline const HALVES: i32 = 1;
 // @ts-ignore: decorator
-@inline const INT16: i32 = 2;
+@inline const INT8: i32 = 2;
 // @ts-ignore: decorator
-@inline const INT8: i32 = 3;
+@inline const INT4: i32 = 3;
 // @ts-ignore: decorator
-@inline const INT4: i32 = 4;
+@inline const CENTRED: i32 = 4;
 
 /** Up to this many rows of queries a page of halves or of 4 bits is read as it lies. */
 // @ts-ignore: decorator
@@ -35,7 +35,7 @@ import { Tile } from './tile.assembly';
 function kindOf(format: i32, rows: i32, mayRound: bool): i32 {
   if (format == F16 && rows <= FEW) return HALVES;
   if (!mayRound || format == F32) return FLOATS;
-  return format == Q8 ? INT8 : format == Q4 && rows <= FEW ? INT4 : INT16;
+  return format == Q8 ? INT8 : format == Q4 && rows <= FEW ? INT4 : CENTRED;
 }
 
 /**
@@ -87,8 +87,7 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
       store<f32>(tile.state(r), 0, 4);
     }
     memory.fill(tile.sums, 0, <usize>tile.padded * rowBytes);
-    if (kind == INT16) int16.packQueries(tile);
-    else if (kind == INT8) int8.packQueries(tile);
+    if (kind == INT8 || kind == CENTRED) int8.packQueries(tile);
 
     const entry = heads + (<usize>head << 3);
     const table = <usize>load<u32>(entry);
@@ -108,7 +107,7 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
       tile.count = count;
 
       if (kind == HALVES) half.scorePage(tile, page);
-      else if (kind == INT16) int16.scorePage(tile, page, format);
+      else if (kind == CENTRED) centred.scorePage(tile, page, i > 0 ? pageOf(table, (i - 1) << 5) : 0, format);
       else if (kind == INT8) int8.scorePage(tile, page);
       else if (kind == INT4) int4.scorePage(tile, page);
       else floats.scorePage(tile, page, format);
@@ -118,10 +117,13 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
           mask(tile.weight(r), page, count, load<i32>(positions + (<usize>(t0 + r / group) << 2)), window);
         }
       }
-      for (let r = 0; r < rows; r++) soften(tile.weight(r), tile.state(r), tile.sum(r), d, tile.spare);
+      for (let r = 0; r < rows; r++) {
+        const shift = load<f32>(tile.shifts + (<usize>r << 2));
+        soften(tile.weight(r), tile.state(r), tile.sum(r), d, tile.spare, shift);
+      }
 
       if (kind == HALVES) half.addPage(tile, page);
-      else if (kind == INT16) int16.addPage(tile, page, format);
+      else if (kind == CENTRED) centred.addPage(tile, page, format);
       else if (kind == INT8) int8.addPage(tile, page);
       else if (kind == INT4) int4.addPage(tile, page);
       else floats.addPage(tile, page, format);

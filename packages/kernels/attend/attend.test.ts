@@ -116,11 +116,10 @@ describe.each(builds)('%s build', (build) => {
     });
   });
 
-  describe.each(['q8', 'f16'] as const)('products in integers over %s pages', (format) => {
-    // Over 8-bit pages a query's and a key's steps are 1/127 of a range of some 3 deviations: scores move by a few
-    // hundredths, and with them weights by a few per cent. Weights themselves have steps of 1/127 of the largest of their
-    // page. Over halves all steps are some forty times finer.
-    const [usual, worst, one] = format === 'q8' ? [0.03, 0.25, 0.02] : [5e-4, 5e-3, 3e-4];
+  describe.each(['q8', 'q4', 'f16'] as const)('products in integers over %s pages', (format) => {
+    // A query's and a key's steps are 1/127 of a range of some 3 deviations: scores move by a few hundredths, and with them
+    // weights by a few per cent. Weights themselves have steps of 1/127 of the largest of their page, values of their own.
+    const [usual, worst, one] = [0.03, 0.25, 0.02];
 
     test('stay within the rounding of queries, keys, weights and values', () => {
       const cases = fc.tuple(fc.record({ ...shapes, fill: fc.constant('normal' as const) }), somePlace);

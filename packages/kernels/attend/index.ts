@@ -46,7 +46,7 @@ export function partialFloats(n: number, h: number, d: number, slots: number): n
 export function attendScratch(h: number, g: number, d: number): number {
   const rows = Math.ceil((tileTokens(h / g) * (h / g)) / 4) * 4;
   // In the order of tile.assembly.ts.
-  return 64 + rows * (8 * d + 4 * pageSlots + 8) + 64 + 8 * pageSlots * d + 512 + rows * (2 * d + 8 + 64 + 4);
+  return 128 + rows * (8 * d + 4 * pageSlots + 8) + 64 + 8 * pageSlots * d + 512 + rows * (d + 8 + 32 + 8) + 8 * d;
 }
 
 function tileTokens(group: number): number {

@@ -2,8 +2,8 @@
 // [d / 4][32 slots][4 channels]; values are signed bytes with a scale per slot, laid out [8][d][4 slots]. Both products
 // are then dot products of four bytes whose results stand one slot, or one channel, to a lane.
 import { keysOf, minimaK, Q8, scalesK, scalesV, SLOTS, valuesOf } from '../append/page.assembly';
-import { dot4, larger, largest, madd, rounded } from '../assembly/simd';
-import { addScaled } from './scaled.assembly';
+import { dot4, larger, largest, madd, number, ROUND, rounded } from '../assembly/simd';
+import { addScaled, fourBytes, lowBits } from './scaled.assembly';
 import { spoil } from './softmax.assembly';
 import { Tile, WEIGHT_ROW } from './tile.assembly';
 
@@ -136,18 +136,18 @@ export function packWeights(p: usize, scales: usize, out: usize): f32 {
   const w6 = f32x4.mul(v128.load(p, 96), v128.load(scales, 96)), w7 = f32x4.mul(v128.load(p, 112), v128.load(scales, 112));
   const most = largest(larger(larger(larger(w0, w1), larger(w2, w3)), larger(larger(w4, w5), larger(w6, w7))));
   const inverse = f32x4.splat(most > 1e-36 ? <f32>127 / most : 0);
-  v128.store(out, fourVectors(w0, w1, w2, w3, inverse));
-  v128.store(out, fourVectors(w4, w5, w6, w7, inverse), 16);
+  const low = fourBytes(seven(w0, inverse), seven(w2, inverse), seven(w4, inverse), seven(w6, inverse));
+  const high = fourBytes(seven(w1, inverse), seven(w3, inverse), seven(w5, inverse), seven(w7, inverse));
+  v128.store(out, low);
+  v128.store(out, high, 16);
   // The sum of a softmax already holds a NaN that `largest` passed over.
   return most / 127;
 }
 
+/** The whole number nearest to w · inverse; of a NaN some number of seven bits, whatever the engine does with more. */
 // @ts-ignore: decorator
-@inline function fourVectors(w0: v128, w1: v128, w2: v128, w3: v128, inverse: v128): v128 {
-  const low = i16x8.narrow_i32x4_s(rounded(f32x4.mul(w0, inverse)), rounded(f32x4.mul(w1, inverse)));
-  const high = i16x8.narrow_i32x4_s(rounded(f32x4.mul(w2, inverse)), rounded(f32x4.mul(w3, inverse)));
-  // NaN becomes whole numbers of any size: kept within seven bits, whatever the engine does with more.
-  return v128.and(i8x16.narrow_i16x8_s(low, high), i8x16.splat(127));
+@inline function seven(w: v128, inverse: v128): v128 {
+  return lowBits(f32x4.add(f32x4.mul(w, inverse), number(ROUND, 0)), 7);
 }
 
 /** o [4][d] += scale[row] · weights [4][32] · values, for the first `channels` of d; both are multiples of 16. */

@@ -35,22 +35,23 @@ export function mask(p: usize, page: usize, count: i32, position: i32, window: i
 
 /**
  * One step of the running softmax: scores [32] become weights relative to the new maximum, and what stood before is
- * rescaled. `state` is { max, denominator }, `o` [d] the sum of values so far, `spare` 64 bytes of scratch memory.
+ * rescaled. `state` is { max, denominator }, `o` [d] the sum of values so far, `spare` 64 bytes of scratch memory,
+ * `shift` what is missing from all scores.
  */
 // Halves of 16 slots go through the same instructions side by side and meet in memory: see ../matmul/assembly.ts.
-export function soften(p: usize, state: usize, o: usize, d: i32, spare: usize): void {
+export function soften(p: usize, state: usize, o: usize, d: i32, spare: usize, shift: f32): void {
   {
     const a = larger(larger(v128.load(p), v128.load(p, 32)), larger(v128.load(p, 64), v128.load(p, 96)));
     const b = larger(larger(v128.load(p, 16), v128.load(p, 48)), larger(v128.load(p, 80), v128.load(p, 112)));
     v128.store(spare, a);
     v128.store(spare, b, 16);
   }
-  const seen = largest(larger(v128.load(spare), v128.load(spare, 16)));
+  const seen = largest(larger(v128.load(spare), v128.load(spare, 16))) + shift;
   const before = load<f32>(state);
   const now = larger(f32x4.splat(before), f32x4.splat(seen));
   const m = f32x4.extract_lane(now, 0);
   // Where nothing is seen every weight is 0, and a NaN among the scores still shows.
-  const mm = v128.andnot(now, f32x4.eq(now, f32x4.splat(NONE)));
+  const mm = v128.andnot(f32x4.sub(now, f32x4.splat(shift)), f32x4.eq(now, f32x4.splat(NONE)));
   const a0 = exp2(f32x4.sub(v128.load(p), mm)), b0 = exp2(f32x4.sub(v128.load(p, 16), mm));
   const a1 = exp2(f32x4.sub(v128.load(p, 32), mm)), b1 = exp2(f32x4.sub(v128.load(p, 48), mm));
   const a2 = exp2(f32x4.sub(v128.load(p, 64), mm)), b2 = exp2(f32x4.sub(v128.load(p, 80), mm));

@@ -26,20 +26,25 @@ export class Tile {
   /** Room for a page's keys and values as floats, [d][32] and [32][d], or in any other form that is no larger. */
   keys: usize;
   values: usize;
-  /** Floats [4][32], for scales. */
+  /** Floats [4][32], for scales and what goes with them. */
   scales: usize;
-  /** Queries and weights in integers of up to 16 bits, with two floats for every query and one for every row of weights. */
+  /** Queries and weights in bytes, with two floats for every query and one for every row of weights. */
   queryInts: usize;
   queryScales: usize;
   weightInts: usize;
   weightScales: usize;
+  /** Means of the channels [d] of the page before and of the page `meansOf`; [padded] numbers to add to a page's scores. */
+  means: usize;
+  nextMeans: usize;
+  meansOf: usize;
+  shifts: usize;
 
   /** The tile at the start of scratch memory, with room for `most` rows; index.ts states the same sizes. */
   static at(scratch: usize, most: i32, d: i32): Tile {
     const tile = changetype<Tile>(scratch);
     const row = <usize>d << 2;
     tile.d = d;
-    tile.queries = scratch + 64;
+    tile.queries = scratch + 128;
     tile.sums = tile.queries + <usize>most * row;
     tile.weights = tile.sums + <usize>most * row;
     tile.states = tile.weights + (<usize>(most * SLOTS) << 2);
@@ -48,9 +53,14 @@ export class Tile {
     tile.values = tile.keys + <usize>SLOTS * row;
     tile.scales = tile.values + <usize>SLOTS * row;
     tile.queryInts = tile.scales + 512;
-    tile.queryScales = tile.queryInts + <usize>(most * d << 1);
+    tile.queryScales = tile.queryInts + <usize>(most * d);
     tile.weightInts = tile.queryScales + (<usize>most << 3);
-    tile.weightScales = tile.weightInts + (<usize>most << 6);
+    tile.weightScales = tile.weightInts + (<usize>most << 5);
+    tile.means = tile.weightScales + (<usize>most << 2);
+    tile.nextMeans = tile.means + row;
+    tile.meansOf = 0;
+    tile.shifts = tile.nextMeans + row;
+    memory.fill(tile.shifts, 0, <usize>most << 2);
     return tile;
   }
 

@@ -64,15 +64,15 @@ function unpackKeyNibbles(x: usize, d: i32, scales: usize, out: usize): void {
 function unpackValueNibbles(x: usize, d: i32, scales: usize, out: usize): void {
   const row = <usize>d << 2;
   const minima = <usize>groupsOf(d) << 7;
-  for (let s: usize = 0; s < 128; s += 16) {
+  for (let s: usize = 0; s < 32; s += 4) {
     for (let c: usize = 0; c < row; c += 128) {
-      const at = scales + c + s;
       const end = min(row, c + 128);
       for (let j: usize = 0; j < 4; j++) {
-        const scale = v128.load32_splat(at + 4 * j);
+        const at = scales + c + s + (j << 5);
+        const scale = v128.load32_splat(at);
         const sound = f32x4.eq(scale, scale);
-        const factor = v128.and(scale, sound), minimum = v128.and(v128.load32_splat(at + 4 * j + minima), sound);
-        const to = out + j * row;
+        const factor = v128.and(scale, sound), minimum = v128.and(v128.load32_splat(at + minima), sound);
+        const to = out + 8 * j * row;
         for (let i = c; i < end; i += 16) {
           const number = v128.and(i32x4.shr_u(v128.load(x + i), <i32>(8 * j)), i32x4.splat(255));
           v128.store(to + i, madd(f32x4.convert_i32x4_s(number), factor, minimum));
@@ -80,7 +80,7 @@ function unpackValueNibbles(x: usize, d: i32, scales: usize, out: usize): void {
       }
     }
     x += row;
-    out += 4 * row;
+    out += row;
   }
 }
 
@@ -124,17 +124,18 @@ function unpackKeyBytes(x: usize, d: i32, scales: usize, minima: usize, out: usi
 /** Values of 8 bits [8][d][4] as floats [32][d]. */
 function unpackValueBytes(x: usize, d: i32, scales: usize, out: usize): void {
   const row = <usize>d << 2;
-  for (let s: usize = 0; s < <usize>SLOTS << 2; s += 16) {
-    const s0 = v128.load32_splat(scales + s), s1 = v128.load32_splat(scales + s, 4);
-    const s2 = v128.load32_splat(scales + s, 8), s3 = v128.load32_splat(scales + s, 12);
+  for (let s: usize = 0; s < 32; s += 4) {
+    const s0 = v128.load32_splat(scales + s), s1 = v128.load32_splat(scales + s, 32);
+    const s2 = v128.load32_splat(scales + s, 64), s3 = v128.load32_splat(scales + s, 96);
     for (let c: usize = 0; c < row; c += 16) {
       const v = v128.load(x + c);
-      v128.store(out + c, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(i32x4.shl(v, 24), 24)), s0));
-      v128.store(out + row + c, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(i32x4.shl(v, 16), 24)), s1));
-      v128.store(out + 2 * row + c, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(i32x4.shl(v, 8), 24)), s2));
-      v128.store(out + 3 * row + c, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(v, 24)), s3));
+      const to = out + c;
+      v128.store(to, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(i32x4.shl(v, 24), 24)), s0));
+      v128.store(to + 8 * row, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(i32x4.shl(v, 16), 24)), s1));
+      v128.store(to + 16 * row, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(i32x4.shl(v, 8), 24)), s2));
+      v128.store(to + 24 * row, f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_s(v, 24)), s3));
     }
     x += row;
-    out += 4 * row;
+    out += row;
   }
 }

@@ -62,7 +62,7 @@ function nibblePlaces(d: number) {
   const valueMinima = valueScales + 64 * valueGroups(d);
   return {
     key: (slot: number, c: number) => keys + 16 * (c & ~3) + 4 * (slot & 15) + (c & 3),
-    value: (slot: number, c: number) => values + (slot & 12) * d + 4 * c + (slot & 3),
+    value: (slot: number, c: number) => values + (slot & 3) * 4 * d + 4 * c + (slot >> 3),
     keyScale: (c: number) => scales + 2 * c,
     keyMinimum: (c: number) => scales + 2 * (d + c),
     valueScale: (slot: number, c: number) => valueScales + 64 * (c >> 5) + 2 * slot,
@@ -72,15 +72,15 @@ function nibblePlaces(d: number) {
 
 function encodeNibbles(view: DataView, d: number, slots: readonly Slot[]): void {
   const at = nibblePlaces(d);
-  const putNibble = (address: number, slot: number, number: number) => {
+  const putNibble = (address: number, isHigh: boolean, number: number) => {
     const byte = view.getUint8(address);
-    view.setUint8(address, slot & 16 ? (byte & 15) | (number << 4) : (byte & 0xf0) | number);
+    view.setUint8(address, isHigh ? (byte & 15) | (number << 4) : (byte & 0xf0) | number);
   };
   for (let c = 0; c < d; c++) {
     const { numbers, scale, minimum } = storedNibbles(slots.map(({ key }) => key[c] ?? Number.NaN));
     view.setFloat16(at.keyScale(c), scale, true);
     view.setFloat16(at.keyMinimum(c), minimum, true);
-    for (const [slot, number] of numbers.entries()) putNibble(at.key(slot, c), slot, number);
+    for (const [slot, number] of numbers.entries()) putNibble(at.key(slot, c), (slot & 16) !== 0, number);
   }
   for (const [slot, { key, value }] of slots.entries()) {
     const sound = [...Array.from(key), ...Array.from(value)].every((number) => !Number.isNaN(number));
@@ -88,19 +88,20 @@ function encodeNibbles(view: DataView, d: number, slots: readonly Slot[]): void 
       const { numbers, scale, minimum } = storedNibbles(Array.from(value).slice(from, from + 32));
       view.setFloat16(at.valueScale(slot, from), sound ? scale : Number.NaN, true);
       view.setFloat16(at.valueMinimum(slot, from), sound ? minimum : Number.NaN, true);
-      for (const [i, number] of numbers.entries()) putNibble(at.value(slot, from + i), slot, number);
+      for (const [i, number] of numbers.entries()) putNibble(at.value(slot, from + i), (slot & 4) !== 0, number);
     }
   }
 }
 
 function decodeNibbles(view: DataView, d: number, count: number): Slot[] {
   const at = nibblePlaces(d);
-  const nibble = (address: number, slot: number) => (view.getUint8(address) >> (slot & 16 ? 4 : 0)) & 15;
+  const nibble = (address: number, isHigh: boolean) => (view.getUint8(address) >> (isHigh ? 4 : 0)) & 15;
   const half = (address: number) => view.getFloat16(address, true);
   return Array.from({ length: count }, (_, slot) => {
     const value = Float64Array.from(
       { length: d },
-      (_, c) => half(at.valueScale(slot, c)) * nibble(at.value(slot, c), slot) + half(at.valueMinimum(slot, c)),
+      (_, c) =>
+        half(at.valueScale(slot, c)) * nibble(at.value(slot, c), (slot & 4) !== 0) + half(at.valueMinimum(slot, c)),
     );
     // A NaN of the slot shows in its value; that its key counts as one too is what attention makes of it.
     const bad = value.some(Number.isNaN) ? Number.NaN : 0;
@@ -108,7 +109,7 @@ function decodeNibbles(view: DataView, d: number, count: number): Slot[] {
       position: view.getInt32(4 * slot, true),
       key: Float64Array.from(
         { length: d },
-        (_, c) => half(at.keyScale(c)) * nibble(at.key(slot, c), slot) + half(at.keyMinimum(c)) + bad,
+        (_, c) => half(at.keyScale(c)) * nibble(at.key(slot, c), (slot & 16) !== 0) + half(at.keyMinimum(c)) + bad,
       ),
       value,
     };
@@ -145,7 +146,8 @@ function places(format: RowFormat, d: number) {
   return {
     key: (slot: number, c: number) =>
       keys + (bytes ? (c & ~3) * pageSlots + 4 * slot + (c & 3) : size * (c * pageSlots + slot)),
-    value: (slot: number, c: number) => values + (bytes ? (slot & ~3) * d + 4 * c + (slot & 3) : size * (slot * d + c)),
+    value: (slot: number, c: number) =>
+      values + (bytes ? (slot & 7) * 4 * d + 4 * c + (slot >> 3) : size * (slot * d + c)),
     keyScale: (slot: number) => scales + 4 * slot,
     keyMinimum: (slot: number) => scales + 4 * (pageSlots + slot),
     valueScale: (slot: number) => scales + 4 * (2 * pageSlots + slot),
