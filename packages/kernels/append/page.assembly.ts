@@ -106,3 +106,10 @@
 @inline export function scalesV4(page: usize, d: i32): usize {
   return scalesK4(page, d) + <usize>(d << 2);
 }
+
+/** Bytes of a page. */
+export function sizeOf(d: i32, format: i32): usize {
+  if (format == Q4) return scalesV4(0, d) + <usize>(groupsOf(d) << 7);
+  if (format == Q8) return scalesV(0, d) + 128;
+  return valuesOf(0, d, format) + (<usize>(d * SLOTS) << elementShift(format));
+}

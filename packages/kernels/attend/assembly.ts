@@ -1,6 +1,6 @@
 // Attention of a tile of query rows over the pages of one key/value head. A page is unpacked once for the whole tile; the
 // softmax is accumulated page by page (max, denominator, output).
-import { F16, F32, pageOf, Q4, Q8, SLOTS } from '../append/page.assembly';
+import { F16, F32, pageOf, Q4, Q8, sizeOf, SLOTS } from '../append/page.assembly';
 import { address, float, int, take } from '../assembly/args';
 import { exp2 } from '../assembly/simd';
 import * as centred from './centred.assembly';
@@ -31,6 +31,13 @@ import { Tile } from './tile.assembly';
 /** Items that every thread should find. */
 // @ts-ignore: decorator
 @inline const ITEMS: i32 = 12;
+
+/** Reads every line of a page in order, so that memory is at work on it while the page before is computed. */
+function touch(page: usize, bytes: usize, spare: usize): void {
+  let any = i32x4.splat(0);
+  for (const end = page + bytes; page < end; page += 64) any = v128.or(any, v128.load(page));
+  v128.store(spare, any);
+}
 
 function kindOf(format: i32, rows: i32, mayRound: bool): i32 {
   if (format == F16 && rows <= FEW) return HALVES;
@@ -68,6 +75,9 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
   const items = g * tiles * splits;
   const rowBytes = <usize>d << 2;
   const tile = Tile.at(scratch, (tokens * group + 3) & ~3, d);
+  // Bytes are read in steps that the processor does not foresee; halves it does, and reading them twice costs.
+  const touches = kind == INT4 || (kind == INT8 && n * group <= FEW);
+  const pageBytes = sizeOf(d, format);
   const factor = f32x4.splat(kind == HALVES ? scale * half.LIFT : scale);
 
   for (let item = take(counter); item < items; item = take(counter)) {
@@ -105,6 +115,7 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
       if (oldest > lastQuery) break; // positions ascend: nothing further is visible
       if (window && newest <= firstQuery - window) continue;
       tile.count = count;
+      if (touches && i + 1 < end) touch(pageOf(table, (i + 1) << 5), pageBytes, tile.spare);
 
       if (kind == HALVES) half.scorePage(tile, page);
       else if (kind == CENTRED) centred.scorePage(tile, page, i > 0 ? pageOf(table, (i - 1) << 5) : 0, format);
