@@ -44,7 +44,8 @@ export function describeCommand({ opcode, words }: Command, keys: number): Descr
       let pairs = 0;
       for (let i = 0; i < n; i++) pairs += seen(keys - i);
       const pages = Math.ceil(Math.min(keys, seen(keys) + n - 1) / pageSlots);
-      const isFloat = format === 'f32' || format === 'f16' || mayRound === 0;
+      // What assembly.ts of `attend` decides: few rows over halves are multiplied as floats.
+      const isFloat = mayRound === 0 || format === 'f32' || (format === 'f16' && (n * h) / g <= 8);
       return {
         kernel,
         shape: format,

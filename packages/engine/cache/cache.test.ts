@@ -156,6 +156,16 @@ describe('a paged cache', () => {
     pool.close();
   });
 
+  test('hands out neighbours one after the other, in whatever order pages came back', () => {
+    const pool = new PagePool(device, 'q8', d);
+    const first = Array.from({ length: 60 }, () => pool.allocate());
+    for (const page of first.toSorted((a, b) => (a % 7) - (b % 7) || b - a)) pool.release(page);
+    const again = Array.from({ length: 60 }, () => pool.allocate());
+    expect(again).toEqual(first.toSorted((a, b) => a - b));
+    for (const page of again) pool.release(page);
+    pool.close();
+  });
+
   test('hands out pages of zeros, also where other data stood', () => {
     const pool = new PagePool(device, 'f16', d);
     const page = pool.allocate();
