@@ -34,7 +34,8 @@ export class PagePool {
 
   /** Address of a page of zeros: kernels may read slots that were never written, and must find finite numbers there. */
   allocate(): number {
-    if (this.#freedSinceSorted * 8 > this.#free.length) this.#sortFree();
+    // Not after every page: methods that give one back for each that they take would sort all the time.
+    if (this.#freedSinceSorted >= 32) this.#sortFree();
     const page = this.#free.pop() ?? this.#slab();
     this.#device.bytes(page, this.pageBytes).fill(0);
     this.#inUse++;
