@@ -1,5 +1,5 @@
 import { address, float, int, take } from '../assembly/args';
-import { blockBytes, FLOATS } from '../matmul/assembly';
+import { blockBytes, FLOATS } from '../matmul/layout.assembly';
 import { expand } from '../matmul/float.assembly';
 
 /** Arguments: table (packed rows), layout, columns, ids [n], n, out [n, columns], factor. */

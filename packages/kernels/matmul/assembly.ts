@@ -7,60 +7,10 @@
 // once, and in one stream (with the scales apart from them every block waited for memory anew, and took twice the time).
 import { address, int, take } from '../assembly/args';
 import { dot2, madd } from '../assembly/simd';
+import {
+  bitsOf, blockBytes, groupBytes, groupOf, hasMinima, highHalves, loadIf, lowHalves, middleOf, minimum, Q4, Q8, scaleBytes, scaled,
+} from './layout.assembly';
 import { passPlain, SPLIT, split } from './plain.assembly';
-
-// @ts-ignore: decorator
-@inline export const Q4: i32 = 0;
-// @ts-ignore: decorator
-@inline export const Q8: i32 = 1;
-
-// What the number of a layout says; see `layouts` in layout.ts.
-// @ts-ignore: decorator
-@inline export const FLOATS: i32 = 6;
-// @ts-ignore: decorator
-@inline export function bitsOf(layout: i32): i32 {
-  return layout < 3 ? Q4 : Q8;
-}
-// @ts-ignore: decorator
-@inline export function groupOf(layout: i32): i32 {
-  return layout == 2 || layout == 5 ? 16 : 32;
-}
-// @ts-ignore: decorator
-@inline export function hasMinima(layout: i32): bool {
-  return layout == 1 || layout == 2 || layout == 4;
-}
-
-/** Bytes of a group's scales and minima, behind which are its numbers. */
-// @ts-ignore: decorator
-@inline export function scaleBytes(layout: i32): usize {
-  return hasMinima(layout) ? 32 : 16;
-}
-
-/** Bytes of a group of columns of 8 rows. */
-// @ts-ignore: decorator
-@inline export function groupBytes(layout: i32): usize {
-  return scaleBytes(layout) + (<usize>groupOf(layout) << (bitsOf(layout) == Q4 ? 2 : 3));
-}
-
-/** Bytes of 8 rows: their factors, then groups. */
-// @ts-ignore: decorator
-@inline export function blockBytes(layout: i32, columns: i32): usize {
-  if (layout == FLOATS) return <usize>columns << 5;
-  return 32 + <usize>(columns / groupOf(layout)) * groupBytes(layout);
-}
-
-/** Less the number that stands for 0, or for the minimum where there is one. */
-// @ts-ignore: decorator
-@inline export function middleOf(layout: i32): f32 {
-  return bitsOf(layout) == Q8 ? -128 : hasMinima(layout) ? 0 : -8;
-}
-
-/** What is added to the product of scale and number as it is stored, given the minima where there are any. */
-// @ts-ignore: decorator
-@inline export function minimum(layout: i32, stored: v128, scale: v128, middle: v128): v128 {
-  if (!hasMinima(layout)) return f32x4.mul(scale, middle);
-  return bitsOf(layout) == Q4 ? stored : madd(scale, middle, stored);
-}
 
 /** Tokens that share the unpacking of weights; their sums stand in scratch memory, [TILE][8], twice. */
 // @ts-ignore: decorator
@@ -98,27 +48,6 @@ import { passPlain, SPLIT, split } from './plain.assembly';
   const first = i16x8.add(dot2(x0, nibbles(a, which, fifteen)), dot2(x1, nibbles(b, which, fifteen)));
   const second = i16x8.add(dot2(x2, nibbles(c, which, fifteen)), dot2(x3, nibbles(d, which, fifteen)));
   return i16x8.add(first, second);
-}
-
-/** f + scale · xScale · sums + min · xSum. */
-// @ts-ignore: decorator
-@inline export function scaled(f: v128, sums: v128, scale: v128, min: v128, xScale: v128, xSum: v128): v128 {
-  return madd(min, xSum, madd(f32x4.convert_i32x4_s(sums), f32x4.mul(scale, xScale), f));
-}
-
-// `halfToFloat` of one half of a vector.
-// @ts-ignore: decorator
-@inline export function lowHalves(h: v128, mask: v128, unit: v128): v128 {
-  return f32x4.mul(v128.and(i32x4.shl(i32x4.extend_low_i16x8_s(h), 13), mask), unit);
-}
-// @ts-ignore: decorator
-@inline export function highHalves(h: v128, mask: v128, unit: v128): v128 {
-  return f32x4.mul(v128.and(i32x4.shl(i32x4.extend_high_i16x8_s(h), 13), mask), unit);
-}
-
-// @ts-ignore: decorator
-@inline export function loadIf(loads: bool, p: usize, otherwise: v128): v128 {
-  return loads ? v128.load(p) : otherwise;
 }
 
 /**

@@ -1,7 +1,7 @@
 // The products where the dot product of bytes is missing: dot products of 16-bit integers instead, half as many at a time.
 // A 32-bit lane that holds columns a, b, c, d of a row is split in (a, c) and (b, d), and so are the activations, once for
 // all rows of an item, in scratch memory.
-import { bitsOf, groupOf, hasMinima, highHalves, loadIf, lowHalves, minimum, Q4, scaleBytes, scaled } from './assembly';
+import { bitsOf, groupOf, hasMinima, highHalves, loadIf, lowHalves, minimum, Q4, scaleBytes, scaled } from './layout.assembly';
 
 /** Bytes of scratch memory for activations that are split. */
 // @ts-ignore: decorator
