@@ -10,7 +10,7 @@ import { LociError } from '../errors.ts';
 import type { ByteSource } from '../platform/types.ts';
 
 const magic = new TextEncoder().encode('LOCISESS');
-const version = 1;
+const version = 2;
 const hashBytes = 32;
 
 /** What must be the same for a saved session to make sense. */
