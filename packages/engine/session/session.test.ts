@@ -201,9 +201,12 @@ describe('a session', () => {
     fork.close();
   });
 
-  test('loses little with keys and values in 8 bits, at little more than half the bytes', async () => {
+  test.each([
+    { store: 'q8', loss: 0.01, share: 0.56 },
+    { store: 'q4', loss: 0.06, share: 0.33 },
+  ] as const)('loses at most $loss nats with a $store cache, of $share of the bytes of f16', async (one) => {
     const ids = tokens(5000, 600);
-    const score = async (store: 'f16' | 'q8') => {
+    const score = async (store: 'f16' | 'q8' | 'q4') => {
       const session = await model.open({ store });
       const { meanNll } = await session.score({ ids });
       await session.prefill({ ids });
@@ -211,9 +214,25 @@ describe('a session', () => {
       session.close();
       return { meanNll, kvBytes };
     };
-    const [half, byte] = [await score('f16'), await score('q8')];
-    expect(Math.abs(half.meanNll - byte.meanNll)).toBeLessThan(0.01);
-    expect(byte.kvBytes / half.kvBytes).toBeLessThan(0.56);
+    const [half, less] = [await score('f16'), await score(one.store)];
+    expect(Math.abs(half.meanNll - less.meanNll)).toBeLessThan(one.loss);
+    expect(less.kvBytes / half.kvBytes).toBeLessThan(one.share);
+  });
+
+  test('what a q4 cache holds answers token by token as it does at once', async () => {
+    const ids = tokens(6000, 100);
+    const [whole, stepwise] = [await model.open({ store: 'q4' }), await model.open({ store: 'q4' })];
+    const { meanNll } = await whole.score({ ids });
+    let sum = 0;
+    for (let from = 0; from < ids.length - 1; from++) {
+      const { logits } = await stepwise.prefill({ ids: ids.slice(0, from + 1) });
+      const top = logits.reduce((most, x) => Math.max(most, x), Number.NEGATIVE_INFINITY);
+      const total = logits.reduce((all, x) => all + Math.exp(x - top), 0);
+      sum += Math.log(total) + top - (logits[ids[from + 1] ?? 0] ?? Number.NaN);
+    }
+    expect(Math.abs(sum / (ids.length - 1) - meanNll)).toBeLessThan(0.06);
+    whole.close();
+    stepwise.close();
   });
 
   test('draws the same text from the same seed', async () => {
