@@ -64,8 +64,14 @@ function ascending(count: number, next: () => number): Int32Array {
 
 function asStored(format: PageFormat, d: number, slots: readonly Slot[]): Slot[] {
   return Array.from({ length: Math.ceil(slots.length / pageSlots) }, (_, page) => {
-    const part = slots.slice(page * pageSlots, (page + 1) * pageSlots);
-    return decodePage(format, d, encodePage(format, d, part), part.length);
+    let part = slots.slice(page * pageSlots, (page + 1) * pageSlots);
+    // Until it stays the same when it is stored again: a scale that is a subnormal half may round away its greatest number.
+    for (let bytes = encodePage(format, d, part); ; ) {
+      part = decodePage(format, d, bytes, part.length);
+      const again = encodePage(format, d, part);
+      if (Buffer.compare(bytes, again) === 0) return part;
+      bytes = again;
+    }
   }).flat();
 }
 
