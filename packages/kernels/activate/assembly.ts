@@ -1,5 +1,5 @@
 import { address, int, take } from '../assembly/args';
-import { exp, number } from '../assembly/simd';
+import { exp, number, store4 } from '../assembly/simd';
 import { quantizeRow } from '../norm/assembly';
 
 // @ts-ignore: decorator
@@ -56,10 +56,7 @@ function geluRow(gate: usize, up: usize, count: i32, out: usize): void {
   for (; out < end; out += 64, gate += 64, up += 64) {
     const a = gated(v128.load(gate), v128.load(up), kind), b = gated(v128.load(gate, 16), v128.load(up, 16), kind);
     const c = gated(v128.load(gate, 32), v128.load(up, 32), kind), d = gated(v128.load(gate, 48), v128.load(up, 48), kind);
-    v128.store(out, a);
-    v128.store(out, b, 16);
-    v128.store(out, c, 32);
-    v128.store(out, d, 48);
+    store4(out, a, b, c, d);
   }
   for (; out < all; out += 16, gate += 16, up += 16) v128.store(out, gated(v128.load(gate), v128.load(up), kind));
 }

@@ -16,11 +16,8 @@ export function append(args: usize, counter: usize): void {
   const table = address(args, 5);
   const positions = address(args, 6);
   const format = int(args, 7);
-  if (format == Q4) {
-    appendPages(keys, values, n, heads, d, table, positions, counter);
-    return;
-  }
   const rowBytes = <usize>d << 2;
+  const stride = <usize>heads * rowBytes;
   // An item is what goes into one page: a line of keys holds all slots of a channel, and threads would tear it apart.
   const items = (((n + SLOTS - 2) >> 5) + 1) * heads;
   for (let item = take(counter); item < items; item = take(counter)) {
@@ -28,14 +25,19 @@ export function append(args: usize, counter: usize): void {
     const entry = table + (<usize>head << 3);
     const used = load<i32>(entry, 4);
     const start = ((used >> 5) + item / heads) << 5;
-    const end = min(start + SLOTS, used + n);
-    for (let index = max(start, used); index < end; index++) {
-      const page = pageOf(load<u32>(entry), index);
-      const slot = index & (SLOTS - 1);
-      const t = index - used;
-      const row = (<usize>t * heads + head) * rowBytes;
-      const k = keys + row, v = values + row;
-      store<i32>(page + (<usize>slot << 2), load<i32>(positions + (<usize>t << 2)));
+    const first = max(start, used), end = min(start + SLOTS, used + n);
+    if (first >= end) continue;
+    const page = pageOf(load<u32>(entry), start);
+    const from = first & (SLOTS - 1), to = from + end - first;
+    const t = <usize>(first - used);
+    memory.copy(page + (<usize>from << 2), positions + (t << 2), <usize>(end - first) << 2);
+    let k = keys + (t * heads + head) * rowBytes, v = values + (t * heads + head) * rowBytes;
+    if (format == Q4) {
+      // Scales belong to the page, not to a slot.
+      write4(k, v, stride, d, page, from, to);
+      continue;
+    }
+    for (let slot = from; slot < to; slot++, k += stride, v += stride) {
       if (format == F32) writeFloats(k, v, d, slotK(page, slot, format), slotV(page, d, slot, format));
       else if (format == F16) writeHalves(k, v, d, slotK(page, slot, format), slotV(page, d, slot, format));
       else {
@@ -44,27 +46,6 @@ export function append(args: usize, counter: usize): void {
         store<f32>(scalesV(page, d) + at, writeValueBytes(v, d, slotBytesV(page, d, slot)));
       }
     }
-  }
-}
-
-/** Where scales belong to a page, its slots are written by one thread. */
-function appendPages(
-  keys: usize, values: usize, n: i32, heads: i32, d: i32, table: usize, positions: usize, counter: usize,
-): void {
-  const most = (n + SLOTS - 1) / SLOTS + 1;
-  const stride = <usize>(heads * d) << 2;
-  for (let item = take(counter); item < heads * most; item = take(counter)) {
-    const head = item % heads;
-    const entry = table + (<usize>head << 3);
-    const used = load<i32>(entry, 4);
-    const first = ((used >> 5) + item / heads) << 5;
-    const from = max(used, first);
-    const to = min(used + n, first + SLOTS);
-    if (from >= to) continue;
-    const page = pageOf(load<u32>(entry), first);
-    const row = <usize>(from - used) * stride + (<usize>(head * d) << 2);
-    memory.copy(page + (<usize>(from - first) << 2), positions + (<usize>(from - used) << 2), <usize>(to - from) << 2);
-    write4(keys + row, values + row, stride, d, page, from - first, to - first);
   }
 }
 

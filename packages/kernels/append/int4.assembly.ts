@@ -1,16 +1,10 @@
 // Writing into pages of 4 bits. A channel's scale belongs to all slots of a page: a key beyond what it reaches widens it,
 // and the keys that are there are rounded again. Keys that come together are rounded once.
-import { floatToHalf, halfToFloat, larger, largest } from '../assembly/simd';
+import { floatToHalf, halfToFloat, larger, largest, smaller } from '../assembly/simd';
 import { groupsOf, keysOf, scalesK4, scalesV4, SLOTS, values4 } from './page.assembly';
 
 // @ts-ignore: decorator
 @inline const NAN: u16 = 0x7e00;
-
-/** The smaller per lane; where b is NaN the result is a. */
-// @ts-ignore: decorator
-@inline function smaller(a: v128, b: v128): v128 {
-  return f32x4.pmin(a, b);
-}
 
 /** 1 / x where x > 0, else 0. */
 // @ts-ignore: decorator

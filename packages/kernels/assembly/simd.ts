@@ -46,6 +46,12 @@
   return f32x4.pmax(a, b);
 }
 
+/** The smaller per lane, likewise. */
+// @ts-ignore: decorator
+@inline export function smaller(a: v128, b: v128): v128 {
+  return f32x4.pmin(a, b);
+}
+
 /** The largest lane; a NaN may be passed over. */
 // @ts-ignore: decorator
 @inline export function largest(v: v128): f32 {
@@ -120,11 +126,25 @@ const EXP2: usize = memory.data<f32>([
   return f32x4.mul(p, i32x4.shl(whole, 23));
 }
 
+/** Four vectors one behind the other. */
+// @ts-ignore: decorator
+@inline export function store4(to: usize, a: v128, b: v128, c: v128, d: v128): void {
+  v128.store(to, a);
+  v128.store(to, b, 16);
+  v128.store(to, c, 32);
+  v128.store(to, d, 48);
+}
+
+/** Halves as for `halfToFloat`, times 2⁻¹¹²: their bits where those of a float stand. */
+// @ts-ignore: decorator
+@inline export function halfBits(h: v128): v128 {
+  return v128.and(i32x4.shl(h, 13), i32x4.splat(0x8fffe000));
+}
+
 /** Four half-precision numbers in the low half of each 32-bit lane (sign-extended) as float32; infinity and NaN give numbers above 65504. */
 // @ts-ignore: decorator
 @inline export function halfToFloat(h: v128): v128 {
-  const bits = v128.and(i32x4.shl(h, 13), i32x4.splat(0x8fffe000));
-  return f32x4.mul(bits, f32x4.splat(reinterpret<f32>(0x77800000))); // 2¹¹²
+  return f32x4.mul(halfBits(h), f32x4.splat(reinterpret<f32>(0x77800000))); // 2¹¹²
 }
 
 // The exponent's bits, those of 2⁻¹⁴ and 13 steps of one; 2⁻¹⁴ as a half with its leading bit counted; 65504; NaN.

@@ -39,6 +39,7 @@ function touch(page: usize, bytes: usize, spare: usize): void {
   v128.store(spare, any);
 }
 
+/** ../work.ts states which of these are integers. */
 function kindOf(format: i32, rows: i32, mayRound: bool): i32 {
   if (format == F16 && rows <= FEW) return HALVES;
   if (!mayRound || format == F32) return FLOATS;
@@ -49,7 +50,7 @@ function kindOf(format: i32, rows: i32, mayRound: bool): i32 {
  * Arguments: 0 queries [n, h, d], 1 n, 2 h, 3 g, 4 d, 5 heads [g] of { page table, used slots before these n },
  * 6 positions [n], 7 out [n, h, d], 8 scale, 9 window (a key is seen when position − key position < window; 0: all),
  * 10 store, 11 the most tokens a tile, 12 pages a split (0: no split), 13 splits, 14 partials [n, h, splits, d + 2],
- * 15 whether products over 8-bit pages may be taken in integers.
+ * 15 whether products may be taken in integers.
  */
 export function attend(args: usize, counter: usize, scratch: usize, threads: i32): void {
   const q = address(args, 0);

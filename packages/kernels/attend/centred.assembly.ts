@@ -3,8 +3,8 @@
 // distance from the mean of the page before (Zhang et al. 2024, SageAttention, section 4.2, smooth over all keys), so that
 // a step is fine where it matters. Query · mean is the same for all slots of a page and goes into the softmax as a float.
 import { SLOTS } from '../append/page.assembly';
-import { larger, largest, madd, number, ROUND, sum } from '../assembly/simd';
-import { addValues, packWeights, scoreKeys } from './int8.assembly';
+import { larger, largest, madd, number, ROUND, smaller, sum } from '../assembly/simd';
+import { addValues, scoreKeys } from './int8.assembly';
 import { fourBytes, lowBits } from './scaled.assembly';
 import { Tile } from './tile.assembly';
 import { unpackKeys, unpackValues } from './unpack.assembly';
@@ -14,20 +14,18 @@ export function scorePage(tile: Tile, page: usize, previous: usize, format: i32)
   const d = tile.d;
   const row = <usize>d << 2;
   if (previous == 0) memory.fill(tile.means, 0, row);
-  else {
-    if (tile.meansOf != previous) {
-      unpackKeys(previous, format, d, tile);
-      means(tile.keys, d, tile.nextMeans);
-    }
-    memory.copy(tile.means, tile.nextMeans, row);
+  else if (tile.meansOf != previous) {
+    unpackKeys(previous, format, d, tile);
+    means(tile.keys, d, tile.means);
   }
   unpackKeys(page, format, d, tile);
-  tile.meansOf = tile.count == SLOTS ? page : 0;
-  if (tile.meansOf) means(tile.keys, d, tile.nextMeans);
   // The bytes go where the values will be as floats, and the other way round.
   packKeys(tile.keys, tile.means, d, tile.scales, tile.scales + 128, tile.scales + 256, tile.values);
   scoreKeys(tile, tile.values, tile.scales, tile.scales + 128);
   for (let r = 0; r < tile.padded; r += 4) shift4(tile.query(r), tile.means, row, tile.shifts + (<usize>r << 2));
+  // For the page behind this one, if there can be one.
+  tile.meansOf = tile.count == SLOTS ? page : 0;
+  if (tile.meansOf) means(tile.keys, d, tile.means);
 }
 
 /** Products of 4 rows of queries with the means. */
@@ -48,11 +46,7 @@ export function addPage(tile: Tile, page: usize, format: i32): void {
   const d = tile.d;
   unpackValues(page, format, d, tile);
   packValues(tile.values, d, tile.scales, tile.scales + 256, tile.keys);
-  for (let r = 0; r < tile.rows; r++) {
-    const scale = packWeights(tile.weight(r), tile.scales, tile.weightInts + (<usize>r << 5));
-    store<f32>(tile.weightScales + (<usize>r << 2), scale);
-  }
-  addValues(tile, tile.keys, 0, d);
+  addValues(tile, tile.keys, tile.scales, 0, d);
 }
 
 /** Mean of every channel of keys [d][32]; a NaN counts as 0. */
@@ -67,11 +61,6 @@ function means(k: usize, d: i32, to: usize): void {
     store<f32>(to + (<usize>c << 2), sum(f32x4.add(a, b)) / <f32>SLOTS);
     k += 128;
   }
-}
-
-// @ts-ignore: decorator
-@inline function smaller(a: v128, b: v128): v128 {
-  return f32x4.pmin(a, b);
 }
 
 /**

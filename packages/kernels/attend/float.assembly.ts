@@ -1,7 +1,7 @@
 // The inner loops of attention in floats, over pages that are, or have been unpacked to, keys [d][32] and values [32][d].
 // A vector's neighbour goes through the same instructions beside it: see ../matmul/assembly.ts.
 import { F32, keysOf, valuesOf } from '../append/page.assembly';
-import { madd } from '../assembly/simd';
+import { madd, store4 } from '../assembly/simd';
 import { Tile, WEIGHT_ROW } from './tile.assembly';
 import { unpackKeys, unpackValues } from './unpack.assembly';
 
@@ -22,7 +22,7 @@ export function addPage(tile: Tile, page: usize, format: i32): void {
 }
 
 /** Scores of 4 query rows (`rowBytes` apart) against the 32 slots of a page: 4 × [32], `stride` bytes apart. */
-export function score(q: usize, k: usize, d: i32, out: usize, stride: usize): void {
+function score(q: usize, k: usize, d: i32, out: usize, stride: usize): void {
   const rowBytes = <usize>d << 2;
   const zero = f32x4.splat(0);
   for (let s: usize = 0; s < 128; s += 64) {
@@ -50,16 +50,8 @@ export function score(q: usize, k: usize, d: i32, out: usize, stride: usize): vo
   }
 }
 
-// @ts-ignore: decorator
-@inline export function store4(to: usize, a: v128, b: v128, c: v128, d: v128): void {
-  v128.store(to, a);
-  v128.store(to, b, 16);
-  v128.store(to, c, 32);
-  v128.store(to, d, 48);
-}
-
 /** o [4][d] += p [4][count] · v [count][d]; d is a multiple of 16. Slots behind `count` may hold anything, NaN included. */
-export function accumulate(p: usize, v: usize, count: i32, d: i32, o: usize): void {
+function accumulate(p: usize, v: usize, count: i32, d: i32, o: usize): void {
   const rowBytes = <usize>d << 2;
   const end = <usize>count << 2;
   for (let c: usize = 0; c < rowBytes; c += 64) {

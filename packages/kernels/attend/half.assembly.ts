@@ -1,9 +1,8 @@
 // The inner loops of attention for few queries over half-precision pages as they lie. A half's bits, shifted to where a
 // float's stand, are the number times 2⁻¹¹²: the queries and the weights bring 2¹¹², and nothing is lost.
 import { F16, keysOf, SLOTS, valuesOf } from '../append/page.assembly';
-import { madd } from '../assembly/simd';
-import { store4 } from './float.assembly';
-import { multiply, spoil } from './softmax.assembly';
+import { halfBits, madd, store4 } from '../assembly/simd';
+import { multiply, spoilHalves } from './softmax.assembly';
 import { Tile, WEIGHT_ROW } from './tile.assembly';
 
 /** What queries and weights are multiplied with beforehand: 2¹¹². */
@@ -15,10 +14,7 @@ export function scorePage(tile: Tile, page: usize): void {
     score(tile.query(r), keysOf(page), tile.d, tile.weight(r), WEIGHT_ROW);
   }
   // `append` leaves a NaN in the first channel of the key.
-  for (let s = 0; s < SLOTS; s += 4) {
-    const half = v128.load16x4_s(keysOf(page) + (<usize>s << 1));
-    spoil(tile, s, i32x4.gt_s(v128.and(half, i32x4.splat(0x7fff)), i32x4.splat(0x7c00)));
-  }
+  spoilHalves(tile, keysOf(page));
 }
 
 export function addPage(tile: Tile, page: usize): void {
@@ -27,13 +23,8 @@ export function addPage(tile: Tile, page: usize): void {
   for (let r = 0; r < tile.padded; r += 4) accumulate(tile.weight(r), v, tile.count, tile.d, tile.sum(r));
 }
 
-// @ts-ignore: decorator
-@inline function shifted(h: v128): v128 {
-  return v128.and(i32x4.shl(h, 13), i32x4.splat(0x8fffe000));
-}
-
 /** Scores of 4 query rows (`rowBytes` apart) against the 32 slots of a page [d][32]: 4 × [32], `stride` bytes apart. */
-export function score(q: usize, k: usize, d: i32, out: usize, stride: usize): void {
+function score(q: usize, k: usize, d: i32, out: usize, stride: usize): void {
   const rowBytes = <usize>d << 2;
   const zero = f32x4.splat(0);
   for (let s: usize = 0; s < 64; s += 32) {
@@ -42,8 +33,8 @@ export function score(q: usize, k: usize, d: i32, out: usize, stride: usize): vo
     let c0 = zero, c1 = zero, c2 = zero, c3 = zero, d0 = zero, d1 = zero, d2 = zero, d3 = zero;
     for (let x = q, end = q + rowBytes; x < end; x += 4) {
       const h = v128.load(kp), i = v128.load(kp, 16);
-      const k0 = shifted(i32x4.extend_low_i16x8_s(h)), k1 = shifted(i32x4.extend_high_i16x8_s(h));
-      const k2 = shifted(i32x4.extend_low_i16x8_s(i)), k3 = shifted(i32x4.extend_high_i16x8_s(i));
+      const k0 = halfBits(i32x4.extend_low_i16x8_s(h)), k1 = halfBits(i32x4.extend_high_i16x8_s(h));
+      const k2 = halfBits(i32x4.extend_low_i16x8_s(i)), k3 = halfBits(i32x4.extend_high_i16x8_s(i));
       let y = v128.load32_splat(x);
       a0 = madd(k0, y, a0), a1 = madd(k1, y, a1), a2 = madd(k2, y, a2), a3 = madd(k3, y, a3);
       y = v128.load32_splat(x + rowBytes);
@@ -63,7 +54,7 @@ export function score(q: usize, k: usize, d: i32, out: usize, stride: usize): vo
 }
 
 /** o [4][d] += p [4][count] · v [count][d]; d is a multiple of 16. */
-export function accumulate(p: usize, v: usize, count: i32, d: i32, o: usize): void {
+function accumulate(p: usize, v: usize, count: i32, d: i32, o: usize): void {
   const rowBytes = <usize>d << 2;
   for (let c: usize = 0; c < rowBytes; c += 64) {
     let vp = v + (c >> 1);
@@ -74,8 +65,8 @@ export function accumulate(p: usize, v: usize, count: i32, d: i32, o: usize): vo
     let d0 = v128.load(o3), d1 = v128.load(o3, 16), d2 = v128.load(o3, 32), d3 = v128.load(o3, 48);
     for (let x = p, end = p + (<usize>count << 2); x < end; x += 4) {
       const h = v128.load(vp), i = v128.load(vp, 16);
-      const v0 = shifted(i32x4.extend_low_i16x8_s(h)), v1 = shifted(i32x4.extend_high_i16x8_s(h));
-      const v2 = shifted(i32x4.extend_low_i16x8_s(i)), v3 = shifted(i32x4.extend_high_i16x8_s(i));
+      const v0 = halfBits(i32x4.extend_low_i16x8_s(h)), v1 = halfBits(i32x4.extend_high_i16x8_s(h));
+      const v2 = halfBits(i32x4.extend_low_i16x8_s(i)), v3 = halfBits(i32x4.extend_high_i16x8_s(i));
       let y = v128.load32_splat(x);
       a0 = madd(v0, y, a0), a1 = madd(v1, y, a1), a2 = madd(v2, y, a2), a3 = madd(v3, y, a3);
       y = v128.load32_splat(x, 128);

@@ -18,7 +18,7 @@ export interface Attend {
   /** A key is seen when query position − key position < window; 0 means all. */
   readonly window: number;
   readonly format: PageFormat;
-  /** Whether queries and weights may be rounded to 8 and 7 bits where keys and values are bytes already. */
+  /** Whether products may be taken in integers: queries and weights, and for many queries also halves, rounded to bytes. */
   readonly mayRound: boolean;
   /** Room for `partialFloats` floats. */
   readonly partials: number;
@@ -46,7 +46,7 @@ export function partialFloats(n: number, h: number, d: number, slots: number): n
 export function attendScratch(h: number, g: number, d: number): number {
   const rows = Math.ceil((tileTokens(h / g) * (h / g)) / 4) * 4;
   // In the order of tile.assembly.ts.
-  return 128 + rows * (8 * d + 4 * pageSlots + 8) + 64 + 8 * pageSlots * d + 512 + rows * (d + 8 + 32 + 8) + 8 * d;
+  return 128 + rows * (8 * d + 4 * pageSlots + 8) + 64 + 8 * pageSlots * d + 512 + rows * (d + 8 + 32 + 8) + 4 * d;
 }
 
 function tileTokens(group: number): number {

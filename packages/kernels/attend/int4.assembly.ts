@@ -3,9 +3,9 @@
 // every page, and the minima into one number per query. A value has a scale and a minimum per group of 32 channels: its
 // scale goes into the weight, and the minima, weighted, into one number per query and group.
 import { groupsOf, keysOf, scalesK4, scalesV4, SLOTS, values4 } from '../append/page.assembly';
-import { larger, largest, madd, rounded, sum } from '../assembly/simd';
-import { addValues, packWeights, scoreKeys, soundScales } from './int8.assembly';
-import { spoil } from './softmax.assembly';
+import { halfToFloat, larger, largest, madd, rounded, sum } from '../assembly/simd';
+import { addValues, scoreKeys, soundScales } from './int8.assembly';
+import { spoilHalves } from './softmax.assembly';
 import { Tile } from './tile.assembly';
 
 export function scorePage(tile: Tile, page: usize): void {
@@ -22,10 +22,7 @@ export function scorePage(tile: Tile, page: usize): void {
   const ones = tile.scales;
   for (let s: usize = 0; s < 128; s += 16) v128.store(ones + s, f32x4.splat(1));
   scoreKeys(tile, tile.keys, ones, ones);
-  for (let s = 0; s < tile.count; s += 4) {
-    const half = v128.load16x4_s(scalesV4(page, d) + (<usize>s << 1));
-    spoil(tile, s, i32x4.gt_s(v128.and(half, i32x4.splat(0x7fff)), i32x4.splat(0x7c00)));
-  }
+  spoilHalves(tile, scalesV4(page, d));
 }
 
 export function addPage(tile: Tile, page: usize): void {
@@ -40,20 +37,15 @@ export function addPage(tile: Tile, page: usize): void {
     const from = i << 5;
     const channels = min(32, d - from);
     const at = <usize>i << 7;
-    for (let r = 0; r < tile.rows; r++) {
-      const p = tile.weight(r);
-      store<f32>(tile.weightScales + (<usize>r << 2), packWeights(p, scales + at, tile.weightInts + (<usize>r << 5)));
-      addMinima(p, minima + at, channels, tile.sum(r) + at);
-    }
-    addValues(tile, tile.values, from, channels);
+    addValues(tile, tile.values, scales + at, from, channels);
+    for (let r = 0; r < tile.rows; r++) addMinima(tile.weight(r), minima + at, channels, tile.sum(r) + at);
   }
 }
 
 /** Halves at `from`, `count` of them (a multiple of 4), as floats. NaN stays NaN. */
 export function floatsOf(from: usize, count: i32, to: usize): void {
   for (let i = 0; i < count; i += 4) {
-    const h = v128.load16x4_s(from);
-    const f = f32x4.mul(v128.and(i32x4.shl(h, 13), i32x4.splat(0x8fffe000)), f32x4.splat(reinterpret<f32>(0x77800000)));
+    const f = halfToFloat(v128.load16x4_s(from));
     v128.store(to, v128.or(f, f32x4.gt(f32x4.abs(f), f32x4.splat(65504))));
     from += 8;
     to += 16;

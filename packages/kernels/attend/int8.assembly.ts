@@ -1,5 +1,5 @@
-// The inner loops of attention in integers, over 8-bit pages as they lie. Keys are 7 unsigned bits with a scale and a minimum per slot, laid out
-// [d / 4][32 slots][4 channels]; values are signed bytes with a scale per slot, laid out [8][d][4 slots]. Both products
+// The inner loops of attention in integers, over 8-bit pages as they lie. Keys are 7 unsigned bits with a scale and a minimum
+// per slot, laid out [d / 4][32 slots][4 channels]; values are signed bytes with a scale per slot, laid out [8][d][4 slots]. Both products
 // are then dot products of four bytes whose results stand one slot, or one channel, to a lane.
 import { keysOf, minimaK, Q8, scalesK, scalesV, SLOTS, valuesOf } from '../append/page.assembly';
 import { dot4, larger, largest, madd, number, ROUND, rounded } from '../assembly/simd';
@@ -34,10 +34,7 @@ export function scoreKeys(tile: Tile, k: usize, scales: usize, minima: usize): v
 
 export function addPage(tile: Tile, page: usize): void {
   soundScales(scalesV(page, tile.d), tile.count, tile.scales);
-  for (let r = 0; r < tile.rows; r++) {
-    store<f32>(tile.weightScales + (<usize>r << 2), packWeights(tile.weight(r), tile.scales, tile.weightInts + (<usize>r << 5)));
-  }
-  addValues(tile, valuesOf(page, tile.d, Q8), 0, tile.d);
+  addValues(tile, valuesOf(page, tile.d, Q8), tile.scales, 0, tile.d);
 }
 
 /** Scales [32] without what slots behind `count` may hold and without NaN, which the scores show. */
@@ -51,8 +48,12 @@ export function soundScales(from: usize, count: i32, to: usize): void {
   }
 }
 
-/** Adds `channels` from `from` on of values [8][d][4] in signed bytes, as the tile's weights in integers have it. */
-export function addValues(tile: Tile, v: usize, from: i32, channels: i32): void {
+/** Adds `channels` from `from` on of values [8][d][4] in signed bytes, with a scale per slot. */
+export function addValues(tile: Tile, v: usize, scales: usize, from: i32, channels: i32): void {
+  for (let r = 0; r < tile.rows; r++) {
+    const scale = packWeights(tile.weight(r), scales, tile.weightInts + (<usize>r << 5));
+    store<f32>(tile.weightScales + (<usize>r << 2), scale);
+  }
   const at = <usize>from << 2;
   for (let r = 0; r < tile.padded; r += 4) {
     const p = tile.weightInts + (<usize>r << 5);
@@ -129,7 +130,7 @@ function score(q: usize, meta: usize, k: usize, scales: usize, minima: usize, d:
 }
 
 /** Weights [32] times the values' scales, in 7 bits with one scale, which is returned. */
-export function packWeights(p: usize, scales: usize, out: usize): f32 {
+function packWeights(p: usize, scales: usize, out: usize): f32 {
   const w0 = f32x4.mul(v128.load(p), v128.load(scales)), w1 = f32x4.mul(v128.load(p, 16), v128.load(scales, 16));
   const w2 = f32x4.mul(v128.load(p, 32), v128.load(scales, 32)), w3 = f32x4.mul(v128.load(p, 48), v128.load(scales, 48));
   const w4 = f32x4.mul(v128.load(p, 64), v128.load(scales, 64)), w5 = f32x4.mul(v128.load(p, 80), v128.load(scales, 80));

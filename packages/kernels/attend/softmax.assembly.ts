@@ -33,6 +33,14 @@ export function mask(p: usize, page: usize, count: i32, position: i32, window: i
   }
 }
 
+/** The same where one of 32 halves is NaN. */
+export function spoilHalves(tile: Tile, halves: usize): void {
+  for (let s = 0; s < tile.count; s += 4) {
+    const magnitude = v128.and(v128.load16x4_s(halves + (<usize>s << 1)), i32x4.splat(0x7fff));
+    spoil(tile, s, i32x4.gt_s(magnitude, i32x4.splat(0x7c00)));
+  }
+}
+
 /**
  * One step of the running softmax: scores [32] become weights relative to the new maximum, and what stood before is
  * rescaled. `state` is { max, denominator }, `o` [d] the sum of values so far, `spare` 64 bytes of scratch memory,

@@ -33,9 +33,8 @@ export class Tile {
   queryScales: usize;
   weightInts: usize;
   weightScales: usize;
-  /** Means of the channels [d] of the page before and of the page `meansOf`; [padded] numbers to add to a page's scores. */
+  /** Means of the channels [d] of the page `meansOf`; [padded] numbers to add to a page's scores. */
   means: usize;
-  nextMeans: usize;
   meansOf: usize;
   shifts: usize;
 
@@ -57,9 +56,8 @@ export class Tile {
     tile.weightInts = tile.queryScales + (<usize>most << 3);
     tile.weightScales = tile.weightInts + (<usize>most << 5);
     tile.means = tile.weightScales + (<usize>most << 2);
-    tile.nextMeans = tile.means + row;
     tile.meansOf = 0;
-    tile.shifts = tile.nextMeans + row;
+    tile.shifts = tile.means + row;
     memory.fill(tile.shifts, 0, <usize>most << 2);
     return tile;
   }
@@ -81,6 +79,6 @@ export class Tile {
   }
 }
 
-/** Bytes between rows of weights. */
+/** Bytes between rows of weights: a parameter of the inner loops, so that V8 pairs the stores of each row by themselves. */
 // @ts-ignore: decorator
 @inline export const WEIGHT_ROW: usize = 128;

@@ -39,9 +39,20 @@ export function unpackValues(page: usize, format: i32, d: i32, tile: Tile): void
   }
 }
 
+/** The four bytes of every lane as floats, each with its scales and minima, to rows of 32. */
+// @ts-ignore: decorator
+@inline function fourChannels(
+  v: v128, s0: v128, s1: v128, s2: v128, s3: v128, m0: v128, m1: v128, m2: v128, m3: v128, out: usize,
+): void {
+  const low = i32x4.splat(255);
+  v128.store(out, madd(f32x4.convert_i32x4_s(v128.and(v, low)), s0, m0));
+  v128.store(out, madd(f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(v, 8), low)), s1, m1), 128);
+  v128.store(out, madd(f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(v, 16), low)), s2, m2), 256);
+  v128.store(out, madd(f32x4.convert_i32x4_s(i32x4.shr_u(v, 24)), s3, m3), 384);
+}
+
 /** Keys [d / 4][32][4] in bytes as floats [d][32], with scales and minima [2][d]. */
 function unpackKeyNibbles(x: usize, d: i32, scales: usize, out: usize): void {
-  const low = i32x4.splat(255);
   const minima = scales + (<usize>d << 2);
   for (let c: usize = 0; c < <usize>d << 2; c += 16) {
     const s0 = v128.load32_splat(scales + c), s1 = v128.load32_splat(scales + c, 4);
@@ -49,11 +60,7 @@ function unpackKeyNibbles(x: usize, d: i32, scales: usize, out: usize): void {
     const m0 = v128.load32_splat(minima + c), m1 = v128.load32_splat(minima + c, 4);
     const m2 = v128.load32_splat(minima + c, 8), m3 = v128.load32_splat(minima + c, 12);
     for (let s: usize = 0; s < 128; s += 16) {
-      const v = v128.load(x + s);
-      v128.store(out + s, madd(f32x4.convert_i32x4_s(v128.and(v, low)), s0, m0));
-      v128.store(out + s, madd(f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(v, 8), low)), s1, m1), 128);
-      v128.store(out + s, madd(f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(v, 16), low)), s2, m2), 256);
-      v128.store(out + s, madd(f32x4.convert_i32x4_s(i32x4.shr_u(v, 24)), s3, m3), 384);
+      fourChannels(v128.load(x + s), s0, s1, s2, s3, m0, m1, m2, m3, out + s);
     }
     x += 128;
     out += 512;
@@ -105,16 +112,10 @@ function restoreNaN(k: usize): void {
 
 /** Keys of 7 bits [d / 4][32][4] as floats [d][32]. */
 function unpackKeyBytes(x: usize, d: i32, scales: usize, minima: usize, out: usize): void {
-  const low = i32x4.splat(255);
   for (let c = 0; c < d; c += 4) {
     for (let s: usize = 0; s < 128; s += 16) {
-      const v = v128.load(x + s);
-      const scale = v128.load(scales + s);
-      const minimum = v128.load(minima + s);
-      v128.store(out + s, madd(f32x4.convert_i32x4_s(v128.and(v, low)), scale, minimum));
-      v128.store(out + s, madd(f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(v, 8), low)), scale, minimum), 128);
-      v128.store(out + s, madd(f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(v, 16), low)), scale, minimum), 256);
-      v128.store(out + s, madd(f32x4.convert_i32x4_s(i32x4.shr_u(v, 24)), scale, minimum), 384);
+      const z = v128.load(scales + s), m = v128.load(minima + s);
+      fourChannels(v128.load(x + s), z, z, z, z, m, m, m, m, out + s);
     }
     x += 128;
     out += 512;

@@ -1,5 +1,5 @@
 import { address, int, take } from '../assembly/args';
-import { exp, larger, largest, sum } from '../assembly/simd';
+import { exp, larger, largest, store4, sum } from '../assembly/simd';
 
 /** Bytes of logits summed in float32 before they join the float64 sum. */
 // @ts-ignore: decorator
@@ -36,7 +36,7 @@ function largestOf(row: usize, v: i32, spare: usize): f32 {
     a = larger(a, v128.load(row)), b = larger(b, v128.load(row, 16));
     c = larger(c, v128.load(row, 32)), d = larger(d, v128.load(row, 48));
   }
-  store64(spare, a, b, c, d);
+  store4(spare, a, b, c, d);
   let m = largest(larger(larger(v128.load(spare), v128.load(spare, 16)), larger(v128.load(spare, 32), v128.load(spare, 48))));
   for (; row < all; row += 4) {
     const x = load<f32>(row);
@@ -59,17 +59,9 @@ function sumOfPowers(row: usize, v: i32, m: f32, spare: usize): f64 {
       a = f32x4.add(a, exp(f32x4.sub(x0, mm))), b = f32x4.add(b, exp(f32x4.sub(x1, mm)));
       c = f32x4.add(c, exp(f32x4.sub(x2, mm))), d = f32x4.add(d, exp(f32x4.sub(x3, mm)));
     }
-    store64(spare, a, b, c, d);
+    store4(spare, a, b, c, d);
     total += sum(f32x4.add(f32x4.add(v128.load(spare), v128.load(spare, 16)), f32x4.add(v128.load(spare, 32), v128.load(spare, 48))));
   }
   for (; row < all; row += 4) total += f32x4.extract_lane(exp(f32x4.splat(load<f32>(row) - m)), 0);
   return total;
-}
-
-// @ts-ignore: decorator
-@inline function store64(to: usize, a: v128, b: v128, c: v128, d: v128): void {
-  v128.store(to, a);
-  v128.store(to, b, 16);
-  v128.store(to, c, 32);
-  v128.store(to, d, 48);
 }
