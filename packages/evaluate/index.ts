@@ -1,0 +1,5 @@
+/** Tasks with exact generators, scores, statistics, and a store of results. */
+export * from './results/index.ts';
+export * from './scores/index.ts';
+export * from './statistics/index.ts';
+export * from './tasks/index.ts';
