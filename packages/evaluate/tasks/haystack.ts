@@ -78,17 +78,23 @@ export function startIn({ sentences }: Haystack, random: Random): number {
 }
 
 export interface Planted {
-  /** Share of the sentences that stand before it, from 0 to 1. */
+  /** Share of the text that stands before it, from 0 to 1. */
   readonly depth: number;
   readonly text: Marked;
 }
 
-/** The sentences as one text with other statements between them. */
+/** The sentences as one text with other statements between them, each where its depth is nearest. */
 export function plant(sentences: readonly string[], planted: readonly Planted[], between: string): Marked[] {
+  // ends[i] is the length of the first i sentences. RULER counts sentences instead, so that depths are less exact.
+  const ends = [0];
+  for (const [i, sentence] of sentences.entries()) ends.push((ends[i] ?? 0) + sentence.length);
+  const whole = ends.at(-1) ?? 0;
   const items: Marked[] = [];
   let done = 0;
   for (const { depth, text } of planted.toSorted((a, b) => a.depth - b.depth)) {
-    const at = Math.floor(sentences.length * depth);
+    const distance = (at: number) => Math.abs((ends[at] ?? Number.POSITIVE_INFINITY) - depth * whole);
+    let at = done;
+    while (distance(at + 1) <= distance(at)) at++;
     items.push(...sentences.slice(done, at), text);
     done = at;
   }
