@@ -77,6 +77,20 @@ export function startIn({ sentences }: Haystack, random: Random): number {
   return random.integer(0, sentences.length - 1);
 }
 
+/**
+ * A sentence with at least so many words from it to the end of the text.
+ * @throws LociError `bad-option` when the text has too few.
+ */
+export function startBefore({ name, sentences }: Haystack, random: Random, words: number): number {
+  let last = sentences.length;
+  let left = 0;
+  while (last > 0 && left < words) left += (sentences[--last] ?? '').split(' ').length;
+  if (left < words) {
+    throw new LociError('bad-option', `the text "${name}" has ${left} words, too few for a length of ${words} tokens`);
+  }
+  return random.integer(0, last);
+}
+
 export interface Planted {
   /** Share of the text that stands before it, from 0 to 1. */
   readonly depth: number;

@@ -1,7 +1,7 @@
 import { LociError } from 'loci';
 import { Random } from '../random.ts';
 import { type Depth, drawDepth } from './haystack.ts';
-import { join, type Marked, mark } from './marked.ts';
+import { flatten, join, type Marked, mark } from './marked.ts';
 import { filledCase } from './prompt.ts';
 import { type CaseOptions, caseId, type Task } from './task.ts';
 import { wordKey } from './words.ts';
@@ -30,11 +30,12 @@ export const keyValue: Task<KeyValueOptions> = (model, options, number) => {
   const keys = new Set([key]);
   const others: string[] = [];
   const other = (i: number) => {
-    for (; others.length <= i; ) {
+    for (let tries = 0; others.length <= i; tries++) {
+      if (tries > 1000) throw new LociError('bad-option', `there are no more than ${keys.size} keys for ${form}`);
       const next = drawKey(random);
-      if (keys.has(next) && keys.size < 10_000) continue;
+      if (keys.has(next)) continue;
       keys.add(next);
-      others.push(flat(entry(next, drawValue(random))));
+      others.push(flatten(entry(next, drawValue(random))).text);
     }
     return others[i] ?? '';
   };
@@ -48,11 +49,6 @@ export const keyValue: Task<KeyValueOptions> = (model, options, number) => {
     return { ...wording(key, value), document: join(entries, between), accepted: [value] };
   });
 };
-
-/** The text of parts of which none is marked. */
-function flat(parts: readonly Marked[]): string {
-  return parts.filter((part) => typeof part === 'string').join('');
-}
 
 const lines = {
   drawKey: wordKey,

@@ -1,6 +1,6 @@
 import { LociError } from 'loci';
 import { Random } from '../random.ts';
-import { type Haystack, haystackOf, startIn, type TextName } from './haystack.ts';
+import { type Haystack, haystackOf, type TextName } from './haystack.ts';
 import { bookTokens } from './running-text.ts';
 import { type CaseOptions, caseId, type Task } from './task.ts';
 
@@ -22,7 +22,7 @@ export const perplexity: Task<PerplexityOptions> = (model, options, number) => {
   }
   const book = haystackOf(options.text ?? 'dracula');
   const id = caseId('perplexity', { ...options, text: book.name, scored }, number);
-  const ids = bookTokens(model, book, startIn(book, new Random(id)), length);
+  const ids = bookTokens(model, book, new Random(id), length);
   return {
     id,
     context: ids.slice(0, length - scored),

@@ -1,6 +1,6 @@
 import { LociError } from 'loci';
 import { Random } from '../random.ts';
-import { type Haystack, haystackOf, startIn, type TextName } from './haystack.ts';
+import { type Haystack, haystackOf, type TextName } from './haystack.ts';
 import { beginOf, bookTokens } from './running-text.ts';
 import { type CaseOptions, caseId, type Task } from './task.ts';
 
@@ -23,7 +23,7 @@ export const repeatedPassage: Task<RepeatedPassageOptions> = (model, options, nu
   }
   const book = haystackOf(options.text ?? 'moby-dick');
   const id = caseId('repeated-passage', { ...options, text: book.name, passage }, number);
-  const context = bookTokens(model, book, startIn(book, new Random(id)), length);
+  const context = bookTokens(model, book, new Random(id), length);
   const end = start + passage;
   return {
     id,

@@ -194,10 +194,21 @@ test('the second copy of a passage is the first, and other text lies between', (
 });
 
 test('perplexity divides running text between context and answer', () => {
-  const of = perplexity(model, { length: 1000, scored: 200 }, 0);
-  const whole = perplexity(model, { length: 1000, scored: 200 }, 0);
-  expect([of.context.length, of.answer.length, of.question.length]).toEqual([800, 200, 0]);
-  expect(textOf([...of.context, ...of.answer])).toBe(textOf([...whole.context, ...whole.answer]));
+  const ofLast = perplexity(model, { length: 1000, scored: 200 }, 0);
+  expect([ofLast.context.length, ofLast.answer.length, ofLast.question.length]).toEqual([800, 200, 0]);
+  const ofAll = perplexity(model, { length: 1000 }, 0);
+  expect([ofAll.context.length, ofAll.answer.length]).toEqual([1, 999]);
+});
+
+test('running text does not go round', () => {
+  const sentences = Array.from({ length: 50 }, (_, i) => `This is sentence ${i}.`);
+  const text = { name: 'short', sentences, between: ' ' };
+  for (const number of numbers) {
+    const of = perplexity(model, { length: 100, text }, number);
+    const said = [...textOf([...of.context, ...of.answer]).matchAll(/sentence (\d+)\./g)].map(([, i]) => Number(i));
+    expect(said).toEqual(said.toSorted((a, b) => a - b));
+  }
+  expect(() => repeatedPassage(model, { length: 300, text }, 0)).toThrow('the text "short" has 200 words, too few');
 });
 
 test('nothing is measured on the text in which nothing is hidden, and other texts are found by their names only', () => {
