@@ -63,7 +63,7 @@ const lines = {
       '<REGISTER_CONTENT> of a certain line index. Now the record start:\n\n',
     question: `\n\nNow the record is over. Tell me what is the <REGISTER_CONTENT> in line ${key}? I need the number.`,
     opening: `The <REGISTER_CONTENT> in line ${key} is`,
-    answer: ` <${value}>`,
+    answer: ` ${value}`,
   }),
 };
 
