@@ -1,6 +1,15 @@
 /** Compute kernels: each folder holds one kernel's definition (reference), its WebAssembly and the command that calls it. */
 export { type Activation, activate } from './activate/index.ts';
-export { append, type Head, headBytes, headWords, type PageFormat, pageBytes, pageFormats, pageSlots } from './append/index.ts';
+export {
+  append,
+  type Head,
+  headBytes,
+  headWords,
+  type PageFormat,
+  pageBytes,
+  pageFormats,
+  pageSlots,
+} from './append/index.ts';
 export { type Attend, attend, attendScratch, mergeSplits, partialFloats } from './attend/index.ts';
 export { type Bytes8, type Command, opcodes } from './command.ts';
 export { copy } from './copy/index.ts';

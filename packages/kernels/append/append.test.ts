@@ -42,7 +42,9 @@ describe.each(builds)('%s build', (build) => {
 
   function entries(heads: readonly Head[]): number {
     return machine.input(
-      Int32Array.from(heads.flatMap(({ used, pages }) => headWords({ table: machine.input(Int32Array.from(pages)), used }))),
+      Int32Array.from(
+        heads.flatMap(({ used, pages }) => headWords({ table: machine.input(Int32Array.from(pages)), used })),
+      ),
     );
   }
 

@@ -37,7 +37,18 @@ export interface Sizes {
 }
 
 /** A random problem: heads of different lengths, whose kept slots have positions with gaps, as after eviction. */
-export function problem({ seed, format, n, group, g, d, window, mostUsed, fill = 'normal', sight = false }: Sizes): Problem {
+export function problem({
+  seed,
+  format,
+  n,
+  group,
+  g,
+  d,
+  window,
+  mostUsed,
+  fill = 'normal',
+  sight = false,
+}: Sizes): Problem {
   const next = random(seed);
   const h = g * group;
   const start = 2 * mostUsed + 3;
