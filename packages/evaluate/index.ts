@@ -1,0 +1,1 @@
+export type { Claim, Finding, Json, Paper, Workbench } from './reproduce/claim.ts';
