@@ -34,7 +34,7 @@ async function json(...args: string[]) {
   return JSON.parse(stdout);
 }
 
-const facts = ['model', 'threads', 'precision', 'store', 'weightBytes', 'peakBytes'];
+const facts = ['model', 'threads', 'precision', 'attend', 'keep', 'store', 'weightBytes', 'peakBytes'];
 const generation = [
   ...['text', 'ids', 'stopReason', 'promptTokens', 'reusedTokens'],
   ...['prefillMs', 'prefillTokensPerSecond', 'decodeMsPerToken', 'kvBytes'],
