@@ -1,8 +1,9 @@
 /** Contestants by turns on the same work: every comparison is made in one run in which all sides alternate. */
 import { setTimeout } from 'node:timers/promises';
+import { mean } from '@loci/evaluate/statistics';
 import { Child, type Contestant } from './child.ts';
 import type { Timing } from './protocol.ts';
-import { mean, type Summary, summary } from './statistics.ts';
+import { type Summary, summary } from './statistics.ts';
 
 export interface Workload {
   /** Length of the prompt. */

@@ -1,16 +1,7 @@
 import { test as property } from '@fast-check/vitest';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { fitLine, median, summary } from './statistics.ts';
-
-const values = fc.array(fc.double({ min: -1e6, max: 1e6, noNaN: true }), { minLength: 1, maxLength: 30 });
-
-property.prop([values])('as many values lie below the median as above it', (all) => {
-  const middle = median(all);
-  const below = all.filter((value) => value < middle).length;
-  const above = all.filter((value) => value > middle).length;
-  expect(Math.max(below, above)).toBeLessThanOrEqual(all.length / 2);
-});
+import { fitLine, summary } from './statistics.ts';
 
 test('a summary keeps every value, to four digits', () => {
   expect(summary([1.23456, 9, 3])).toEqual({ median: 3, all: [1.235, 9, 3] });

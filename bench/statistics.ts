@@ -1,3 +1,5 @@
+import { mean, median } from '@loci/evaluate/statistics';
+
 /** A value measured several times. */
 export interface Summary {
   readonly median: number;
@@ -8,18 +10,6 @@ export interface Summary {
 export function summary(values: readonly number[]): Summary {
   const all = values.map((value) => Number(value.toPrecision(4)));
   return { median: median(all), all };
-}
-
-/** The middle value, or the mean of the two in the middle. NaN of none. */
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const upper = sorted[sorted.length >> 1] ?? Number.NaN;
-  const lower = sorted[(sorted.length - 1) >> 1] ?? Number.NaN;
-  return (lower + upper) / 2;
-}
-
-export function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 export interface Line {

@@ -2,6 +2,7 @@
 // Judges: golden files made by programs that share no code with Loci (packages/engine/golden/README.md).
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
+import { mean } from '@loci/evaluate/statistics';
 import { loadModel, type Model, type Precision, type Session } from 'loci';
 import type { Finding } from './finding.ts';
 import { needles } from './needles.ts';
@@ -27,7 +28,6 @@ const root = new URL('..', import.meta.url);
 const golden = (name: string): Golden =>
   JSON.parse(readFileSync(new URL(`packages/engine/golden/${name}.json`, root), 'utf8'));
 const say = (text: string) => process.stderr.write(`${text}\n`);
-const mean = (values: ArrayLike<number>) => Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
 const round = (value: number, digits = 4) => Number(value.toFixed(digits));
 const largest = (values: readonly number[]) => values.reduce((most, value) => Math.max(most, value), 0);
 
@@ -90,7 +90,7 @@ async function int8(
   const { losses } = await session.score({ ids: expected.long.ids });
   session.close();
   const buckets = expected.long.meanNllPerBucket.map((value, i) =>
-    round(mean(losses.subarray(i * expected.long.bucket, (i + 1) * expected.long.bucket)) - value),
+    round(mean(Array.from(losses.subarray(i * expected.long.bucket, (i + 1) * expected.long.bucket))) - value),
   );
   return {
     id,

@@ -1,5 +1,6 @@
+import { median } from '@loci/evaluate/statistics';
 import { figure, finding, type Outcome } from '../outcome.ts';
-import { fitLine, median } from '../statistics.ts';
+import { fitLine } from '../statistics.ts';
 import { type Bench, gridSuite, loci, names, repeated } from '../suite.ts';
 
 const promptTokens = 128;

@@ -1,1 +1,6 @@
+/** Tasks with exact generators, scores, statistics, a store of results, and what a claim is. */
 export type { Claim, Finding, Json, Paper, Workbench } from './reproduce/claim.ts';
+export * from './results/index.ts';
+export * from './scores/index.ts';
+export * from './statistics/index.ts';
+export * from './tasks/index.ts';
