@@ -34,7 +34,7 @@ async function json(...args: string[]) {
   return JSON.parse(stdout);
 }
 
-const facts = ['model', 'threads', 'precision', 'store', 'weightBytes', 'peakBytes'];
+const facts = ['model', 'threads', 'precision', 'attend', 'keep', 'store', 'weightBytes', 'peakBytes'];
 const generation = [
   ...['text', 'ids', 'stopReason', 'promptTokens', 'reusedTokens'],
   ...['prefillMs', 'prefillTokensPerSecond', 'decodeMsPerToken', 'kvBytes'],
@@ -140,7 +140,8 @@ test.each([
   ['an unknown option', ['run', '--treads', '2'], 2, 'unknown option --treads; see loci run --help'],
   ['no prompt', ['run'], 2, 'give one of --prompt, --prompt-file and --ids; there are 0'],
   ['two prompts', ['run', '--prompt', 'a', '--ids', 'b'], 2, 'there are 2'],
-  ['a method that is not there', ['run', '--prompt', 'a', '--keep', 'snapkv:budget=4'], 2, 'known methods: all'],
+  ['a method that is not there', ['run', '--prompt', 'a', '--keep', 'snapvk'], 2, 'known methods: all, snapkv'],
+  ['a wrong option', ['run', '--prompt', 'a', '--keep', 'snapkv:window=0'], 2, 'window is "0"; it must be at least 1'],
   ['a missing file', ['ask', '/nowhere/a.txt', 'What?'], 1, '/nowhere/a.txt: there is no such file'],
   ['a missing model', ['run', '--prompt', 'a', '--model', './nowhere.gguf'], 1, 'nowhere.gguf'],
   ['a file that is no model', ['run', '--prompt', 'a', '--model', file('bad.gguf', 'GGUF?')], 1, 'bad.gguf'],

@@ -9,6 +9,7 @@ import {
   type Session,
 } from 'loci';
 import type { Context } from './command.ts';
+import { methodsOf, writeDecisions } from './methods.ts';
 import { defined } from './options/defined.ts';
 import type { Values } from './options/option.ts';
 import type { modelOptions, samplingOptions, sourceOptions } from './options/shared.ts';
@@ -31,7 +32,9 @@ export interface RunFacts {
   readonly model: string;
   readonly threads: number;
   readonly precision: NonNullable<OpenOptions['precision']>;
-  readonly store: NonNullable<OpenOptions['store']>;
+  readonly attend: string;
+  readonly keep: string;
+  readonly store: string;
   readonly weightBytes: number;
   readonly peakBytes: number;
 }
@@ -61,8 +64,10 @@ export async function withModel<T>(
   work: (engine: Engine) => Promise<T>,
   settings: Pick<LoadModelOptions, 'build' | 'observer'> = {},
 ): Promise<T> {
-  const { precision = 'int8', store = precision === 'float32' ? 'f32' : 'f16' } = values;
+  const { precision = 'int8', inspect } = values;
   const { reporter } = context;
+  // A wrong name shows before the model is loaded.
+  const methods = await methodsOf(values);
   const model = await loadModel(values.model, {
     ...settings,
     ...locating(values, context),
@@ -75,21 +80,34 @@ export async function withModel<T>(
   });
   reporter.begin('', 0);
   try {
-    return await work({
+    let session: Session | undefined;
+    const result = await work({
       model,
-      open: () => model.open({ precision, store }),
+      open: async () => {
+        session = await model.open({ precision, ...methods });
+        return session;
+      },
       facts: () => ({
         model: model.name,
         threads: model.threads,
         precision,
-        store,
+        attend: methods.attend?.spec ?? 'dense',
+        keep: methods.keep?.spec ?? 'all',
+        store: storeName(methods.store, precision),
         weightBytes: model.weightBytes,
         peakBytes: peakBytes(),
       }),
     });
+    if (inspect !== undefined && session) await writeDecisions(session, inspect);
+    return result;
   } finally {
     await model.close();
   }
+}
+
+function storeName(store: OpenOptions['store'], precision: OpenOptions['precision']): string {
+  if (store === undefined) return precision === 'float32' ? 'f32' : 'f16';
+  return typeof store === 'string' ? store : store.spec;
 }
 
 /** What reading shows of itself: options for `prefill`, `generate` and `score`. */
@@ -101,7 +119,7 @@ export function reading(tokens: number, reporter: Reporter, signal: AbortSignal)
     reporter.progress(`reading ${part}, ${rate(tokensPerSecond)} tokens/s, ${left} left`, `after reading ${part}`);
   };
   reporter.begin(`after reading 0 of ${counted(tokens, 'token')}`, 0);
-  // A prompt of one chunk is read before a line about it could be.
+  // A short prompt is read before a line about it could be.
   if (tokens > 256) reporter.progress(`reading ${counted(tokens, 'token')}`, reporter.done);
   return { signal, onProgress };
 }
@@ -158,7 +176,7 @@ export function costRows(result: GenerationResult, facts: RunFacts): readonly (r
     ['read', `${counted(promptTokens, 'token')}${reused}`],
     ['speed', `${rate(prefillTokensPerSecond)} tokens/s, ${duration(prefillMs)}`],
     ['answer', `${counted(ids.length, 'token')}${speed}`],
-    ['cache', `${bytes(kvBytes)} (${facts.store})`],
+    ['cache', `${bytes(kvBytes)} (${[facts.keep, facts.store].filter((one) => one !== 'all').join(', ')})`],
     ['memory', `${bytes(facts.peakBytes)} at most, ${bytes(facts.weightBytes)} of it weights`],
   ];
 }

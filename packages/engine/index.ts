@@ -7,6 +7,22 @@ export {
   type ProgramObserver,
   type ProgramTime,
 } from '@loci/device';
+export { type Attend, dense } from './axes/attend.ts';
+export type { Hook, LayerView, Moment, Ran } from './axes/hook.ts';
+export {
+  type ExtraSlot,
+  everything,
+  type Keep,
+  type Keeper,
+  type Kept,
+  type Reading,
+  type Sight,
+} from './axes/keep.ts';
+export type { Decision, Host, Method, ModelFacts, Needs } from './axes/method.ts';
+export type { Probe, Probing } from './axes/probe.ts';
+export type { Steer, Steering } from './axes/steer.ts';
+export { isPageFormat, pages, type Store } from './axes/store.ts';
+export { extraPosition, type KvCache } from './cache/cache.ts';
 export type { LoadProgress } from './decoder/weights.ts';
 export type { Precision } from './decoder/workspace.ts';
 export { type ErrorCode, LociError } from './errors.ts';
@@ -23,6 +39,7 @@ export {
   loadTokenizer,
 } from './load.ts';
 export type { GenerateOptions, GenerationResult, Prefilled, Token } from './session/generate.ts';
+export type { MethodSet } from './session/methods.ts';
 export type { LoadOptions, Model, OpenOptions } from './session/model.ts';
 export type { SamplingOptions } from './session/sampler.ts';
 export type { ReadOptions, ReadProgress } from './session/sequence.ts';

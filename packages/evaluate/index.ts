@@ -1,5 +1,6 @@
-/** Tasks with exact generators, scores, statistics, and a store of results. */
+/** Tasks with exact generators, scores, statistics, a store of results, and what a claim is. */
 export { Random } from './random.ts';
+export type { Claim, Finding, Paper, Workbench } from './reproduce/claim.ts';
 export * from './results/index.ts';
 export * from './scores/index.ts';
 export * from './statistics/index.ts';

@@ -23,6 +23,10 @@ export const opcodes = {
   activate: 10,
   loss: 11,
   copy: 12,
+  weighStates: 13,
+  weigh: 14,
+  fetch: 15,
+  scale: 16,
 } as const;
 
 const floats = new Float32Array(1);

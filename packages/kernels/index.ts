@@ -1,10 +1,20 @@
 /** Compute kernels: each folder holds one kernel's definition (reference), its WebAssembly and the command that calls it. */
 export { type Activation, activate } from './activate/index.ts';
-export { append, type PageFormat, pageBytes, pageFormats, pageSlots } from './append/index.ts';
+export {
+  append,
+  type Head,
+  headBytes,
+  headWords,
+  type PageFormat,
+  pageBytes,
+  pageFormats,
+  pageSlots,
+} from './append/index.ts';
 export { type Attend, attend, attendScratch, mergeSplits, partialFloats } from './attend/index.ts';
 export { type Bytes8, type Command, opcodes } from './command.ts';
 export { copy } from './copy/index.ts';
 export { embed } from './embed/index.ts';
+export { type Fetch, fetch } from './fetch/index.ts';
 export { floatToHalf } from './half.ts';
 export { floatMadds, integerDots, type LimitCommand, limitScratch, readMemory } from './limits/index.ts';
 export { loss, negativeLogLikelihood } from './loss/index.ts';
@@ -21,4 +31,6 @@ export {
 } from './matmul/layout.ts';
 export { norm, quantize } from './norm/index.ts';
 export { type RopePairs, rope } from './rope/index.ts';
+export { type Scale, scale } from './scale/index.ts';
+export { type Weigh, weigh, weighStride } from './weigh/index.ts';
 export { type Described, describeCommand, type Work } from './work.ts';

@@ -53,22 +53,6 @@ export function choice<const C extends string>(choices: readonly C[], help: stri
   };
 }
 
-/** A method of an axis, written `name` or `name:option=value,…`. */
-export function method<const M extends string>(known: readonly M[], help: string): Option<M | undefined> {
-  return {
-    value: 'METHOD',
-    help: `${help}: ${known.join(', ')}`,
-    read([given], name) {
-      if (given === undefined) return undefined;
-      const [wanted, ...rest] = given.split(':');
-      const found = known.find((candidate) => candidate === wanted);
-      if (found === undefined) throw usage(`${name} is "${given}"; known methods: ${known.join(', ')}`);
-      if (rest.length > 0) throw usage(`${name} is "${given}"; ${found} takes no options`);
-      return found;
-    },
-  };
-}
-
 /** A command that was called in the wrong way. */
 export function usage(message: string): LociError {
   return new LociError('bad-option', message);

@@ -1,6 +1,6 @@
 import { LociError } from 'loci';
 import { expect, test } from 'vitest';
-import { choice, flag, method, number, text, texts, whole } from './option.ts';
+import { choice, flag, number, text, texts, whole } from './option.ts';
 import { parse } from './parse.ts';
 
 const table = {
@@ -11,7 +11,6 @@ const table = {
   'top-p': number('P', '…', { min: 0, max: 1 }),
   bias: number('B', '…', { min: -100, max: 100 }),
   store: choice(['f16', 'q8'], '…'),
-  attend: method(['dense'], '…'),
 };
 const positionals = [
   { name: 'FILE', help: 'a text' },
@@ -41,7 +40,6 @@ test('values are of the type of their option, and absent ones undefined, empty o
       'top-p': 0.5,
       bias: -1.5,
       store: 'q8',
-      attend: undefined,
     },
     positionals: ['a.txt'],
   });
@@ -71,8 +69,6 @@ test.each([
   [['--top-p', 'NaN'], '--top-p is "NaN"; it must be a number, from 0 to 1'],
   [['--top-p', 'Infinity'], '--top-p is "Infinity"; it must be a number, from 0 to 1'],
   [['--store', 'q4'], '--store is "q4"; it must be f16 or q8'],
-  [['--attend', 'hip:k=512'], '--attend is "hip:k=512"; known methods: dense'],
-  [['--attend', 'dense:k=1'], '--attend is "dense:k=1"; dense takes no options'],
 ])('%j is refused by name', (args, message) => {
   expect(() => parse(['a.txt', ...args], table, positionals)).toThrow(LociError);
   expect(() => parse(['a.txt', ...args], table, positionals)).toThrow(

@@ -1,4 +1,4 @@
-import { choice, flag, method, number, text, texts, whole } from './option.ts';
+import { choice, flag, number, text, texts, whole } from './option.ts';
 
 const anyCount = { min: 0, max: Number.MAX_SAFE_INTEGER };
 
@@ -8,14 +8,22 @@ export const sourceOptions = {
   offline: flag('Fetch nothing'),
 };
 
+/** How it attends, what it keeps and the rest: `name` or `name:option=value,…`; `loci papers` lists them. */
+export const methodOptions = {
+  attend: text('METHOD', 'Which keys queries look at (default dense)'),
+  keep: text('METHOD', 'Which tokens the cache keeps (default all)'),
+  store: text('METHOD', 'How they are stored: f16, q8, q4, f32, … (default f16; f32 under --precision float32)'),
+  steer: texts('METHOD', 'What is changed on the way; may be repeated'),
+  probe: texts('METHOD', 'What is looked at on the way; may be repeated'),
+  inspect: text('FILE', 'Write what the methods decided, as JSON'),
+};
+
 /** Which model, and how it computes: the same for every command that runs one. */
 export const modelOptions = {
   ...sourceOptions,
   threads: whole('N', 'Worker threads (default: one per processor)', { min: 1, max: 64 }),
   precision: choice(['float32', 'int8'], 'Activations; float32 is the truth, int8 is fast (default int8)'),
-  store: choice(['f16', 'q8', 'q4', 'f32'], 'Number format of the cache (default f16; f32 under --precision float32)'),
-  attend: method(['dense'], 'How the model attends'),
-  keep: method(['all'], 'Which tokens the cache keeps'),
+  ...methodOptions,
 };
 
 /** How tokens are chosen; without any of them the most likely one is. */

@@ -1,5 +1,5 @@
 import type { Device } from '@loci/device';
-import { pageSlots } from '@loci/kernels';
+import { headBytes, pageSlots } from '@loci/kernels';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { idleDevice } from '../testing/idle-device.ts';
@@ -9,6 +9,7 @@ import { PagePool } from './pool.ts';
 const layers = 2;
 const g = 2;
 const d = 16;
+const headWordCount = headBytes / 4;
 
 let device: Device;
 beforeAll(async () => {
@@ -19,11 +20,11 @@ beforeAll(async () => {
 function write(cache: KvCache, positions: readonly number[], mark: number): void {
   cache.reserve(positions.length);
   for (let layer = 0; layer < layers; layer++) {
-    const heads = device.ints(cache.headsOf(layer), g * 2);
+    const heads = device.ints(cache.headsOf(layer), g * headWordCount);
     for (let head = 0; head < g; head++) {
-      const used = heads[2 * head + 1] ?? 0;
+      const used = heads[headWordCount * head + 1] ?? 0;
       for (const [i, position] of positions.entries()) {
-        const page = pageAt(heads[2 * head] ?? 0, used + i);
+        const page = pageAt(heads[headWordCount * head] ?? 0, used + i);
         device.ints(page, pageSlots)[(used + i) % pageSlots] = position;
         device.bytes(page + 128, pageSlots)[(used + i) % pageSlots] = mark;
       }
@@ -38,7 +39,7 @@ function pageAt(table: number, slot: number): number {
 
 /** Positions and marks of one head as a kernel would find them. */
 function read(cache: KvCache, layer: number, head: number): { positions: number[]; marks: number[] } {
-  const entry = device.ints(cache.headsOf(layer) + head * 8, 2);
+  const entry = device.ints(cache.headsOf(layer, head), 2);
   const used = entry[1] ?? 0;
   const slots = Array.from({ length: used }, (_, slot) => ({
     page: pageAt(entry[0] ?? 0, slot),

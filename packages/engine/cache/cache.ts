@@ -1,29 +1,55 @@
 import type { Device } from '@loci/device';
-import { pageSlots } from '@loci/kernels';
+import { headBytes, headWords, pageSlots } from '@loci/kernels';
 import type { PagePool } from './pool.ts';
+import { rewrite } from './rewrite.ts';
+
+/** Which keys of a head queries see: those below `sinks`, and those less than `window` behind (0: all). */
+export interface Sight {
+  readonly sinks: number;
+  readonly window: number;
+}
+
+/** What stays of a head: slots, ascending, and a slot of its own making before them that stands for others. */
+export interface Kept {
+  readonly slots: Int32Array;
+  readonly extra?: ExtraSlot;
+}
+
+export interface ExtraSlot {
+  /** [d] */
+  readonly key: Float32Array;
+  readonly value: Float32Array;
+  /** Added to its score, in nats: ln N where it stands for N slots. */
+  readonly bias: number;
+}
+
+/** The position of a slot that stands for others: seen by every query. */
+export const extraPosition = -1;
 
 /**
- * The keys and values of one sequence: for every (layer, key/value head) a list of pages and a number of used slots of
- * its own. Lists lie in device memory, where kernels read them:
+ * The keys and values of one sequence: for every (layer, key/value head) a list of pages, a number of used slots and a
+ * sight of its own. Lists lie in device memory, where kernels read them:
  *
- *   heads  [layers][g] of { address of the page table, used slots }
+ *   heads  [layers][g] entries (`headWords` of the kernels)
  *   table  addresses of the head's pages
  */
 export class KvCache {
   readonly #device: Device;
-  readonly #pool: PagePool;
+  #pool: PagePool;
   readonly #layers: number;
   readonly #g: number;
-  readonly #heads: HeadPages[];
+  #heads: HeadPages[];
   #table: { address: number; capacity: number };
+  #exactFrom = 0;
 
   constructor(device: Device, pool: PagePool, layers: number, g: number) {
     this.#device = device;
     this.#pool = pool;
     this.#layers = layers;
     this.#g = g;
-    this.#heads = Array.from({ length: layers * g }, () => ({ used: 0, pages: [] }));
+    this.#heads = Array.from({ length: layers * g }, () => newHead());
     this.#table = this.#allocateTable(16);
+    for (const index of this.#heads.keys()) this.#writeEntry(index);
   }
 
   get pool(): PagePool {
@@ -35,9 +61,19 @@ export class KvCache {
     return this.#heads.reduce((sum, head) => sum + head.pages.length, 0) * this.#pool.pageBytes;
   }
 
-  /** Address of the layer's [g] head entries. */
-  headsOf(layer: number): number {
-    return this.#table.address + layer * this.#g * 8;
+  /** Shortest length to which the sequence can be cut back: what is missing below was decided by what came after. */
+  get exactFrom(): number {
+    return this.#exactFrom;
+  }
+
+  /** Address of the layer's [g] head entries, or of one of them. */
+  headsOf(layer: number, kvHead = 0): number {
+    return this.#table.address + (layer * this.#g + kvHead) * headBytes;
+  }
+
+  /** Slots that one head uses. */
+  usedOf(layer: number, kvHead: number): number {
+    return this.#head(layer * this.#g + kvHead).used;
   }
 
   /** The most slots that a head of this layer uses. */
@@ -48,27 +84,29 @@ export class KvCache {
 
   /** Makes room for n more slots in every head, in pages that no other sequence reads. */
   reserve(n: number): void {
-    const most = this.#heads.reduce((max, head) => Math.max(max, head.used), 0);
-    const pagesNeeded = Math.ceil((most + n) / pageSlots);
+    for (const index of this.#heads.keys()) this.#reserveHead(index, n);
+  }
+
+  #reserveHead(index: number, n: number): void {
+    const head = this.#head(index);
+    const pagesNeeded = Math.ceil((head.used + n) / pageSlots);
     if (pagesNeeded > this.#table.capacity) this.#growTable(pagesNeeded);
-    for (const [index, head] of this.#heads.entries()) {
-      const last = Math.floor(head.used / pageSlots);
-      const page = head.pages[last];
-      if (page !== undefined && this.#pool.isShared(page)) {
-        head.pages[last] = this.#pool.copy(page);
-        this.#pool.release(page);
-        this.#writePage(index, last);
-      }
-      while (head.pages.length * pageSlots < head.used + n) {
-        head.pages.push(this.#pool.allocate());
-        this.#writePage(index, head.pages.length - 1);
-      }
+    const last = Math.floor(head.used / pageSlots);
+    const page = head.pages[last];
+    if (page !== undefined && this.#pool.isShared(page)) {
+      head.pages[last] = this.#pool.copy(page);
+      this.#pool.release(page);
+      this.#writePage(index, last);
+    }
+    while (head.pages.length < pagesNeeded) {
+      head.pages.push(this.#pool.allocate());
+      this.#writePage(index, head.pages.length - 1);
     }
   }
 
   /** Returns pages that were reserved and not written. */
   unreserve(): void {
-    this.truncate(Number.POSITIVE_INFINITY);
+    this.#cut(Number.POSITIVE_INFINITY);
   }
 
   /** The kernels have written n slots behind the used ones of every head. */
@@ -76,8 +114,83 @@ export class KvCache {
     for (const [index, head] of this.#heads.entries()) this.#setUsed(index, head.used + n);
   }
 
-  /** Forgets all slots whose position is not below `position`, and pages that become empty (or were only reserved). */
+  /**
+   * Forgets all slots whose position is not below `position`, and pages that become empty. Nothing may be left of a
+   * cache that is cut below `exactFrom`: then it is emptied.
+   */
   truncate(position: number): void {
+    if (position >= this.#exactFrom) {
+      this.#cut(position);
+      return;
+    }
+    this.#heads.forEach((head, index) => {
+      for (const page of head.pages.splice(0)) this.#pool.release(page);
+      Object.assign(head, newHead());
+      this.#writeEntry(index);
+    });
+    this.#exactFrom = 0;
+  }
+
+  /** An empty cache goes on with pages of another format. */
+  usePool(pool: PagePool): void {
+    if (this.#heads.some(({ pages }) => pages.length > 0)) throw new RangeError('the cache is not empty');
+    this.#pool = pool;
+  }
+
+  /** How far the queries of a head see from now on. */
+  setSight(layer: number, kvHead: number, { sinks, window }: Sight): void {
+    const index = layer * this.#g + kvHead;
+    Object.assign(this.#head(index), { sinks, window });
+    this.#writeEntry(index);
+  }
+
+  /**
+   * Keeps what is said of every [layer][head] of a sequence of `length` tokens and drops the rest; pages that are no longer
+   * needed are free. Slots are copied, so that other sequences keep what they share.
+   */
+  async retain(kept: readonly (readonly Kept[])[], length: number, pool: PagePool = this.#pool): Promise<void> {
+    const target = new KvCache(this.#device, pool, this.#layers, this.#g);
+    try {
+      for (const [index, { slots, extra }] of kept.flat().entries()) {
+        target.#reserveHead(index, slots.length + (extra ? 1 : 0));
+      }
+      await rewrite(this.#device, this, target, kept);
+      for (const [index, { slots, extra }] of kept.flat().entries()) {
+        const { sinks, window } = this.#head(index);
+        Object.assign(target.#head(index), { sinks, window, bias: extra?.bias ?? 0 });
+        target.#setUsed(index, slots.length + (extra ? 1 : 0));
+      }
+      [this.#heads, target.#heads] = [target.#heads, this.#heads];
+      [this.#table, target.#table] = [target.#table, this.#table];
+      [this.#pool, target.#pool] = [target.#pool, this.#pool];
+      this.#exactFrom = length;
+    } finally {
+      target.close();
+    }
+  }
+
+  /** Returns the pages of a sequence of `length` tokens that no later query sees. */
+  trim(length: number): void {
+    for (const [index, head] of this.#heads.entries()) {
+      if (head.window === 0) continue;
+      const hidden = (page: number) => {
+        const [oldest = 0] = this.#device.ints(page, pageSlots);
+        const newest = this.#device.ints(page, pageSlots)[pageSlots - 1] ?? 0;
+        return oldest >= head.sinks && newest <= length - head.window;
+      };
+      const full = head.pages.slice(0, Math.floor(head.used / pageSlots));
+      const first = full.findIndex(hidden);
+      if (first < 0) continue;
+      let count = 1;
+      while (first + count < full.length && hidden(full[first + count] ?? 0)) count++;
+      for (const page of head.pages.splice(first, count)) this.#pool.release(page);
+      for (let slot = first; slot < head.pages.length; slot++) this.#writePage(index, slot);
+      this.#setUsed(index, head.used - count * pageSlots);
+      this.#exactFrom = length;
+    }
+  }
+
+  #cut(position: number): void {
     for (const [index, head] of this.#heads.entries()) {
       let used = head.used;
       while (used > 0 && this.#positionOf(head, used - 1) >= position) used--;
@@ -93,10 +206,11 @@ export class KvCache {
     for (const [index, head] of this.#heads.entries()) {
       const pages = head.pages.slice(0, Math.ceil(head.used / pageSlots));
       for (const page of pages) this.#pool.share(page);
-      fork.#heads[index] = { used: head.used, pages };
+      fork.#heads[index] = { ...head, pages };
       for (const slot of pages.keys()) fork.#writePage(index, slot);
-      fork.#setUsed(index, head.used);
+      fork.#writeEntry(index);
     }
+    fork.#exactFrom = this.#exactFrom;
     return fork;
   }
 
@@ -106,11 +220,11 @@ export class KvCache {
     return Int32Array.from({ length: head.used }, (_, slot) => this.#positionOf(head, slot));
   }
 
-  /** Used slots and page contents of every head in order, for saving. */
-  *export(): Generator<{ readonly used: number; readonly pages: readonly Uint8Array[] }> {
+  /** What every head holds, in order, for saving. */
+  *export(): Generator<SavedHead> {
     for (const head of this.#heads) {
       const pages = head.pages.slice(0, Math.ceil(head.used / pageSlots));
-      yield { used: head.used, pages: pages.map((page) => this.#device.bytes(page, this.#pool.pageBytes)) };
+      yield { ...head, pages: pages.map((page) => this.#device.bytes(page, this.#pool.pageBytes)) };
     }
   }
 
@@ -120,8 +234,8 @@ export class KvCache {
   }
 
   /** Takes the next head's contents, in the order of `export`; the cache must be new. */
-  import(index: number, used: number, pages: readonly Uint8Array[]): void {
-    const head = this.#head(index);
+  import(index: number, { pages, ...rest }: SavedHead): void {
+    const head = Object.assign(this.#head(index), rest);
     if (pages.length > this.#table.capacity) this.#growTable(pages.length);
     for (const page of pages) {
       const address = this.#pool.allocate();
@@ -129,7 +243,12 @@ export class KvCache {
       head.pages.push(address);
       this.#writePage(index, head.pages.length - 1);
     }
-    this.#setUsed(index, used);
+    this.#writeEntry(index);
+  }
+
+  /** Takes over where a saved sequence may be cut. */
+  restoreExactFrom(length: number): void {
+    this.#exactFrom = length;
   }
 
   close(): void {
@@ -151,36 +270,54 @@ export class KvCache {
 
   #allocateTable(capacity: number): { address: number; capacity: number } {
     const count = this.#layers * this.#g;
-    const address = this.#device.allocate(count * (8 + capacity * 4));
-    const words = this.#device.ints(address, count * 2);
-    for (let index = 0; index < count; index++) {
-      words[2 * index] = address + count * 8 + index * capacity * 4;
-      words[2 * index + 1] = this.#heads[index]?.used ?? 0;
-    }
-    return { address, capacity };
+    return { address: this.#device.allocate(count * (headBytes + capacity * 4)), capacity };
   }
 
   #growTable(pages: number): void {
     this.#device.free(this.#table.address);
     this.#table = this.#allocateTable(Math.max(pages, this.#table.capacity * 2));
     for (const [index, head] of this.#heads.entries()) {
+      this.#writeEntry(index);
       for (const slot of head.pages.keys()) this.#writePage(index, slot);
     }
   }
 
   #writePage(index: number, slot: number): void {
+    this.#device.ints(this.#tableOf(index) + slot * 4, 1)[0] = this.#head(index).pages[slot] ?? 0;
+  }
+
+  /** Address of the page table of a head. */
+  #tableOf(index: number): number {
     const { address, capacity } = this.#table;
-    const table = address + this.#heads.length * 8 + (index * capacity + slot) * 4;
-    this.#device.ints(table, 1)[0] = this.#head(index).pages[slot] ?? 0;
+    return address + this.#heads.length * headBytes + index * capacity * 4;
+  }
+
+  #writeEntry(index: number): void {
+    const words = headWords({ ...this.#head(index), table: this.#tableOf(index) });
+    this.#device.ints(this.#table.address + index * headBytes, words.length).set(words);
   }
 
   #setUsed(index: number, used: number): void {
     this.#head(index).used = used;
-    this.#device.ints(this.#table.address + index * 8 + 4, 1)[0] = used;
+    this.#writeEntry(index);
   }
 }
 
 interface HeadPages {
   used: number;
   readonly pages: number[];
+  sinks: number;
+  window: number;
+  bias: number;
+}
+
+/** What a head holds, apart from where. */
+export interface SavedHead extends Sight {
+  readonly used: number;
+  readonly bias: number;
+  readonly pages: readonly Uint8Array[];
+}
+
+function newHead(): HeadPages {
+  return { used: 0, pages: [], sinks: 0, window: 0, bias: 0 };
 }

@@ -5,7 +5,7 @@ import type { Architecture, LayerShape } from '../families/architecture.ts';
 import { HiddenProbe } from './hidden.ts';
 import { type LayerContext, recordAttention, recordFeedForward } from './layer.ts';
 import { readOutput, recordOutput } from './output.ts';
-import { inputLength, type Placed, type Segment, type SegmentResult } from './segment.ts';
+import { inputLength, type Placed, ranOf, type Segment, type SegmentResult } from './segment.ts';
 import type { Weights } from './weights.ts';
 import { maxRows, type Precision, Workspace } from './workspace.ts';
 
@@ -76,7 +76,10 @@ export class Decoder {
     probe.record(encoder, this.weights.layers.length + 1, this.weights.outputNorm);
     const output = recordOutput(encoder, this.#device, context, this.weights);
     await this.#device.run(encoder, signal);
-    for (const { segment, n: rows } of placed) segment.cache.commit(rows);
+    for (const { segment, n: rows } of placed) {
+      segment.cache.commit(rows);
+      for (const hook of segment.hooks) hook.ran?.(ranOf(segment, rows));
+    }
     return placed.map((one) => ({ ...readOutput(this.#device, context, output, one), hidden: probe.read(one) }));
   }
 

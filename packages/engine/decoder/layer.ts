@@ -43,6 +43,7 @@ export function recordAttention(encoder: Encoder, context: LayerContext, layer: 
   }
   const rotate = { n, d, rotated: arch.rotated, ...table, pairs: arch.pairs };
   encoder.record(rope({ ...rotate, x: w.q, heads: h, join: false }), rope({ ...rotate, x: w.k, heads: g }));
+  callHooks('rotated', encoder, context, layer);
   for (const [i, { segment, first, n: rows }] of placed.entries()) {
     const at = first * g * d * 4;
     encoder.record(
@@ -62,12 +63,39 @@ export function recordAttention(encoder: Encoder, context: LayerContext, layer: 
   const attends = attendsOf(context, layer);
   encoder.record(...attends.map(attend));
   encoder.record(...attends.flatMap((one) => mergeSplits(one) ?? []));
+  callHooks('attended', encoder, context, layer);
   if (inputForms(precision, [weights.o]).bytes) {
     encoder.record(quantize({ x: w.mixed.float, stride: h * d, rows: n, columns: h * d }, w.mixed.bytes));
   }
   addBlock(encoder, context, weights.attentionPostNorm, (out, accumulate) =>
     linear(precision, w.mixed, n, weights.o, { out, accumulate }),
   );
+}
+
+/** Lets the methods of every segment record what they have to at a place of the layer. */
+function callHooks(
+  place: 'rotated' | 'attended',
+  encoder: Encoder,
+  { arch, workspace: w, placed }: LayerContext,
+  { index, shape }: Layer,
+): void {
+  const { heads: h, kvHeads: g, headSize: d, attentionScale: scale } = arch;
+  for (const { segment, first, n } of placed) {
+    const { cache, moment } = segment;
+    for (const hook of segment.hooks) {
+      hook[place]?.(encoder, {
+        ...{ layer: index, moment, n, cache, heads: cache.headsOf(index), format: cache.pool.format },
+        queries: w.q + first * h * d * 4,
+        keys: w.k + first * g * d * 4,
+        values: w.v + first * g * d * 4,
+        attended: w.mixed.float + first * h * d * 4,
+        positions: w.positions + first * 4,
+        slots: cache.slotsOf(index) + n,
+        scale,
+        window: shape.window,
+      });
+    }
+  }
 }
 
 /** One attention call per segment. They are independent: only what is split must be joined before it is merged. */

@@ -1,3 +1,4 @@
+import type { Hook, Moment, Ran } from '../axes/hook.ts';
 import type { KvCache } from '../cache/cache.ts';
 
 /** Some consecutive tokens of one sequence, and what is wanted of them. */
@@ -6,6 +7,9 @@ export interface Segment {
   readonly input: SegmentInput;
   /** Where the tokens stand: [n], ascending, behind everything in the cache. */
   readonly positions: Int32Array;
+  readonly moment: Moment;
+  /** What methods record, in their order. */
+  readonly hooks: readonly Hook[];
   /** Rows whose logits are wanted. */
   readonly logits?: readonly number[];
   /** For every row the token whose loss is wanted; −1 for none. */
@@ -30,6 +34,11 @@ export interface SegmentResult {
 
 export function inputLength(input: SegmentInput): number {
   return input.kind === 'ids' ? input.ids.length : input.n;
+}
+
+/** What a program has done for a segment of n rows. */
+export function ranOf({ moment, positions }: Segment, n: number): Ran {
+  return { moment, n, position: positions[0] ?? 0 };
 }
 
 /** A segment placed among the rows of one program. */

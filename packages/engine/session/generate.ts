@@ -86,7 +86,7 @@ export async function* generate(
       break;
     }
     const step = performance.now();
-    logits = (await sequence.read({ kind: 'ids', ids: Int32Array.of(id) }, {}, { signal })).logits;
+    logits = (await sequence.read({ kind: 'ids', ids: Int32Array.of(id) }, { behindPrompt: true }, { signal })).logits;
     decodeMs += performance.now() - step;
   }
   if (stopReason !== 'stop') {

@@ -1,5 +1,10 @@
 import { Device, type KernelBuild, type ProgramObserver } from '@loci/device';
-import { attendScratch, matmulScratch, type PageFormat, pageFormats } from '@loci/kernels';
+import { attendScratch, matmulScratch, type PageFormat } from '@loci/kernels';
+import { type Attend, dense } from '../axes/attend.ts';
+import type { Keep } from '../axes/keep.ts';
+import type { Probe } from '../axes/probe.ts';
+import type { Steer } from '../axes/steer.ts';
+import { isPageFormat, pages, type Store } from '../axes/store.ts';
 import { KvCache } from '../cache/cache.ts';
 import { PagePool } from '../cache/pool.ts';
 import { Decoder } from '../decoder/decoder.ts';
@@ -11,12 +16,13 @@ import { describe } from '../families/index.ts';
 import type { FileStore } from '../platform/types.ts';
 import { renderChat } from '../text/chat-template.ts';
 import type { Tokenizer } from '../text/types.ts';
+import { type MethodSet, OpenMethods } from './methods.ts';
 import type { OpenedFiles } from './open-files.ts';
 import type { Platform } from './platform.ts';
 import { Scheduler } from './scheduler.ts';
 import { Sequence } from './sequence.ts';
 import { type Prompt, Session } from './session.ts';
-import { readSnapshot } from './snapshot.ts';
+import { readSnapshot, type SavedMethods } from './snapshot.ts';
 
 export interface LoadOptions {
   /** Worker threads; by default one per processor that this process may use. */
@@ -37,8 +43,14 @@ export interface LoadOptions {
 export interface OpenOptions {
   /** `int8` (the default) rounds activations to 8 bits with a scale per 32; `float32` does not, and is slow. */
   readonly precision?: Precision;
-  /** Number format of keys and values: `f16` by default, `f32` by default under float32. */
-  readonly store?: PageFormat;
+  /** In which bytes keys and values lie: `f16` by default, `f32` by default under float32. */
+  readonly store?: PageFormat | Store;
+  /** Which keys queries are compared with: `dense` by default. */
+  readonly attend?: Attend;
+  /** Which slots of the cache stay: all by default. */
+  readonly keep?: Keep;
+  readonly steer?: readonly Steer[];
+  readonly probes?: readonly Probe[];
   /** Tokens the session may hold: at most, and by default, the model's window. */
   readonly contextLength?: number;
 }
@@ -116,39 +128,46 @@ export class Model {
 
   /** Opens a session with an empty cache. */
   async open(options: OpenOptions = {}): Promise<Session> {
-    const { precision = 'int8', store = defaultStore(precision), contextLength = this.contextLength } = options;
+    const { precision = 'int8', contextLength = this.contextLength } = options;
     if (!Number.isInteger(contextLength) || contextLength < 1 || contextLength > this.contextLength) {
       const range = `a whole number from 1 to ${this.contextLength}, the window of ${this.name}`;
       throw new LociError('bad-option', `contextLength is ${contextLength}; it must be ${range}`);
     }
-    return new Session(this, precision, this.newSequence(precision, store, contextLength));
+    return new Session(this, precision, this.newSequence(precision, methodSet(options), contextLength));
   }
 
   /**
-   * Opens a saved session where it was left.
-   * @throws LociError `bad-file` when the file is damaged or belongs to another model.
+   * Opens a saved session where it was left, with the methods it was saved with; what a method's options say is not in the
+   * file, so that other methods than those of a plain session are to be given again.
+   * @throws LociError `bad-file` when the file is damaged or belongs to another model, `bad-option` when it was saved with
+   * other methods.
    */
-  async restore(path: string): Promise<Session> {
+  async restore(path: string, options: Omit<OpenOptions, 'precision' | 'contextLength'> = {}): Promise<Session> {
     const source = await this.#platform.open(path);
     try {
       let cache: KvCache | undefined;
-      const { precision, ids } = await readSnapshot(source, (header) => {
+      let set: MethodSet | undefined;
+      const { precision, ids, state } = await readSnapshot(source, (header) => {
         const { layers, kvHeads, headSize } = this.arch;
         const same = header.layers === layers.length && header.kvHeads === kvHeads && header.headSize === headSize;
         if (header.model !== this.fingerprint || !same) {
           throw new LociError('bad-file', `${path}: this session was saved with another model than ${this.name}`);
         }
-        if (!isFormat(header.format) || !isPrecision(header.precision)) {
+        if (!isPageFormat(header.format) || !isPrecision(header.precision)) {
           throw new LociError(
             'bad-file',
             `${path}: unknown store "${header.format}" or precision "${header.precision}"`,
           );
         }
+        set = methodSet({ store: isPageFormat(header.store) ? header.store : header.format, ...options });
+        checkSaved(path, header, set);
         cache = this.#newCache(header.format);
         return cache;
       });
-      if (!cache || !isPrecision(precision)) throw new LociError('bad-file', `${path}: the session is empty`);
-      const sequence = new Sequence(cache, this.#scheduler, precision, this.contextLength, ids);
+      if (!cache || !set || !isPrecision(precision)) throw new LociError('bad-file', `${path}: the session is empty`);
+      const methods = this.#openMethods(set);
+      if (state !== null) methods.keeper?.restore?.(state);
+      const sequence = new Sequence(cache, methods, this.#scheduler, precision, this.contextLength, ids);
       return new Session(this, precision, sequence);
     } finally {
       await source.close();
@@ -187,8 +206,11 @@ export class Model {
   }
 
   /** An empty sequence with a cache of its own; `close` it. */
-  newSequence(precision: Precision, store: PageFormat, window = this.contextLength): Sequence {
-    return new Sequence(this.#newCache(store), this.#scheduler, precision, window);
+  newSequence(precision: Precision, set: MethodSet, window = this.contextLength): Sequence {
+    const methods = this.#openMethods(set);
+    const cache = this.#newCache(methods.promptPool.format);
+    methods.begin(cache);
+    return new Sequence(cache, methods, this.#scheduler, precision, window);
   }
 
   /** Ends the worker threads. Sessions of this model cannot be used afterwards. */
@@ -196,10 +218,19 @@ export class Model {
     await this.#device.close();
   }
 
-  #newCache(store: PageFormat): KvCache {
-    const pool = this.#pools.get(store) ?? new PagePool(this.#device, store, this.arch.headSize);
-    this.#pools.set(store, pool);
-    return new KvCache(this.#device, pool, this.arch.layers.length, this.arch.kvHeads);
+  #openMethods(set: MethodSet): OpenMethods {
+    const { name, arch, fingerprint } = this;
+    return OpenMethods.open(set, { name, arch, fingerprint, device: this.#device }, (format) => this.#pool(format));
+  }
+
+  #newCache(format: PageFormat): KvCache {
+    return new KvCache(this.#device, this.#pool(format), this.arch.layers.length, this.arch.kvHeads);
+  }
+
+  #pool(format: PageFormat): PagePool {
+    const pool = this.#pools.get(format) ?? new PagePool(this.#device, format, this.arch.headSize);
+    this.#pools.set(format, pool);
+    return pool;
   }
 
   #withBos(ids: Int32Array): Int32Array {
@@ -218,14 +249,22 @@ export class Model {
   }
 }
 
-function defaultStore(precision: Precision): PageFormat {
-  return precision === 'float32' ? 'f32' : 'f16';
+function methodSet({ precision, store, attend = dense, keep, steer = [], probes = [] }: OpenOptions): MethodSet {
+  const chosen = store ?? (precision === 'float32' ? 'f32' : 'f16');
+  return { attend, keep, store: typeof chosen === 'string' ? pages(chosen) : chosen, steer, probes };
+}
+
+/** @throws LociError `bad-option` when a session was saved with other methods than these. */
+function checkSaved(path: string, saved: SavedMethods, { attend, keep, store, steer }: MethodSet): void {
+  const specs = steer.map(({ spec }) => spec).join(' ');
+  const given = { attend: attend.spec, keep: keep?.spec ?? '', store: store.spec, steer: specs };
+  for (const axis of ['attend', 'keep', 'store', 'steer'] as const) {
+    if (saved[axis] === given[axis]) continue;
+    const [was, is] = [saved[axis], given[axis]].map((spec) => (spec === '' ? 'without any' : `with "${spec}"`));
+    throw new LociError('bad-option', `${path}: this session was saved ${was} for ${axis}, and is opened ${is}`);
+  }
 }
 
 function isPrecision(text: string): text is Precision {
   return text === 'int8' || text === 'float32';
-}
-
-function isFormat(text: string): text is PageFormat {
-  return pageFormats.some((format) => format === text);
 }

@@ -1,8 +1,11 @@
+import type { Moment } from '../axes/hook.ts';
 import type { KvCache } from '../cache/cache.ts';
 import type { SegmentInput, SegmentResult } from '../decoder/segment.ts';
 import { maxRows, type Precision } from '../decoder/workspace.ts';
 import { LociError } from '../errors.ts';
+import type { OpenMethods } from './methods.ts';
 import type { Scheduler } from './scheduler.ts';
+import type { SavedMethods } from './snapshot.ts';
 
 export interface ReadProgress {
   readonly doneTokens: number;
@@ -24,6 +27,8 @@ export interface ReadWants {
   readonly targets?: Int32Array;
   /** The residual stream of the last row at every depth. */
   readonly hidden?: boolean;
+  /** Whether the rows are a prompt (the default) or what follows one. */
+  readonly behindPrompt?: boolean;
 }
 
 export interface ReadResult {
@@ -36,14 +41,23 @@ export interface ReadResult {
 /** The tokens whose keys and values are in a cache, and how more of them get there. */
 export class Sequence {
   readonly cache: KvCache;
+  readonly methods: OpenMethods;
   readonly #scheduler: Scheduler;
   readonly #precision: Precision;
   /** Tokens it may hold. */
   readonly window: number;
   #ids: number[];
 
-  constructor(cache: KvCache, scheduler: Scheduler, precision: Precision, window: number, ids: readonly number[] = []) {
+  constructor(
+    cache: KvCache,
+    methods: OpenMethods,
+    scheduler: Scheduler,
+    precision: Precision,
+    window: number,
+    ids: readonly number[] = [],
+  ) {
     this.cache = cache;
+    this.methods = methods;
     this.#scheduler = scheduler;
     this.#precision = precision;
     this.window = window;
@@ -59,14 +73,21 @@ export class Sequence {
   }
 
   fork(): Sequence {
-    return new Sequence(this.cache.fork(), this.#scheduler, this.#precision, this.window, this.#ids);
+    const methods = this.methods.fork();
+    return new Sequence(this.cache.fork(), methods, this.#scheduler, this.#precision, this.window, this.#ids);
   }
 
-  /** Forgets everything from a position on. */
-  truncate(length: number): void {
-    if (length >= this.#ids.length) return;
+  /**
+   * Forgets everything from a position on, or everything there is: where tokens before it are missing because of those
+   * behind it, the sequence would not be what it was at that length. Returns how many tokens are left.
+   */
+  truncate(length: number): number {
+    if (length >= this.#ids.length) return this.#ids.length;
+    const left = length < this.cache.exactFrom ? 0 : length;
     this.cache.truncate(length);
-    this.#ids.length = length;
+    this.#ids.length = left;
+    if (left === 0) this.methods.begin(this.cache);
+    return left;
   }
 
   /** Tokens at the start of `ids` that are in the cache already. */
@@ -98,13 +119,16 @@ export class Sequence {
     const losses = new Float64Array(total);
     const started = performance.now();
     let last: SegmentResult | undefined;
-    for (let from = 0; from < total; from += maxRows) {
-      const n = Math.min(maxRows, total - from);
+    for (let from = 0; from < total; ) {
+      const n = this.#rows(total - from);
       const start = this.#ids.length;
       const isLast = from + n === total;
+      const moment: Moment = wants.behindPrompt ? 'decode' : isLast ? 'prompt end' : 'prompt';
       last = await this.#scheduler.submit(
         {
           cache: this.cache,
+          moment,
+          hooks: this.methods.hooks,
           input: slice(input, from, n),
           positions: Int32Array.from({ length: n }, (_, i) => start + i),
           ...(isLast && { logits: [n - 1] }),
@@ -117,13 +141,37 @@ export class Sequence {
       losses.set(last.losses, from);
       for (let i = 0; i < n; i++)
         this.#ids.push(input.kind === 'ids' ? (input.ids[from + i] ?? embeddedRow) : embeddedRow);
+      await this.methods.settle(this.cache, { moment, n, position: start });
+      from += n;
       const seconds = (performance.now() - started) / 1000;
-      onProgress?.({ doneTokens: from + n, totalTokens: total, tokensPerSecond: (from + n) / seconds });
+      onProgress?.({ doneTokens: from, totalTokens: total, tokensPerSecond: from / seconds });
     }
     return { logits: last?.logits[0] ?? new Float32Array(), losses, hidden: last?.hidden[0] ?? [] };
   }
 
+  /** What a saved session holds of it beside the pages. */
+  saved(): SavedMethods {
+    const { attend, keep, store, steer } = this.methods.set;
+    return {
+      exactFrom: this.cache.exactFrom,
+      attend: attend.spec,
+      keep: keep?.spec ?? '',
+      store: store.spec,
+      steer: steer.map(({ spec }) => spec).join(' '),
+      state: this.methods.keeper?.save?.() ?? null,
+    };
+  }
+
+  /** Rows of the next program, of so many that are left: the last ones stay together where a method must see them so. */
+  #rows(left: number): number {
+    const most = Math.min(maxRows, this.methods.keeper?.chunk ?? maxRows);
+    const together = Math.min(this.methods.set.keep?.lastRows ?? 1, most);
+    if (left <= most || left - most >= together) return Math.min(most, left);
+    return left - together;
+  }
+
   close(): void {
+    this.methods.close();
     this.cache.close();
     this.#ids = [];
   }

@@ -4,6 +4,7 @@ import type { Precision } from '../decoder/workspace.ts';
 import { LociError } from '../errors.ts';
 import type { ChatMessage } from '../text/chat-template.ts';
 import { type GenerateOptions, type GenerationResult, generate, type Prefilled, type Token } from './generate.ts';
+import type { MethodSet } from './methods.ts';
 import type { Model } from './model.ts';
 import type { ReadOptions, Sequence } from './sequence.ts';
 import { type SnapshotHeader, writeSnapshot } from './snapshot.ts';
@@ -44,7 +45,25 @@ export class Session {
 
   /** Number format of keys and values. */
   get store(): PageFormat {
-    return this.#sequence.cache.pool.format;
+    return this.methods.store.format;
+  }
+
+  /** How it attends, what it keeps, and the rest. */
+  get methods(): MethodSet {
+    return this.#sequence.methods.set;
+  }
+
+  /** Positions of the kept slots, [layer][key/value head], ascending; −1 is a slot that stands for others. */
+  get kept(): readonly (readonly Int32Array[])[] {
+    const { layers, kvHeads } = this.model.arch;
+    return layers.map((_, layer) =>
+      Array.from({ length: kvHeads }, (_, head) => this.#sequence.cache.positions(layer, head)),
+    );
+  }
+
+  /** What the session's probes have found so far. */
+  get found(): readonly { readonly probe: string; readonly result: unknown }[] {
+    return this.#sequence.methods.found;
   }
 
   /** Tokens whose keys and values are kept. */
@@ -92,7 +111,7 @@ export class Session {
   async score(prompt: Prompt, options: ReadOptions = {}): Promise<Scores> {
     const ids = this.model.idsOf(prompt);
     if (ids.length < 2) throw new LociError('bad-option', `a score needs at least 2 tokens, there are ${ids.length}`);
-    const sequence = this.model.newSequence(this.precision, this.store);
+    const sequence = this.model.newSequence(this.precision, this.methods);
     try {
       const input = { kind: 'ids', ids: ids.subarray(0, -1) } as const;
       const { losses } = await sequence.read(input, { targets: ids.subarray(1) }, options);
@@ -119,7 +138,7 @@ export class Session {
 
   /** The residual stream behind the last token of a prompt: after the embedding, every block and the final norm. */
   async hiddenStates(prompt: Prompt, options: ReadOptions = {}): Promise<readonly Float32Array[]> {
-    const sequence = this.model.newSequence(this.precision, this.store);
+    const sequence = this.model.newSequence(this.precision, this.methods);
     try {
       return (await sequence.read(this.#input(prompt), { hidden: true }, options)).hidden;
     } finally {
@@ -141,7 +160,8 @@ export class Session {
       const header: SnapshotHeader = {
         model: fingerprint,
         precision: this.precision,
-        format: this.store,
+        format: this.#sequence.cache.pool.format,
+        ...this.#sequence.saved(),
         layers: arch.layers.length,
         kvHeads: arch.kvHeads,
         headSize: arch.headSize,
@@ -177,8 +197,16 @@ export class Session {
     const known = reusedTokens === promptTokens && this.#known?.length === promptTokens ? this.#known : undefined;
     // The last token is read again where its logits are not known.
     if (reusedTokens === promptTokens && !known) reusedTokens--;
-    this.#sequence.truncate(reusedTokens);
-    this.#known = known ?? { length: promptTokens, logits: await this.#readRest(input, reusedTokens, options) };
+    // A method that looks at the last rows gets them anew, as far as they can be had.
+    const rows = this.methods.keep?.lastRows ?? 0;
+    if (!known && promptTokens - rows >= this.#sequence.cache.exactFrom) {
+      reusedTokens = Math.min(reusedTokens, Math.max(0, promptTokens - rows));
+    }
+    reusedTokens = this.#sequence.truncate(reusedTokens);
+    this.#known = (reusedTokens === promptTokens ? known : undefined) ?? {
+      length: promptTokens,
+      logits: await this.#readRest(input, reusedTokens, options),
+    };
     return { logits: this.#known.logits, promptTokens, reusedTokens, prefillMs: performance.now() - started };
   }
 
@@ -202,7 +230,11 @@ export class Session {
     if (ids.length === 1) return losses;
     const fork = this.#sequence.fork();
     try {
-      const read = await fork.read({ kind: 'ids', ids: ids.subarray(0, -1) }, { targets: ids.subarray(1) }, options);
+      const read = await fork.read(
+        { kind: 'ids', ids: ids.subarray(0, -1) },
+        { targets: ids.subarray(1), behindPrompt: true },
+        options,
+      );
       losses.set(read.losses, 1);
       return losses;
     } finally {

@@ -3,18 +3,33 @@
  * mark that holds the hash of all hashes. Cut, changed or foreign files are refused before anything is taken from them.
  *
  *   "LOCISESS" · u32 version · blocks · u32 0 · 32 bytes
- *   block: u32 length · 32 bytes SHA-256 · length bytes
+ *   block: u32 length · 32 bytes SHA-256 · length bytes, which for a head are its words and its pages
  */
 import type { KvCache } from '../cache/cache.ts';
 import { LociError } from '../errors.ts';
 import type { ByteSource } from '../platform/types.ts';
 
 const magic = new TextEncoder().encode('LOCISESS');
-const version = 2;
+const version = 3;
 const hashBytes = 32;
+/** Used slots, sinks, window, bias. */
+const headBytes = 20;
+
+/** The methods of a saved session and what they had decided. */
+export interface SavedMethods {
+  /** `KvCache.exactFrom` */
+  readonly exactFrom: number;
+  readonly attend: string;
+  /** Empty for none. */
+  readonly keep: string;
+  readonly store: string;
+  readonly steer: string;
+  /** What the keep method wrote. */
+  readonly state: unknown;
+}
 
 /** What must be the same for a saved session to make sense. */
-export interface SnapshotHeader {
+export interface SnapshotHeader extends SavedMethods {
   /** Identifies the weights that the keys and values came from. */
   readonly model: string;
   readonly precision: string;
@@ -41,11 +56,13 @@ export async function* writeSnapshot(header: SnapshotHeader, cache: KvCache): As
     return out;
   };
   yield block(new TextEncoder().encode(JSON.stringify(header)));
-  for (const { used, pages } of cache.export()) {
+  for (const { used, sinks, window, bias, pages } of cache.export()) {
     const bytes = pages.reduce((sum, page) => sum + page.length, 0);
-    const payload = new Uint8Array(4 + bytes);
-    new DataView(payload.buffer).setUint32(0, used, true);
-    let at = 4;
+    const payload = new Uint8Array(headBytes + bytes);
+    const head = view(payload);
+    for (const [i, value] of [used, sinks, window].entries()) head.setUint32(4 * i, value, true);
+    head.setFloat64(12, bias, true);
+    let at = headBytes;
     for (const page of pages) {
       payload.set(page, at);
       at += page.length;
@@ -96,17 +113,23 @@ export async function readSnapshot(
     for (let head = 0; head < header.layers * header.kvHeads; head++) {
       const where = at;
       const payload = await block();
-      if (payload.length < 4) return damaged('a block is too short', where);
-      const used = view(payload).getUint32(0, true);
+      if (payload.length < headBytes) return damaged('a block is too short', where);
+      const words = view(payload);
+      const used = words.getUint32(0, true);
       const size = cache.pool.pageBytes;
       const count = cache.pagesFor(used);
-      if (payload.length !== 4 + count * size) return damaged(`a block does not hold ${count} pages`, where);
-      cache.import(
-        head,
+      if (payload.length !== headBytes + count * size) return damaged(`a block does not hold ${count} pages`, where);
+      cache.import(head, {
         used,
-        Array.from({ length: count }, (_, i) => payload.subarray(4 + i * size, 4 + (i + 1) * size)),
-      );
+        sinks: words.getUint32(4, true),
+        window: words.getUint32(8, true),
+        bias: words.getFloat64(12, true),
+        pages: Array.from({ length: count }, (_, i) =>
+          payload.subarray(headBytes + i * size, headBytes + (i + 1) * size),
+        ),
+      });
     }
+    cache.restoreExactFrom(header.exactFrom);
     const where = at;
     if (view(await take(4)).getUint32(0, true) !== 0) return damaged('the end mark is missing', where);
     const all = await sha256(joined(hashes));
@@ -130,8 +153,10 @@ function isHeader(header: object): header is SnapshotHeader {
   const entries = new Map(Object.entries(header));
   const ids: unknown = entries.get('ids');
   return (
-    ['model', 'precision', 'format'].every((key) => typeof entries.get(key) === 'string') &&
-    ['layers', 'kvHeads', 'headSize'].every((key) => Number.isSafeInteger(entries.get(key))) &&
+    ['model', 'precision', 'format', 'attend', 'keep', 'store', 'steer'].every(
+      (key) => typeof entries.get(key) === 'string',
+    ) &&
+    ['layers', 'kvHeads', 'headSize', 'exactFrom'].every((key) => Number.isSafeInteger(entries.get(key))) &&
     Array.isArray(ids) &&
     ids.every((id) => Number.isSafeInteger(id))
   );

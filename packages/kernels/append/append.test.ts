@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { builds, Machine } from '../testing/machine.ts';
 import { expectClose, expectSame, fills, floats, ints, random, unit } from '../testing/numbers.ts';
 import { decodePage, encodePage, type Slot } from '../testing/pages.ts';
-import { append, type PageFormat, pageBytes, pageFormats, pageSlots } from './index.ts';
+import { append, headWords, type PageFormat, pageBytes, pageFormats, pageSlots } from './index.ts';
 import { type RowFormat, stored } from './reference.ts';
 
 const cases = fc.record({
@@ -42,7 +42,9 @@ describe.each(builds)('%s build', (build) => {
 
   function entries(heads: readonly Head[]): number {
     return machine.input(
-      Int32Array.from(heads.flatMap(({ used, pages }) => [machine.input(Int32Array.from(pages)), used])),
+      Int32Array.from(
+        heads.flatMap(({ used, pages }) => headWords({ table: machine.input(Int32Array.from(pages)), used })),
+      ),
     );
   }
 

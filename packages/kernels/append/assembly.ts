@@ -1,11 +1,11 @@
 import { address, int, take } from '../assembly/args';
 import { floatToHalf, largest, rounded } from '../assembly/simd';
 import { write4 } from './int4.assembly';
-import { F16, F32, minimaK, pageOf, Q4, scalesK, scalesV, slotBytesK, slotBytesV, slotK, SLOTS, slotV } from './page.assembly';
+import { F16, F32, headOf, minimaK, pageOf, Q4, scalesK, scalesV, slotBytesK, slotBytesV, slotK, SLOTS, slotV, tableOf, usedOf } from './page.assembly';
 
 /**
  * Writes the keys and values of n tokens into the pages of every key/value head, behind the slots that are used.
- * Arguments: keys [n, g, d], values [n, g, d], n, g, d, heads [g] of { page table, used slots }, positions [n], store.
+ * Arguments: keys [n, g, d], values [n, g, d], n, g, d, heads [g] (see page.assembly.ts), positions [n], store.
  */
 export function append(args: usize, counter: usize): void {
   const keys = address(args, 0);
@@ -22,12 +22,12 @@ export function append(args: usize, counter: usize): void {
   const items = (((n + SLOTS - 2) >> 5) + 1) * heads;
   for (let item = take(counter); item < items; item = take(counter)) {
     const head = item % heads;
-    const entry = table + (<usize>head << 3);
-    const used = load<i32>(entry, 4);
+    const entry = headOf(table, head);
+    const used = usedOf(entry);
     const start = ((used >> 5) + item / heads) << 5;
     const first = max(start, used), end = min(start + SLOTS, used + n);
     if (first >= end) continue;
-    const page = pageOf(load<u32>(entry), start);
+    const page = pageOf(tableOf(entry), start);
     const from = first & (SLOTS - 1), to = from + end - first;
     const t = <usize>(first - used);
     memory.copy(page + (<usize>from << 2), positions + (t << 2), <usize>(end - first) << 2);

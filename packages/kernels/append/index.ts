@@ -1,4 +1,4 @@
-import { type Command, command } from '../command.ts';
+import { type Command, command, floatWord } from '../command.ts';
 
 /** Slots of one page. */
 export const pageSlots = 32;
@@ -27,6 +27,27 @@ export function pageBytes(format: PageFormat, d: number): number {
   }
 }
 
+/** What kernels know of one key/value head; `headWords` puts it into the words that they read. */
+export interface Head {
+  /** Address of the addresses of its pages. */
+  readonly table: number;
+  readonly used: number;
+  /** Keys at positions below this are seen however far they lie behind. */
+  readonly sinks?: number;
+  /** A key is seen when it is less than this behind the query; 0 is no window. */
+  readonly window?: number;
+  /** Added to the scores of the first slot, in nats: a slot that stands for N tokens has ln N. */
+  readonly bias?: number;
+}
+
+/** Bytes of a head's entry. */
+export const headBytes = 32;
+
+/** The entry of a head. */
+export function headWords({ table, used, sinks = 0, window = 0, bias = 0 }: Head): readonly number[] {
+  return [table, used, sinks, window, floatWord(bias * Math.LOG2E), 0, 0, 0];
+}
+
 interface Append {
   /** Addresses of float32 [n, g, d]. */
   readonly keys: number;
@@ -34,7 +55,7 @@ interface Append {
   readonly n: number;
   readonly g: number;
   readonly d: number;
-  /** Address of [g] pairs of int32: address of the head's page table, slots used before. */
+  /** Address of [g] entries (`headWords`); used slots are those before these n. */
   readonly heads: number;
   /** Address of int32 [n]. */
   readonly positions: number;

@@ -32,6 +32,42 @@
   return format == F32 ? 2 : format == F16 ? 1 : 0;
 }
 
+// What the kernels know of a key/value head, 32 bytes: u32 address of its page table, i32 used slots, i32 sinks and
+// i32 window (a key is seen when its position is below the sinks or less than the window behind the query; 0: no window),
+// f32 bits added to the scores of its first slot.
+
+// @ts-ignore: decorator
+@inline export function headOf(heads: usize, head: i32): usize {
+  return heads + (<usize>head << 5);
+}
+
+// @ts-ignore: decorator
+@inline export function tableOf(head: usize): usize {
+  return <usize>load<u32>(head);
+}
+
+// @ts-ignore: decorator
+@inline export function usedOf(head: usize): i32 {
+  return load<i32>(head, 4);
+}
+
+// @ts-ignore: decorator
+@inline export function sinksOf(head: usize): i32 {
+  return load<i32>(head, 8);
+}
+
+/** The narrower of the head's window and the layer's; 0 where neither has one. */
+// @ts-ignore: decorator
+@inline export function windowOf(head: usize, layer: i32): i32 {
+  const own = load<i32>(head, 12);
+  return own && (own < layer || !layer) ? own : layer;
+}
+
+// @ts-ignore: decorator
+@inline export function biasOf(head: usize): f32 {
+  return load<f32>(head, 16);
+}
+
 // @ts-ignore: decorator
 @inline export function pageOf(table: usize, slot: i32): usize {
   return <usize>load<u32>(table + (<usize>(slot >> 5) << 2));

@@ -5,11 +5,14 @@ import { append } from '../append/assembly';
 import { attend, merge } from '../attend/assembly';
 import { copy } from '../copy/assembly';
 import { embed } from '../embed/assembly';
+import { fetch } from '../fetch/assembly';
 import { loss } from '../loss/assembly';
 import { matmul } from '../matmul/assembly';
 import { matmulFloat } from '../matmul/float.assembly';
 import { norm, quantize } from '../norm/assembly';
 import { rope } from '../rope/assembly';
+import { scale } from '../scale/assembly';
+import { weigh, weighStates } from '../weigh/assembly';
 
 // Words of the control block. Each stands in a cache line of its own: threads spin on them.
 // @ts-ignore: decorator
@@ -92,6 +95,18 @@ export function walk(program: usize, control: usize, threads: i32, scratch: usiz
         break;
       case 12:
         copy(args, counter);
+        break;
+      case 13:
+        weighStates(args, counter, scratch);
+        break;
+      case 14:
+        weigh(args, counter, scratch);
+        break;
+      case 15:
+        fetch(args, counter, scratch);
+        break;
+      case 16:
+        scale(args, counter);
         break;
       default:
         unreachable();

@@ -1,6 +1,6 @@
 // Attention of a tile of query rows over the pages of one key/value head. A page is unpacked once for the whole tile; the
 // softmax is accumulated page by page (max, denominator, output).
-import { F16, F32, pageOf, Q4, Q8, sizeOf, SLOTS } from '../append/page.assembly';
+import { biasOf, F16, F32, headOf, pageOf, Q4, Q8, sinksOf, sizeOf, SLOTS, tableOf, usedOf, windowOf } from '../append/page.assembly';
 import { address, float, int, take } from '../assembly/args';
 import { exp2 } from '../assembly/simd';
 import * as centred from './centred.assembly';
@@ -8,7 +8,7 @@ import * as floats from './float.assembly';
 import * as half from './half.assembly';
 import * as int4 from './int4.assembly';
 import * as int8 from './int8.assembly';
-import { mask, multiply, NONE, soften } from './softmax.assembly';
+import { mask, multiply, NONE, raise, soften } from './softmax.assembly';
 import { Tile } from './tile.assembly';
 
 // How products over pages are taken.
@@ -47,7 +47,7 @@ function kindOf(format: i32, rows: i32, mayRound: bool): i32 {
 }
 
 /**
- * Arguments: 0 queries [n, h, d], 1 n, 2 h, 3 g, 4 d, 5 heads [g] of { page table, used slots before these n },
+ * Arguments: 0 queries [n, h, d], 1 n, 2 h, 3 g, 4 d, 5 heads [g] (see ../append/page.assembly.ts; used slots are those before these n),
  * 6 positions [n], 7 out [n, h, d], 8 scale, 9 window (a key is seen when position − key position < window; 0: all),
  * 10 store, 11 the most tokens a tile, 12 pages a split (0: no split), 13 splits, 14 partials [n, h, splits, d + 2],
  * 15 whether products may be taken in integers.
@@ -100,9 +100,10 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
     memory.fill(tile.sums, 0, <usize>tile.padded * rowBytes);
     if (kind == INT8 || kind == CENTRED) int8.packQueries(tile);
 
-    const entry = heads + (<usize>head << 3);
-    const table = <usize>load<u32>(entry);
-    const used = load<i32>(entry, 4) + n;
+    const entry = headOf(heads, head);
+    const table = tableOf(entry);
+    const used = usedOf(entry) + n;
+    const sinks = sinksOf(entry), near = windowOf(entry, window), bias = biasOf(entry);
     const firstQuery = load<i32>(positions + (<usize>t0 << 2));
     const lastQuery = load<i32>(positions + (<usize>(t1 - 1) << 2));
     const first = split * splitPages;
@@ -114,7 +115,7 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
       const oldest = load<i32>(page);
       const newest = load<i32>(page + (<usize>(count - 1) << 2));
       if (oldest > lastQuery) break; // positions ascend: nothing further is visible
-      if (window && newest <= firstQuery - window) continue;
+      if (near && newest <= firstQuery - near && oldest >= sinks) continue;
       tile.count = count;
       if (touches && i + 1 < end) touch(pageOf(table, (i + 1) << 5), pageBytes, tile.spare);
 
@@ -124,9 +125,10 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
       else if (kind == INT4) int4.scorePage(tile, page);
       else floats.scorePage(tile, page, format);
 
-      if (count < SLOTS || newest > firstQuery || (window && oldest <= lastQuery - window)) {
+      if (i == 0 && bias != 0) raise(tile, bias);
+      if (count < SLOTS || newest > firstQuery || (near && oldest <= lastQuery - near)) {
         for (let r = 0; r < rows; r++) {
-          mask(tile.weight(r), page, count, load<i32>(positions + (<usize>(t0 + r / group) << 2)), window);
+          mask(tile.weight(r), page, count, load<i32>(positions + (<usize>(t0 + r / group) << 2)), sinks, near);
         }
       }
       for (let r = 0; r < rows; r++) {

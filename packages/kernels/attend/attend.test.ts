@@ -10,6 +10,7 @@ const shapes = {
   group: fc.constantFrom(1, 3, 4, 8),
   g: fc.constantFrom(1, 2, 3),
   window: fc.constantFrom(0, 1, 5, 40, 100, 2 ** 31 - 1),
+  sight: fc.boolean(),
   fill: fc.constantFrom('normal', 'normal', 'spiky', 'equal', 'zeros', 'small', 'denormal' as const),
 } as const;
 /** Large heads come with few tokens, so that the reference stays quick. */
@@ -208,8 +209,8 @@ function poisoned(one: Problem, where: 'query' | 'key' | 'value', slot: number):
     queries[slot * one.h * one.d + 5] = Number.NaN;
     return { ...one, queries };
   }
-  const heads = one.heads.map(({ used, slots }, head) => ({
-    used,
+  const heads = one.heads.map(({ slots, ...rest }, head) => ({
+    ...rest,
     slots: slots.map((held, i) => (head === 0 && i === slot ? { ...held, [where]: spoil(held[where]) } : held)),
   }));
   return { ...one, heads };

@@ -1,3 +1,5 @@
+import { weighReference } from '../weigh/reference.ts';
+
 /** One slot of a key/value head. */
 export interface KeyValue {
   readonly position: number;
@@ -5,28 +7,42 @@ export interface KeyValue {
   readonly value: ArrayLike<number>;
 }
 
-/** A query sees the keys that are not ahead of it and less than `window` behind it; a window of 0 is none. */
-export function isSeen(position: number, keyPosition: number, window: number): boolean {
-  return keyPosition <= position && (window === 0 || position - keyPosition < window);
+/** How far a head sees. */
+export interface Sight {
+  /** 0 is no window. */
+  readonly window: number;
+  readonly sinks?: number;
+}
+
+/** What the queries of a head are compared with. */
+export interface Seen extends Sight {
+  readonly slots: readonly KeyValue[];
+  readonly scale: number;
+  /** Added to the scores of the first slot. */
+  readonly bias?: number;
+}
+
+/** A query sees the keys that are not ahead of it and less than `window` behind it or below the sinks. */
+export function isSeen(position: number, keyPosition: number, { window, sinks = 0 }: Sight): boolean {
+  return keyPosition <= position && (window === 0 || position - keyPosition < window || keyPosition < sinks);
+}
+
+/** scale · q·k (+ bias) for every slot; −∞ for those that are not seen. */
+export function seenScores(query: ArrayLike<number>, position: number, seen: Seen): Float64Array {
+  return Float64Array.from(seen.slots, ({ key, position: at }, slot) =>
+    isSeen(position, at, seen)
+      ? seen.scale * dot(query, key) + (slot === 0 ? (seen.bias ?? 0) : 0)
+      : Number.NEGATIVE_INFINITY,
+  );
 }
 
 /** Softmax attention of one query [d] over the slots it sees: Σ softmax(scale · q·k) v; zeros when it sees none. */
-export function attendReference(
-  query: ArrayLike<number>,
-  position: number,
-  slots: readonly KeyValue[],
-  scale: number,
-  window: number,
-): Float64Array {
-  const seen = slots.filter((slot) => isSeen(position, slot.position, window));
-  const scores = seen.map(({ key }) => scale * dot(query, key));
-  const top = Math.max(...scores);
-  const weights = scores.map((score) => Math.exp(score - top));
-  const sum = weights.reduce((total, weight) => total + weight, 0);
+export function attendReference(query: ArrayLike<number>, position: number, seen: Seen): Float64Array {
+  const weights = weighReference(query, position, seen);
   const out = new Float64Array(query.length);
-  for (const [i, { value }] of seen.entries()) {
-    const weight = (weights[i] ?? 0) / sum;
-    for (let c = 0; c < out.length; c++) out[c] = (out[c] ?? 0) + weight * (value[c] ?? 0);
+  for (const [i, { value, position: at }] of seen.slots.entries()) {
+    if (!isSeen(position, at, seen)) continue;
+    for (let c = 0; c < out.length; c++) out[c] = (out[c] ?? 0) + (weights[i] ?? 0) * (value[c] ?? 0);
   }
   return out;
 }

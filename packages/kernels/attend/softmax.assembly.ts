@@ -8,19 +8,25 @@ import { Tile } from './tile.assembly';
 @inline export const NONE: f32 = -Infinity;
 
 /** Sets the scores of slots that a query at `position` must not see to −∞. */
-export function mask(p: usize, page: usize, count: i32, position: i32, window: i32): void {
+export function mask(p: usize, page: usize, count: i32, position: i32, sinks: i32, window: i32): void {
   const ahead = i32x4.splat(position);
   // Without a window the furthest position that is out of reach is one that there is not.
   const behind = i32x4.splat(window ? position - window : i32.MIN_VALUE);
+  const near = i32x4.splat(sinks);
   const end = i32x4.splat(count);
   const none = f32x4.splat(NONE);
   let slot = i32x4(0, 1, 2, 3);
   for (let s: usize = 0; s < 128; s += 16) {
     const at = v128.load(page + s);
-    const hidden = v128.or(i32x4.gt_s(at, ahead), v128.or(i32x4.le_s(at, behind), i32x4.ge_s(slot, end)));
+    const hidden = v128.or(i32x4.gt_s(at, ahead), v128.or(v128.andnot(i32x4.le_s(at, behind), i32x4.lt_s(at, near)), i32x4.ge_s(slot, end)));
     v128.store(p + s, v128.bitselect(none, v128.load(p + s), hidden));
     slot = i32x4.add(slot, i32x4.splat(4));
   }
+}
+
+/** Adds to the scores of a page's first slot. */
+export function raise(tile: Tile, bias: f32): void {
+  for (let r = 0; r < tile.rows; r++) store<f32>(tile.weight(r), load<f32>(tile.weight(r)) + bias);
 }
 
 /** Scores of the four slots from `slot` on become NaN where `bad` is set, for slots that hold a NaN. */

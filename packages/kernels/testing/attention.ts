@@ -1,9 +1,9 @@
 import { type PageFormat, pageSlots } from '../append/index.ts';
 import { type Attend, attend, attendScratch, mergeSplits, partialFloats } from '../attend/index.ts';
-import { attendReference, isSeen } from '../attend/reference.ts';
+import { attendReference, isSeen, type Seen } from '../attend/reference.ts';
 import type { Machine } from './machine.ts';
 import { type Fill, floats, ints, random, unit } from './numbers.ts';
-import { decodePage, encodePage, placeHeads, type Slot } from './pages.ts';
+import { decodePage, encodePage, type PlacedHead, placeHeads, type Slot } from './pages.ts';
 
 /** Queries of n tokens and what the pages of every head hold, the n tokens' own keys and values last. */
 export interface Problem {
@@ -18,7 +18,7 @@ export interface Problem {
   readonly queries: Float32Array;
   /** [n] */
   readonly positions: Int32Array;
-  readonly heads: readonly { readonly used: number; readonly slots: readonly Slot[] }[];
+  readonly heads: readonly PlacedHead[];
 }
 
 export interface Sizes {
@@ -32,10 +32,23 @@ export interface Sizes {
   /** Slots of each head before the n tokens, drawn up to this many for every head by itself. */
   readonly mostUsed: number;
   readonly fill?: Fill;
+  /** Whether heads have sinks, windows and biases of their own. */
+  readonly sight?: boolean;
 }
 
 /** A random problem: heads of different lengths, whose kept slots have positions with gaps, as after eviction. */
-export function problem({ seed, format, n, group, g, d, window, mostUsed, fill = 'normal' }: Sizes): Problem {
+export function problem({
+  seed,
+  format,
+  n,
+  group,
+  g,
+  d,
+  window,
+  mostUsed,
+  fill = 'normal',
+  sight = false,
+}: Sizes): Problem {
   const next = random(seed);
   const h = g * group;
   const start = 2 * mostUsed + 3;
@@ -46,10 +59,24 @@ export function problem({ seed, format, n, group, g, d, window, mostUsed, fill =
     const slots = [...kept, ...positions].map((position): Slot => {
       return { position, key: floats(d, next, fill), value: floats(d, next, fill) };
     });
-    return { used, slots: asStored(format, d, slots) };
+    return { used, slots: asStored(format, d, slots), ...(sight && sightOf(start, next)) };
   });
   const scale = Math.fround(1 / Math.sqrt(d));
   return { format, n, h, g, d, window, scale, queries: floats(n * h * d, next), positions, heads };
+}
+
+/** Sinks, a window and a bias, each of which may be missing. */
+function sightOf(start: number, next: () => number): { sinks: number; window: number; bias: number } {
+  const some = (value: number) => (next() < 0.3 ? 0 : value);
+  const sinks = Math.floor(some(next() * 20));
+  return { sinks, window: Math.floor(some(1 + next() * start)), bias: some(Math.fround(6 * next() - 1)) };
+}
+
+/** What the queries of a head see: its own window or the layer's, whichever is narrower. */
+export function seenBy(p: Problem, head: number): Seen {
+  const { slots = [], sinks = 0, window: own = 0, bias = 0 } = p.heads[head] ?? {};
+  const windows = [own, p.window].filter((window) => window > 0);
+  return { slots, scale: p.scale, sinks, bias, window: windows.length > 0 ? Math.min(...windows) : 0 };
 }
 
 /** Positions that ascend by 1 mostly, and now and then by 2 or 3; below twice their number. */
@@ -89,7 +116,7 @@ export function runAttend(
 ): Float32Array {
   const { h, g, d } = p;
   const n = to - from;
-  const heads = p.heads.map(({ used, slots }) => ({ used: used + from, slots }));
+  const heads = p.heads.map((head) => ({ ...head, used: head.used + from }));
   machine.reset();
   const out = machine.output(4 * n * h * d);
   const call: Attend = {
@@ -114,26 +141,27 @@ export function mostSlots({ heads }: Problem): number {
  * largest score changed, and the rounding of score − largest; then come two sums over the keys.
  */
 export function expectedAttention(p: Problem): { values: Float64Array; tolerances: Float64Array } {
-  const { n, h, g, d, scale, window } = p;
+  const { n, h, g, d, scale } = p;
   const values = new Float64Array(n * h * d);
   const tolerances = new Float64Array(n * h * d);
   for (let row = 0; row < n * h; row++) {
     const query = p.queries.subarray(row * d, (row + 1) * d);
     const position = p.positions[Math.floor(row / h)] ?? Number.NaN;
-    const slots = p.heads[Math.floor((row % h) / (h / g))]?.slots ?? [];
+    const seen = seenBy(p, Math.floor((row % h) / (h / g)));
+    const { slots } = seen;
     const sizes = slots.map((slot) => ({ ...slot, value: Float64Array.from(slot.value, Math.abs) }));
-    values.set(attendReference(query, position, slots, scale, window), row * d);
+    values.set(attendReference(query, position, seen), row * d);
     let largest = 0;
     for (const { position: at, key } of slots) {
-      if (!isSeen(position, at, window)) continue;
+      if (!isSeen(position, at, seen)) continue;
       let sum = 0;
       for (let c = 0; c < d; c++) sum += Math.abs((query[c] ?? 0) * (key[c] ?? 0) * scale);
-      largest = Math.max(largest, sum);
+      largest = Math.max(largest, sum + Math.abs(seen.bias ?? 0));
     }
     const pages = slots.length / pageSlots + 2;
     const weight = 2 * (d + 4) * unit * largest + 2e-7 * pages + 4 * unit * Math.min(2 * largest, 90);
     const relative = 2 * weight + (2 * slots.length + 8 * pages) * unit;
-    const size = attendReference(query, position, sizes, scale, window);
+    const size = attendReference(query, position, { ...seen, slots: sizes });
     // Weights that are no normal number are 0.
     const lost = (c: number) => sizes.reduce((sum, { value }) => sum + 1.2e-38 * (value[c] ?? 0), 1e-44);
     tolerances.set(

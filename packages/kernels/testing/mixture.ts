@@ -7,6 +7,7 @@ import {
   type Command,
   copy,
   embed,
+  headWords,
   type Layout,
   loss,
   type Matrix,
@@ -72,7 +73,9 @@ export function mixture(room: Room, seed: number, n: number, past: number, forma
   const [cos, sin] = [vector(n * (d / 2)), vector(n * (d / 2))];
   const pages = Array.from({ length: g }, () => placePages(room, format, slots, next));
   outputs.push(...pages.flat());
-  const entries = pages.flatMap((of) => [room.input(Int32Array.from(of, ({ address }) => address)), past]);
+  const entries = pages.flatMap((of) =>
+    headWords({ table: room.input(Int32Array.from(of, ({ address }) => address)), used: past }),
+  );
   const heads = room.input(Int32Array.from(entries));
   const [x, q, k, v, mixed] = [
     place(n * width),

@@ -1,4 +1,4 @@
-import { type PageFormat, pageBytes, pageSlots, valueGroups } from '../append/index.ts';
+import { type Head, headWords, type PageFormat, pageBytes, pageSlots, valueGroups } from '../append/index.ts';
 import { type RowFormat, type Stored, stored, storedNibbles } from '../append/reference.ts';
 import type { Room } from './machine.ts';
 
@@ -116,22 +116,26 @@ function decodeNibbles(view: DataView, d: number, count: number): Slot[] {
   });
 }
 
+export interface PlacedHead extends Omit<Head, 'table'> {
+  readonly slots: readonly Slot[];
+}
+
 /** Lays out the slots of every head in pages, in no order, and returns the address of the [g] head entries. */
 export function placeHeads(
   room: Room,
   format: PageFormat,
   d: number,
-  heads: readonly { readonly used: number; readonly slots: readonly Slot[] }[],
+  heads: readonly PlacedHead[],
   next: () => number,
 ): number {
-  const entries = heads.flatMap(({ used, slots }) => {
+  const entries = heads.flatMap(({ slots, ...head }) => {
     const starts = Array.from({ length: Math.ceil(slots.length / pageSlots) }, (_, page) => page);
     const addresses = new Int32Array(starts.length);
     for (const page of starts.toSorted(() => next() - 0.5)) {
       const from = page * pageSlots;
       addresses[page] = room.input(encodePage(format, d, slots.slice(from, from + pageSlots)));
     }
-    return [room.input(addresses), used];
+    return headWords({ ...head, table: room.input(addresses) });
   });
   return room.input(Int32Array.from(entries));
 }

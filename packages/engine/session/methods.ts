@@ -1,0 +1,122 @@
+import type { PageFormat } from '@loci/kernels';
+import type { Attend } from '../axes/attend.ts';
+import type { Hook, Ran } from '../axes/hook.ts';
+import { everything, type Keep, type Keeper } from '../axes/keep.ts';
+import { checkMethods, type Host, type Method } from '../axes/method.ts';
+import type { Probe, Probing } from '../axes/probe.ts';
+import type { Steer, Steering } from '../axes/steer.ts';
+import type { Store } from '../axes/store.ts';
+import type { KvCache } from '../cache/cache.ts';
+import type { PagePool } from '../cache/pool.ts';
+
+/** The methods of a session, one for each axis but for those that can be several. */
+export interface MethodSet {
+  readonly attend: Attend;
+  readonly keep?: Keep | undefined;
+  readonly store: Store;
+  readonly steer: readonly Steer[];
+  readonly probes: readonly Probe[];
+}
+
+export function methodsOf({ attend, keep, store, steer, probes }: MethodSet): readonly Method[] {
+  return [attend, ...(keep ? [keep] : []), store, ...steer, ...probes];
+}
+
+/** What hangs on a session and its forks: steering and probes, which the last sequence closes. */
+class Shared {
+  readonly steering: readonly Steering[];
+  readonly probing: readonly Probing[];
+  #sequences = 0;
+
+  constructor(set: MethodSet, host: Host) {
+    this.steering = set.steer.map((one) => one.open(host));
+    this.probing = set.probes.map((one) => one.open(host));
+  }
+
+  hold(): this {
+    this.#sequences++;
+    return this;
+  }
+
+  release(): void {
+    if (--this.#sequences > 0) return;
+    for (const one of [...this.steering, ...this.probing]) one.close();
+  }
+}
+
+/** The methods of a session at work on one sequence. */
+export class OpenMethods {
+  readonly set: MethodSet;
+  readonly keeper: Keeper | undefined;
+  readonly hooks: readonly Hook[];
+  readonly #host: Host;
+  readonly #shared: Shared;
+  readonly #poolOf: (format: PageFormat) => PagePool;
+
+  private constructor(
+    set: MethodSet,
+    host: Host,
+    poolOf: (format: PageFormat) => PagePool,
+    shared: Shared,
+    keeper: Keeper | undefined,
+  ) {
+    this.set = set;
+    this.keeper = keeper;
+    this.#host = host;
+    this.#shared = shared.hold();
+    this.#poolOf = poolOf;
+    // Probes see what steering has left.
+    this.hooks = [...shared.steering, ...(keeper ? [keeper] : []), ...shared.probing];
+  }
+
+  /** @throws LociError `bad-option` when two of them clash. */
+  static open(set: MethodSet, host: Host, poolOf: (format: PageFormat) => PagePool): OpenMethods {
+    checkMethods(methodsOf(set), host);
+    return new OpenMethods(set, host, poolOf, new Shared(set, host), set.keep?.open(host));
+  }
+
+  /** What the probes have found, in their order. */
+  get found(): readonly { readonly probe: string; readonly result: unknown }[] {
+    return this.#shared.probing.map((one, i) => ({ probe: this.set.probes[i]?.spec ?? '', result: one.result() }));
+  }
+
+  /** Pages of a prompt that is being read. */
+  get promptPool(): PagePool {
+    const { store, keep } = this.set;
+    // Four and eight bits are for what is kept; floats stay what they are.
+    const halves = keep?.exactPrompt && store.format !== 'f32';
+    return this.#poolOf(halves ? 'f16' : store.format);
+  }
+
+  /** A sequence begins, or begins again with an empty cache. */
+  begin(cache: KvCache): void {
+    cache.usePool(this.promptPool);
+    const { layers, kvHeads } = this.#host.arch;
+    for (const layer of layers.keys()) {
+      for (let head = 0; head < kvHeads; head++) {
+        const sight = this.set.attend.sight(layer, head, this.#host);
+        if (sight) cache.setSight(layer, head, sight);
+      }
+    }
+    this.keeper?.begin?.(cache);
+  }
+
+  /** Rows have been read: what is not kept goes, and what stays behind a prompt goes into the store's format. */
+  async settle(cache: KvCache, ran: Ran): Promise<void> {
+    const length = ran.position + ran.n;
+    const pool = ran.moment === 'prompt' ? cache.pool : this.#poolOf(this.set.store.format);
+    await this.keeper?.settle?.({ ...ran, cache, length, retain: (kept) => cache.retain(kept, length, pool) });
+    if (cache.pool === pool) return;
+    const { layers, kvHeads } = this.#host.arch;
+    await cache.retain(everything(cache, layers.length, kvHeads), length, pool);
+  }
+
+  fork(): OpenMethods {
+    return new OpenMethods(this.set, this.#host, this.#poolOf, this.#shared, this.keeper?.fork());
+  }
+
+  close(): void {
+    this.keeper?.close();
+    this.#shared.release();
+  }
+}

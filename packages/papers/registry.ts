@@ -1,0 +1,47 @@
+import { type Attend, dense, type Keep, LociError, type Method, type Probe, pages, type Steer, type Store } from 'loci';
+import { streamingLlm } from './baselines/streaming-llm.ts';
+import type { MethodFactory } from './methods/define.ts';
+import { snapkv } from './snapkv/keep.ts';
+
+/** The methods of every axis, by name. */
+const attend: readonly MethodFactory<Attend>[] = [];
+const keep: readonly MethodFactory<Keep>[] = [snapkv, streamingLlm];
+const store: readonly MethodFactory<Store>[] = [];
+const steer: readonly MethodFactory<Steer>[] = [];
+const probe: readonly MethodFactory<Probe>[] = [];
+
+export const methods = { attend, keep, store, steer, probe } as const;
+
+/** Methods that come with the engine, which have no options. */
+const plain = {
+  attend: [dense],
+  store: (['f16', 'q8', 'q4', 'f32'] as const).map(pages),
+} as const;
+
+/** A method as a command line writes it: `name` or `name:option=value,…`. @throws LociError `bad-option` */
+export const parseMethod = {
+  attend: (text: string): Attend => parse('attend', attend, text, plain.attend),
+  /** `all` keeps everything. */
+  keep: (text: string): Keep | undefined => (text === 'all' ? undefined : parse('keep', keep, text, [], ['all'])),
+  store: (text: string): Store => parse('store', store, text, plain.store),
+  steer: (text: string): Steer => parse('steer', steer, text),
+  probe: (text: string): Probe => parse('probe', probe, text),
+} as const;
+
+function parse<M extends Method>(
+  axis: M['axis'],
+  known: readonly MethodFactory<M>[],
+  text: string,
+  plainOnes: readonly M[] = [],
+  others: readonly string[] = [],
+): M {
+  const at = text.indexOf(':');
+  const name = at < 0 ? text : text.slice(0, at);
+  const found = known.find((factory) => factory.name === name);
+  if (found) return found.parse(at < 0 ? '' : text.slice(at + 1));
+  const simple = plainOnes.find((method) => method.name === name);
+  if (simple && at >= 0) throw new LociError('bad-option', `--${axis} is "${text}"; ${name} takes no options`);
+  if (simple) return simple;
+  const names = [...others, ...plainOnes, ...known].map((one) => (typeof one === 'string' ? one : one.name));
+  throw new LociError('bad-option', `--${axis} is "${text}"; known methods: ${names.join(', ')}`);
+}
