@@ -1,4 +1,5 @@
 import { pageBytes, pageFormats, pageSlots } from './append/index.ts';
+import { attendKinds } from './attend/index.ts';
 import { type Command, opcodes } from './command.ts';
 import { layouts, matrixBytes } from './matmul/layout.ts';
 
@@ -37,22 +38,21 @@ export function describeCommand({ opcode, words }: Command, keys: number): Descr
       return { kernel, shape: `${columns} → ${rows}, ${layout}`, work };
     }
     case opcodes.attend: {
-      const [, n = 0, h = 0, g = 0, d = 0, , , , , window = 0, formatIndex = -1, , , , , mayRound = 0] = words;
+      const [, n = 0, h = 0, g = 0, d = 0, , , , , window = 0, formatIndex = -1, , , , , kindIndex = -1] = words;
       const format = pageFormats[formatIndex];
       if (!format) return { kernel, shape: '' };
       const seen = (key: number) => (window > 0 ? Math.min(window, key) : key);
       let pairs = 0;
       for (let i = 0; i < n; i++) pairs += seen(keys - i);
       const pages = Math.ceil(Math.min(keys, seen(keys) + n - 1) / pageSlots);
-      // What assembly.ts of `attend` decides: few rows over halves are multiplied as floats.
-      const isFloat = mayRound === 0 || format === 'f32' || (format === 'f16' && (n * h) / g <= 8);
+      const kind = attendKinds[kindIndex];
       return {
         kernel,
         shape: format,
         work: {
           bytes: g * pages * pageBytes(format, d),
           ops: 4 * h * d * pairs,
-          arithmetic: isFloat ? 'float' : 'integer',
+          arithmetic: kind === 'floats' || kind === 'halves' ? 'float' : 'integer',
         },
       };
     }

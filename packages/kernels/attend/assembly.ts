@@ -1,6 +1,6 @@
 // Attention of a tile of query rows over the pages of one key/value head. A page is unpacked once for the whole tile; the
 // softmax is accumulated page by page (max, denominator, output).
-import { biasOf, F16, F32, headOf, pageOf, Q4, Q8, sinksOf, sizeOf, SLOTS, tableOf, usedOf, windowOf } from '../append/page.assembly';
+import { biasOf, headOf, pageOf, sinksOf, sizeOf, SLOTS, tableOf, usedOf, windowOf } from '../append/page.assembly';
 import { address, float, int, take } from '../assembly/args';
 import { exp2 } from '../assembly/simd';
 import * as centred from './centred.assembly';
@@ -11,7 +11,7 @@ import * as int8 from './int8.assembly';
 import { mask, multiply, NONE, raise, soften } from './softmax.assembly';
 import { Tile } from './tile.assembly';
 
-// How products over pages are taken.
+// How products over pages are taken, in the order of `attendKinds` (index.ts).
 // @ts-ignore: decorator
 @inline const FLOATS: i32 = 0;
 // @ts-ignore: decorator
@@ -23,7 +23,7 @@ import { Tile } from './tile.assembly';
 // @ts-ignore: decorator
 @inline const CENTRED: i32 = 4;
 
-/** Up to this many rows of queries a page of halves or of 4 bits is read as it lies. */
+/** Up to this many rows of queries bytes are read in short steps. */
 // @ts-ignore: decorator
 @inline const FEW: i32 = 8;
 // @ts-ignore: decorator
@@ -39,18 +39,11 @@ function touch(page: usize, bytes: usize, spare: usize): void {
   v128.store(spare, any);
 }
 
-/** ../work.ts states which of these are integers. */
-function kindOf(format: i32, rows: i32, mayRound: bool): i32 {
-  if (format == F16 && rows <= FEW) return HALVES;
-  if (!mayRound || format == F32) return FLOATS;
-  return format == Q8 ? INT8 : format == Q4 && rows <= FEW ? INT4 : CENTRED;
-}
-
 /**
  * Arguments: 0 queries [n, h, d], 1 n, 2 h, 3 g, 4 d, 5 heads [g] (see ../append/page.assembly.ts; used slots are those before these n),
  * 6 positions [n], 7 out [n, h, d], 8 scale, 9 window (a key is seen when position − key position < window; 0: all),
  * 10 store, 11 the most tokens a tile, 12 pages a split (0: no split), 13 splits, 14 partials [n, h, splits, d + 2],
- * 15 whether products may be taken in integers.
+ * 15 kind.
  */
 export function attend(args: usize, counter: usize, scratch: usize, threads: i32): void {
   const q = address(args, 0);
@@ -71,7 +64,7 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
   const partials = address(args, 14);
 
   const group = h / g;
-  const kind = kindOf(format, n * group, int(args, 15) != 0);
+  const kind = int(args, 15);
   const tiles = (n + tokens - 1) / tokens;
   const items = g * tiles * splits;
   const rowBytes = <usize>d << 2;

@@ -29,6 +29,20 @@ export interface Attend {
 const splitTokens = 8;
 /** Fixed, so that the order of additions does not depend on the number of threads. */
 const splitPages = 16;
+/** Up to this many rows of queries a page of halves or of 4 bits is read as it lies. */
+const fewRows = 8;
+/** How products over pages are taken, in the order of assembly.ts. */
+export const attendKinds = ['floats', 'halves', 'int8', 'int4', 'centred'] as const;
+export type AttendKind = (typeof attendKinds)[number];
+
+function kindOf({ format, n, h, g, mayRound }: Attend): AttendKind {
+  const isFew = n * (h / g) <= fewRows;
+  if (format === 'f16' && isFew) return 'halves';
+  if (!mayRound || format === 'f32') return 'floats';
+  if (format === 'q8') return 'int8';
+  return format === 'q4' && isFew ? 'int4' : 'centred';
+}
+
 /** Rows of queries for which a page is unpacked once, at most. */
 const tileRows = 192;
 
@@ -75,7 +89,7 @@ export function attend(a: Attend): Command {
     splits > 1 ? splitPages : 0,
     splits,
     a.partials,
-    a.mayRound ? 1 : 0,
+    attendKinds.indexOf(kindOf(a)),
   ];
   return command('attend', words, a.join);
 }
