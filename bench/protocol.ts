@@ -9,7 +9,7 @@ export interface Setup {
   /** Number format of keys and values, in the engine's own words. */
   readonly store: string;
   /** Which kernels compute, where the engine has several. */
-  readonly build?: 'relaxed' | 'plain';
+  readonly build?: 'relaxed' | 'pairs' | 'plain';
 }
 
 /** Read `ids` with empty caches, then generate `decode` tokens after the first, in `sequences` sequences side by side. */
