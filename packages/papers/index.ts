@@ -1,5 +1,6 @@
 /** Methods from papers, each in a folder of its own. */
 export { streamingLlm } from './baselines/streaming-llm.ts';
 export type { MethodFactory } from './methods/define.ts';
-export { methods, parseMethod } from './registry.ts';
+export { papers } from './papers.ts';
+export { methods, parseMethod, parseMethods } from './registry.ts';
 export { snapkv } from './snapkv/keep.ts';
