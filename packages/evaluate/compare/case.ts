@@ -36,8 +36,8 @@ export async function measureCase(
   const session = await model.open(methods);
   try {
     const ids = Int32Array.of(...context, ...question);
-    const { prefillMs, peakKvBytes } = await read(session, mode === 'query-aware' ? [ids] : [context, ids], signal);
-    const { kvBytes, kept } = session;
+    const prefillMs = await read(session, mode === 'query-aware' ? [ids] : [context, ids], signal);
+    const { kvBytes, mostKvBytes: peakKvBytes, kept } = session;
     const [losses = new Float64Array()] = await session.scoreContinuations({ ids }, [answer], { signal });
     const { mean, meanAfterFirst } = summarizeLosses(losses);
     const generated = await session.complete({ ids }, { maxTokens, signal });
@@ -55,15 +55,13 @@ export async function measureCase(
   }
 }
 
-async function read(session: Session, prompts: readonly Int32Array[], signal: AbortSignal | undefined) {
-  let prefillMs = 0;
-  let peakKvBytes = 0;
-  const onProgress = () => {
-    peakKvBytes = Math.max(peakKvBytes, session.kvBytes);
-  };
-  for (const ids of prompts) {
-    if (ids.length === 0) continue;
-    prefillMs += (await session.prefill({ ids }, { signal, onProgress })).prefillMs;
-  }
-  return { prefillMs, peakKvBytes: Math.max(peakKvBytes, session.kvBytes) };
+/** Reads one prompt after the other; returns the time that took. */
+async function read(
+  session: Session,
+  prompts: readonly Int32Array[],
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  let ms = 0;
+  for (const ids of prompts) if (ids.length > 0) ms += (await session.prefill({ ids }, { signal })).prefillMs;
+  return ms;
 }
