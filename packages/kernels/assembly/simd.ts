@@ -135,16 +135,31 @@ const EXP2: usize = memory.data<f32>([
   v128.store(to, d, 48);
 }
 
+// Where a half's bits come to stand in a float; 2¹¹²; the largest half.
+const FROM_HALF: usize = memory.data<u32>([0x8fffe000, 0x77800000, 0x477fe000]);
+
+/** The first constant of `halfBits`, for loops that hold it. */
+// @ts-ignore: decorator
+@inline export function halfMask(): v128 {
+  return number(FROM_HALF, 0);
+}
+
 /** Halves as for `halfToFloat`, times 2⁻¹¹²: their bits where those of a float stand. */
 // @ts-ignore: decorator
-@inline export function halfBits(h: v128): v128 {
-  return v128.and(i32x4.shl(h, 13), i32x4.splat(0x8fffe000));
+@inline export function halfBits(h: v128, mask: v128 = halfMask()): v128 {
+  return v128.and(i32x4.shl(h, 13), mask);
 }
 
 /** Four half-precision numbers in the low half of each 32-bit lane (sign-extended) as float32; infinity and NaN give numbers above 65504. */
 // @ts-ignore: decorator
 @inline export function halfToFloat(h: v128): v128 {
-  return f32x4.mul(halfBits(h), f32x4.splat(reinterpret<f32>(0x77800000))); // 2¹¹²
+  return f32x4.mul(halfBits(h), number(FROM_HALF, 1));
+}
+
+/** All bits set where x, of `halfToFloat`, is beyond the largest half: infinity or NaN. */
+// @ts-ignore: decorator
+@inline export function beyondHalves(x: v128): v128 {
+  return f32x4.gt(f32x4.abs(x), number(FROM_HALF, 2));
 }
 
 // The exponent's bits, those of 2⁻¹⁴ and 13 steps of one; 2⁻¹⁴ as a half with its leading bit counted; 65504; NaN.

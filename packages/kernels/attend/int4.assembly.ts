@@ -3,7 +3,7 @@
 // every page, and the minima into one number per query. A value has a scale and a minimum per group of 32 channels: its
 // scale goes into the weight, and the minima, weighted, into one number per query and group.
 import { groupsOf, keysOf, scalesK4, scalesV4, SLOTS, values4 } from '../append/page.assembly';
-import { halfToFloat, larger, largest, madd, rounded, sum } from '../assembly/simd';
+import { beyondHalves, halfToFloat, larger, largest, madd, number, rounded, sum } from '../assembly/simd';
 import { addValues, scoreKeys, soundScales } from './int8.assembly';
 import { spoilHalves } from './softmax.assembly';
 import { Tile } from './tile.assembly';
@@ -42,11 +42,14 @@ export function addPage(tile: Tile, page: usize): void {
   }
 }
 
+// The low half of every byte.
+const NIBBLES: usize = memory.data<u32>([0x0f0f0f0f]);
+
 /** Halves at `from`, `count` of them (a multiple of 4), as floats. NaN stays NaN. */
 export function floatsOf(from: usize, count: i32, to: usize): void {
   for (let i = 0; i < count; i += 4) {
     const f = halfToFloat(v128.load16x4_s(from));
-    v128.store(to, v128.or(f, f32x4.gt(f32x4.abs(f), f32x4.splat(65504))));
+    v128.store(to, v128.or(f, beyondHalves(f)));
     from += 8;
     to += 16;
   }
@@ -54,7 +57,7 @@ export function floatsOf(from: usize, count: i32, to: usize): void {
 
 /** Keys [d / 4][16][4] of two numbers each to bytes [d / 4][32][4]: the low halves are slots 0 … 15, the high 16 … 31. */
 export function unpackKeys(x: usize, d: i32, out: usize): void {
-  const low = i8x16.splat(15);
+  const low = number(NIBBLES, 0);
   for (let c = 0; c < d; c += 4) {
     for (let s: usize = 0; s < 64; s += 32) {
       const a = v128.load(x + s), b = v128.load(x + s, 16);
@@ -71,7 +74,7 @@ export function unpackKeys(x: usize, d: i32, out: usize): void {
 
 /** Values [4][d][4] of two numbers each to bytes [8][d][4], likewise. */
 export function unpackValues(x: usize, d: i32, out: usize): void {
-  const low = i8x16.splat(15);
+  const low = number(NIBBLES, 0);
   const half = <usize>d << 4;
   for (let s: usize = 0; s < half; s += 32) {
     const a = v128.load(x + s), b = v128.load(x + s, 16);

@@ -2,9 +2,12 @@
 import {
   F16, groupsOf, keysOf, minimaK, Q8, scalesK, scalesK4, scalesV, scalesV4, SLOTS, values4, valuesOf,
 } from '../append/page.assembly';
-import { halfToFloat, madd } from '../assembly/simd';
+import { beyondHalves, halfToFloat, madd, number } from '../assembly/simd';
 import * as int4 from './int4.assembly';
 import { Tile } from './tile.assembly';
+
+// The lowest byte of a lane.
+const LOW_BYTE: usize = memory.data<u32>([255]);
 
 /** Keys of a page that are not floats, into the tile's room for them. */
 export function unpackKeys(page: usize, format: i32, d: i32, tile: Tile): void {
@@ -44,7 +47,7 @@ export function unpackValues(page: usize, format: i32, d: i32, tile: Tile): void
 @inline function fourChannels(
   v: v128, s0: v128, s1: v128, s2: v128, s3: v128, m0: v128, m1: v128, m2: v128, m3: v128, out: usize,
 ): void {
-  const low = i32x4.splat(255);
+  const low = number(LOW_BYTE, 0);
   v128.store(out, madd(f32x4.convert_i32x4_s(v128.and(v, low)), s0, m0));
   v128.store(out, madd(f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(v, 8), low)), s1, m1), 128);
   v128.store(out, madd(f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(v, 16), low)), s2, m2), 256);
@@ -81,8 +84,8 @@ function unpackValueNibbles(x: usize, d: i32, scales: usize, out: usize): void {
         const factor = v128.and(scale, sound), minimum = v128.and(v128.load32_splat(at + minima), sound);
         const to = out + 8 * j * row;
         for (let i = c; i < end; i += 16) {
-          const number = v128.and(i32x4.shr_u(v128.load(x + i), <i32>(8 * j)), i32x4.splat(255));
-          v128.store(to + i, madd(f32x4.convert_i32x4_s(number), factor, minimum));
+          const level = v128.and(i32x4.shr_u(v128.load(x + i), <i32>(8 * j)), number(LOW_BYTE, 0));
+          v128.store(to + i, madd(f32x4.convert_i32x4_s(level), factor, minimum));
         }
       }
     }
@@ -106,7 +109,7 @@ function unpackHalves(x: usize, count: i32, out: usize): void {
 function restoreNaN(k: usize): void {
   for (let s: usize = 0; s < 128; s += 16) {
     const v = v128.load(k + s);
-    v128.store(k + s, v128.or(v, f32x4.gt(f32x4.abs(v), f32x4.splat(65504))));
+    v128.store(k + s, v128.or(v, beyondHalves(v)));
   }
 }
 
