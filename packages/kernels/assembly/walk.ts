@@ -10,6 +10,7 @@ import { loss } from '../loss/assembly';
 import { matmul } from '../matmul/assembly';
 import { matmulFloat } from '../matmul/float.assembly';
 import { norm, quantize } from '../norm/assembly';
+import { pack } from '../pack/assembly';
 import { rope } from '../rope/assembly';
 import { scale } from '../scale/assembly';
 import { weigh, weighStates } from '../weigh/assembly';
@@ -107,6 +108,9 @@ export function walk(program: usize, control: usize, threads: i32, scratch: usiz
         break;
       case 16:
         scale(args, counter);
+        break;
+      case 17:
+        pack(args, counter);
         break;
       default:
         unreachable();
