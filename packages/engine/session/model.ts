@@ -16,6 +16,7 @@ import { describe } from '../families/index.ts';
 import type { FileStore } from '../platform/types.ts';
 import { renderChat } from '../text/chat-template.ts';
 import type { Tokenizer } from '../text/types.ts';
+import { asLociError } from './device-errors.ts';
 import { type MethodSet, OpenMethods } from './methods.ts';
 import type { OpenedFiles } from './open-files.ts';
 import type { Platform } from './platform.ts';
@@ -94,7 +95,7 @@ export class Model {
     this.build = device.build;
   }
 
-  /** Loads weights onto a new device. @throws LociError `bad-file`, `unsupported`, `bad-option`, `out-of-memory`, `aborted`. */
+  /** Loads weights onto a new device. @throws LociError `bad-file`, `unsupported`, `bad-option`, `out-of-memory`, `device-failed`, `aborted`. */
   static async load(platform: Platform, files: OpenedFiles, options: LoadOptions = {}): Promise<Model> {
     const threads = options.threads ?? platform.defaultThreads;
     if (!Number.isInteger(threads) || threads < 1 || threads > maxThreads) {
@@ -122,7 +123,7 @@ export class Model {
       return new Model(platform, files, device, new Decoder(device, arch, weights));
     } catch (error) {
       await device.close();
-      throw error;
+      throw asLociError(error);
     }
   }
 
