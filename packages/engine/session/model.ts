@@ -79,14 +79,20 @@ export class Model {
   readonly #chatTemplate: string | undefined;
   readonly #pools = new Map<PageFormat, PagePool>();
 
-  private constructor(platform: Platform, files: OpenedFiles, device: Device, decoder: Decoder) {
+  private constructor(
+    platform: Platform,
+    files: OpenedFiles,
+    made: Pick<Model, 'tokenizer' | 'fingerprint'>,
+    device: Device,
+    decoder: Decoder,
+  ) {
     this.#platform = platform;
     this.#device = device;
     this.#scheduler = new Scheduler(decoder);
     this.#chatTemplate = files.chatTemplate;
     this.name = files.name;
-    this.tokenizer = files.tokenizer;
-    this.fingerprint = files.fingerprint;
+    this.tokenizer = made.tokenizer;
+    this.fingerprint = made.fingerprint;
     this.files = platform.files;
     this.arch = decoder.arch;
     this.contextLength = decoder.arch.contextLength;
@@ -111,16 +117,19 @@ export class Model {
       ...(options.observer && { observer: options.observer }),
     });
     try {
+      // While the threads start.
+      const tokenizer = files.tokenizer();
+      const fingerprint = await files.fingerprint();
+      if (tokenizer.vocabularySize > arch.vocabulary) {
+        const sizes = `${tokenizer.vocabularySize} tokens, but the embedding has ${arch.vocabulary} rows`;
+        throw new LociError('bad-file', `${files.description.file}: the tokenizer has ${sizes}`);
+      }
       const weights = await loadWeights(device, arch, files.description.file, files.description.tensors, {
         floats: options.precision === 'float32' ? 'f32' : 'q8',
         ...(options.onProgress && { onProgress: options.onProgress }),
         ...(options.signal && { signal: options.signal }),
       });
-      if (files.tokenizer.vocabularySize > arch.vocabulary) {
-        const sizes = `${files.tokenizer.vocabularySize} tokens, but the embedding has ${arch.vocabulary} rows`;
-        throw new LociError('bad-file', `${files.description.file}: the tokenizer has ${sizes}`);
-      }
-      return new Model(platform, files, device, new Decoder(device, arch, weights));
+      return new Model(platform, files, { tokenizer, fingerprint }, device, new Decoder(device, arch, weights));
     } catch (error) {
       await device.close();
       throw asLociError(error);
