@@ -102,38 +102,48 @@ export class Model {
   }
 
   /** Loads weights onto a new device. @throws LociError `bad-file`, `unsupported`, `bad-option`, `out-of-memory`, `device-failed`, `aborted`. */
-  static async load(platform: Platform, files: OpenedFiles, options: LoadOptions = {}): Promise<Model> {
+  static async load(platform: Platform, open: () => Promise<OpenedFiles>, options: LoadOptions = {}): Promise<Model> {
     const threads = options.threads ?? platform.defaultThreads;
     if (!Number.isInteger(threads) || threads < 1 || threads > maxThreads) {
       throw new LociError('bad-option', `threads is ${threads}; it must be a whole number from 1 to ${maxThreads}`);
     }
-    const arch = describe(files.description);
-    const { heads, kvHeads, headSize, width } = arch;
-    const scratchBytes = Math.max(matmulScratch, attendScratch(heads, kvHeads, headSize), width * 4);
+    // The threads start while files are opened and read.
     const device = await Device.create(platform.device, {
       threads,
-      scratchBytes,
+      scratchBytes: 0,
       ...(options.build && { build: options.build }),
       ...(options.observer && { observer: options.observer }),
     });
     try {
-      // While the threads start.
-      const tokenizer = files.tokenizer();
-      const fingerprint = await files.fingerprint();
-      if (tokenizer.vocabularySize > arch.vocabulary) {
-        const sizes = `${tokenizer.vocabularySize} tokens, but the embedding has ${arch.vocabulary} rows`;
-        throw new LociError('bad-file', `${files.description.file}: the tokenizer has ${sizes}`);
+      const files = await open();
+      try {
+        return await Model.#read(platform, files, device, options);
+      } finally {
+        await files.close();
       }
-      const weights = await loadWeights(device, arch, files.description.file, files.description.tensors, {
-        floats: options.precision === 'float32' ? 'f32' : 'q8',
-        ...(options.onProgress && { onProgress: options.onProgress }),
-        ...(options.signal && { signal: options.signal }),
-      });
-      return new Model(platform, files, { tokenizer, fingerprint }, device, new Decoder(device, arch, weights));
     } catch (error) {
       await device.close();
       throw asLociError(error);
     }
+  }
+
+  static async #read(platform: Platform, files: OpenedFiles, device: Device, options: LoadOptions): Promise<Model> {
+    const { description } = files;
+    const arch = describe(description);
+    const { heads, kvHeads, headSize, width } = arch;
+    device.reserveScratch(Math.max(matmulScratch, attendScratch(heads, kvHeads, headSize), width * 4));
+    const tokenizer = files.tokenizer();
+    const fingerprint = await files.fingerprint();
+    if (tokenizer.vocabularySize > arch.vocabulary) {
+      const sizes = `${tokenizer.vocabularySize} tokens, but the embedding has ${arch.vocabulary} rows`;
+      throw new LociError('bad-file', `${description.file}: the tokenizer has ${sizes}`);
+    }
+    const weights = await loadWeights(device, arch, description.file, description.tensors, {
+      floats: options.precision === 'float32' ? 'f32' : 'q8',
+      ...(options.onProgress && { onProgress: options.onProgress }),
+      ...(options.signal && { signal: options.signal }),
+    });
+    return new Model(platform, files, { tokenizer, fingerprint }, device, new Decoder(device, arch, weights));
   }
 
   /** Opens a session with an empty cache. */

@@ -11,8 +11,8 @@ import { openSafetensors, readTokenizer } from './open-safetensors.ts';
 import type { Platform } from './platform.ts';
 
 /**
- * A model's files, opened and understood, before its weights are read. What takes long and is not needed to start the
- * device comes when it is asked for.
+ * A model's files, opened and understood, before its weights are read. What takes long comes
+ * when it is asked for.
  */
 export interface OpenedFiles {
   readonly name: string;
