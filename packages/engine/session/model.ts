@@ -132,8 +132,7 @@ export class Model {
     const arch = describe(description);
     const { heads, kvHeads, headSize, width } = arch;
     device.reserveScratch(Math.max(matmulScratch, attendScratch(heads, kvHeads, headSize), width * 4));
-    const tokenizer = files.tokenizer();
-    const fingerprint = await files.fingerprint();
+    const [fingerprint, tokenizer] = await Promise.all([files.fingerprint(), files.tokenizer()]);
     if (tokenizer.vocabularySize > arch.vocabulary) {
       const sizes = `${tokenizer.vocabularySize} tokens, but the embedding has ${arch.vocabulary} rows`;
       throw new LociError('bad-file', `${description.file}: the tokenizer has ${sizes}`);

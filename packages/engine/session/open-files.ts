@@ -18,7 +18,7 @@ export interface OpenedFiles {
   readonly name: string;
   readonly description: ModelDescription;
   /** Builds the tokenizer. @throws LociError `bad-file`, `unsupported`. */
-  readonly tokenizer: () => Tokenizer;
+  readonly tokenizer: () => Promise<Tokenizer>;
   /** A Jinja template that turns messages into a prompt. */
   readonly chatTemplate: string | undefined;
   /** SHA-256 over the tensor list and samples of the weights. */
@@ -71,7 +71,7 @@ async function openGguf(source: ByteSource): Promise<Omit<OpenedFiles, 'name' | 
   };
   return {
     description,
-    tokenizer: () => tokenizerFromGguf(metadata, source.name),
+    tokenizer: async () => tokenizerFromGguf(metadata, source.name),
     chatTemplate: typeof template === 'string' ? template : undefined,
   };
 }

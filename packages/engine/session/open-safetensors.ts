@@ -23,7 +23,7 @@ export async function openSafetensors(
   const tensors = await readShards(files.weights, open);
   return {
     description: { kind: 'config', file: files.config, config, tensors },
-    tokenizer: () => tokenizerFromJson(tokenizer, tokenizerConfig),
+    tokenizer: async () => tokenizerFromJson(tokenizer, tokenizerConfig),
     chatTemplate: await chatTemplate(platform, files, tokenizerConfig),
   };
 }
