@@ -132,16 +132,20 @@ export class Model {
     const arch = describe(description);
     const { heads, kvHeads, headSize, width } = arch;
     device.reserveScratch(Math.max(matmulScratch, attendScratch(heads, kvHeads, headSize), width * 4));
-    const [fingerprint, tokenizer] = await Promise.all([files.fingerprint(), files.tokenizer()]);
+    const [weights, fingerprint, tokenizer] = await Promise.all([
+      loadWeights(device, arch, description.file, description.tensors, {
+        floats: options.precision === 'float32' ? 'f32' : 'q8',
+        ...(options.onProgress && { onProgress: options.onProgress }),
+        ...(options.signal && { signal: options.signal }),
+      }),
+      files.fingerprint(),
+      // Its steps are taken while the threads pack.
+      files.tokenizer(),
+    ]);
     if (tokenizer.vocabularySize > arch.vocabulary) {
       const sizes = `${tokenizer.vocabularySize} tokens, but the embedding has ${arch.vocabulary} rows`;
       throw new LociError('bad-file', `${description.file}: the tokenizer has ${sizes}`);
     }
-    const weights = await loadWeights(device, arch, description.file, description.tensors, {
-      floats: options.precision === 'float32' ? 'f32' : 'q8',
-      ...(options.onProgress && { onProgress: options.onProgress }),
-      ...(options.signal && { signal: options.signal }),
-    });
     return new Model(platform, files, { tokenizer, fingerprint }, device, new Decoder(device, arch, weights));
   }
 

@@ -5,7 +5,8 @@ import { readGguf } from '../format/gguf-read.ts';
 import type { ModelFiles } from '../format/locate-choose.ts';
 import type { StoredTensor } from '../format/types.ts';
 import type { ByteSource } from '../platform/types.ts';
-import { tokenizerFromGguf } from '../text/from-gguf.ts';
+import { tokenizerFromGguf, tokenizerSteps } from '../text/from-gguf.ts';
+import { inTurns } from '../text/steps.ts';
 import type { Tokenizer } from '../text/types.ts';
 import { openSafetensors, readTokenizer } from './open-safetensors.ts';
 import type { Platform } from './platform.ts';
@@ -71,7 +72,7 @@ async function openGguf(source: ByteSource): Promise<Omit<OpenedFiles, 'name' | 
   };
   return {
     description,
-    tokenizer: async () => tokenizerFromGguf(metadata, source.name),
+    tokenizer: () => inTurns(tokenizerSteps(metadata, source.name)),
     chatTemplate: typeof template === 'string' ? template : undefined,
   };
 }

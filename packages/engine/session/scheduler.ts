@@ -2,6 +2,7 @@ import type { Decoder } from '../decoder/decoder.ts';
 import { inputLength, type Segment, type SegmentResult } from '../decoder/segment.ts';
 import { maxRows, type Precision } from '../decoder/workspace.ts';
 import { LociError } from '../errors.ts';
+import { nextTurn } from '../text/steps.ts';
 import { asLociError } from './device-errors.ts';
 
 interface Job {
@@ -79,12 +80,4 @@ export class Scheduler {
       for (const job of batch) job.reject(asLociError(error));
     }
   }
-}
-
-/** Lets everything run that is ready to run. */
-function nextTurn(): Promise<void> {
-  return new Promise((wake) => {
-    if (typeof setImmediate === 'function') setImmediate(wake);
-    else setTimeout(wake, 0);
-  });
 }
