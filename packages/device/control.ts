@@ -18,6 +18,9 @@ export const control = {
   program: 384,
   /** Workers whose kernel trapped in this run. */
   trapped: 448,
+  /** Address of the threads' scratch memory, and how much of it each has. */
+  scratch: 512,
+  scratchBytes: 576,
 } as const;
 
 export const stop = { go: 0, abort: 1, failed: 2, quit: 3 } as const;

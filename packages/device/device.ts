@@ -108,10 +108,10 @@ export class Device {
     const memory = new WebAssembly.Memory({ initial: 1, maximum: maximumPages, shared: true });
     const device = new Device(memory, threads, chosen, observer);
     try {
-      const starts = Array.from({ length: threads }, () => device.allocate(scratchBytes));
-      for (const scratch of starts) {
+      device.reserveScratch(scratchBytes);
+      for (let thread = 0; thread < threads; thread++) {
         const worker = await host.startWorker(
-          { module, memory, threads, scratch },
+          { module, memory, threads, thread },
           { onTrap: ({ trap }) => device.#traps.push(trap), onExit: (reason) => device.#onExit(reason) },
         );
         device.#workers.push(worker);
@@ -135,6 +135,16 @@ export class Device {
 
   free(address: number): void {
     this.#allocator.free(address);
+  }
+
+  /** Gives every thread at least so many bytes of scratch memory. Not to be called while a program runs. */
+  reserveScratch(bytes: number): void {
+    const each = Math.ceil(bytes / 64) * 64;
+    if (each <= Atomics.load(this.#words, word(control.scratchBytes))) return;
+    const old = Atomics.load(this.#words, word(control.scratch)) >>> 0;
+    if (old !== 0) this.free(old);
+    Atomics.store(this.#words, word(control.scratch), this.allocate(each * this.threads));
+    Atomics.store(this.#words, word(control.scratchBytes), each);
   }
 
   /** Views of device memory; valid for as long as the allocation is. */

@@ -9,8 +9,8 @@ export interface WorkerStart {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
   readonly threads: number;
-  /** Address of this worker's scratch memory. */
-  readonly scratch: number;
+  /** Which of the threads this one is, from 0 on. */
+  readonly thread: number;
 }
 
 /** What a worker tells the main thread: a kernel trapped. */
@@ -18,7 +18,7 @@ export interface WorkerTrap {
   readonly trap: string;
 }
 
-export function serve({ module, memory, threads, scratch }: WorkerStart, report: (message: WorkerTrap) => void): void {
+export function serve({ module, memory, threads, thread }: WorkerStart, report: (message: WorkerTrap) => void): void {
   const instance = new WebAssembly.Instance(module, { env: { memory } });
   const walk = instance.exports['walk'];
   if (typeof walk !== 'function') throw new Error('the kernel module has no export "walk"');
@@ -29,8 +29,11 @@ export function serve({ module, memory, threads, scratch }: WorkerStart, report:
     Atomics.wait(words, word(control.generation), generation);
     generation = Atomics.load(words, word(control.generation));
     if (Atomics.load(words, word(control.stop)) === stop.quit) return;
+    // Addresses may lie beyond 2 GiB.
+    const scratch = Atomics.load(words, word(control.scratch)) >>> 0;
+    const own = scratch + thread * Atomics.load(words, word(control.scratchBytes));
     try {
-      walk(Atomics.load(words, word(control.program)), control.address, threads, scratch);
+      walk(Atomics.load(words, word(control.program)), control.address, threads, own);
     } catch (error) {
       Atomics.add(words, word(control.trapped), 1);
       Atomics.store(words, word(control.stop), stop.failed);

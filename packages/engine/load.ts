@@ -29,12 +29,8 @@ export interface LoadModelOptions extends LoadOptions, LocateModelOptions {}
  * @throws LociError `not-found`, `bad-file`, `unsupported`, `bad-option`, `download-failed`, `out-of-memory`, `aborted`.
  */
 export async function loadModel(reference: string = defaultModel, options: LoadModelOptions = {}): Promise<Model> {
-  const opened = await openFiles(nodePlatform, reference, await locate(reference, options));
-  try {
-    return await Model.load(nodePlatform, opened, options);
-  } finally {
-    await opened.close();
-  }
+  const files = await locate(reference, options);
+  return Model.load(nodePlatform, () => openFiles(nodePlatform, reference, files), options);
 }
 
 /**

@@ -2,8 +2,10 @@ import type { Device } from '@loci/device';
 import { blockBytes, type Layout, type Matrix, matrixBytes, packAffine, packFloats } from '@loci/kernels';
 import { LociError } from '../errors.ts';
 import type { Architecture, LayerTensors } from '../families/architecture.ts';
+import { blockShapes } from '../format/block-types.ts';
 import { dequantize, toAffine } from '../format/blocks.ts';
 import type { StoredTensor, TensorType } from '../format/types.ts';
+import { Packer, packable } from './packer.ts';
 
 /** A vector of floats in device memory. */
 export interface Vector {
@@ -67,6 +69,16 @@ export async function loadWeights(
   options: WeightOptions,
 ): Promise<Weights> {
   const loader = new Loader(device, arch, file, tensors, options);
+  try {
+    const weights = await readWeights(loader, arch);
+    await loader.finish();
+    return weights;
+  } finally {
+    await loader.close();
+  }
+}
+
+async function readWeights(loader: Loader, arch: Architecture): Promise<Weights> {
   const { width, heads, kvHeads, headSize, hidden, vocabulary } = arch;
   const embedding = await loader.matrix(arch.embedding, vocabulary, width);
   const layers: LayerWeights[] = [];
@@ -135,6 +147,7 @@ class Loader {
   readonly #tensors: ReadonlyMap<string, StoredTensor>;
   readonly #options: WeightOptions;
   readonly #totalBytes: number;
+  readonly #packer: Packer;
   #loadedBytes = 0;
 
   constructor(
@@ -148,6 +161,9 @@ class Loader {
     this.#file = file;
     this.#tensors = tensors;
     this.#options = options;
+    this.#packer = new Packer(device, ({ tensor, rows, columns }, source) =>
+      this.#affine(tensor, source, rows, columns),
+    );
     const names = [arch.embedding, arch.outputNorm, ...arch.layers.flatMap((layer) => Object.values(layer.tensors))];
     if (arch.output !== arch.embedding) names.push(arch.output);
     this.#totalBytes = names.reduce((sum, name) => sum + (tensors.get(name)?.byteLength ?? 0), 0);
@@ -177,28 +193,46 @@ class Loader {
     // The last block's rows beyond the matrix stay zero.
     this.#device.bytes(address + bytes - block, block).fill(0);
     const rowBytes = tensor.byteLength / rows;
+    const { elements, bytes: shapeBytes } = blockShapes[tensor.type];
+    const type =
+      layout !== 'f32' && rowBytes === (columns / elements) * shapeBytes ? packable(tensor.type, columns) : undefined;
     const piece = Math.max(8, Math.floor(pieceBytes / rowBytes / 8) * 8);
     for (let first = 0; first < rows; first += piece) {
       this.#checkAborted();
       const count = Math.min(piece, rows - first);
-      const source = await tensor.source.read(tensor.offset + first * rowBytes, count * rowBytes);
-      const at = address + (first / 8) * block;
-      const length = Math.ceil(count / 8) * block;
-      this.#progress(source.byteLength);
-      if (layout === 'f32') {
-        const values = dequantize(tensor.type, source, count * columns);
-        packFloats(values, count, columns, this.#device.floats(at, length / 4));
-        release(source, values);
-      } else {
-        const affine = this.#affine(tensor, source, count, columns);
-        packAffine(affine, layout, count, columns, this.#device.bytes(at, length));
-        release(source, affine.q, affine.scale, affine.min);
-      }
+      const out = address + (first / 8) * block;
+      if (type) await this.#packer.add({ tensor, type, first, rows: count, columns, out });
+      else await this.#convert(tensor, layout, first, count, columns, out);
+      this.#progress(count * rowBytes);
     }
     return { layout, rows, columns, address };
   }
 
-  #affine(tensor: StoredTensor, source: Uint8Array<ArrayBuffer>, rows: number, columns: number) {
+  async finish(): Promise<void> {
+    await this.#packer.finish();
+  }
+
+  async close(): Promise<void> {
+    await this.#packer.close();
+  }
+
+  /** Packs rows on this thread. */
+  async #convert(tensor: StoredTensor, layout: Layout, first: number, rows: number, columns: number, out: number) {
+    const rowBytes = tensor.byteLength / (tensor.shape[0] ?? 1);
+    const source = await tensor.source.read(tensor.offset + first * rowBytes, rows * rowBytes);
+    const target = this.#device.bytes(out, matrixBytes(layout, rows, columns));
+    if (layout === 'f32') {
+      const values = dequantize(tensor.type, source, rows * columns);
+      packFloats(values, rows, columns, this.#device.floats(out, target.length / 4));
+      release(source, values);
+    } else {
+      const affine = this.#affine(tensor, source, rows, columns);
+      packAffine(affine, layout, rows, columns, target);
+      release(source, affine.q, affine.scale, affine.min);
+    }
+  }
+
+  #affine(tensor: StoredTensor, source: Uint8Array, rows: number, columns: number) {
     try {
       return toAffine(tensor.type, source, rows, columns);
     } catch (error) {

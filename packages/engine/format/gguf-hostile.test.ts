@@ -174,16 +174,24 @@ test('arrays in arrays up to the limit are read', async () => {
 /** A file of a size that no memory has: reading is counted, and finds zeros behind `start`. */
 function vast(start: Uint8Array, size: number): ByteSource & { readonly largestRead: () => number } {
   let largest = 0;
+  const look = (offset: number, length: number) => {
+    checkRange('vast.gguf', size, offset, length);
+    largest = Math.max(largest, length);
+    return start.subarray(offset, offset + length);
+  };
   return {
     name: 'vast.gguf',
     size,
     largestRead: () => largest,
     async read(offset, length) {
-      checkRange('vast.gguf', size, offset, length);
-      largest = Math.max(largest, length);
+      const found = look(offset, length);
       const out = new Uint8Array(length);
-      out.set(start.subarray(offset, offset + length));
+      out.set(found);
       return out;
+    },
+    async readInto(offset, target) {
+      target.fill(0);
+      target.set(look(offset, target.byteLength));
     },
     async close() {},
   };

@@ -10,6 +10,10 @@ export function memorySource(bytes: Uint8Array, name: string): ByteSource {
       checkRange(name, bytes.byteLength, offset, length);
       return new Uint8Array(bytes.subarray(offset, offset + length));
     },
+    async readInto(offset, target) {
+      checkRange(name, bytes.byteLength, offset, target.byteLength);
+      target.set(bytes.subarray(offset, offset + target.byteLength));
+    },
     async close() {},
   };
 }

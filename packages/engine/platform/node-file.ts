@@ -31,28 +31,28 @@ export async function openFile(path: string): Promise<ByteSource> {
 }
 
 function fileSource(handle: FileHandle, name: string, size: number): ByteSource {
+  const readInto = async (offset: number, target: Uint8Array) => {
+    const length = target.byteLength;
+    checkRange(name, size, offset, length);
+    for (let done = 0; done < length; ) {
+      const most = Math.min(readLimit, length - done);
+      const { bytesRead } = await readSome(handle, name, target, done, most, offset + done);
+      // The size was taken at opening; a file that ends earlier was cut while it was read.
+      if (bytesRead === 0) throw new LociError('bad-file', `${name}: ends at byte ${offset + done}, expected ${size}`);
+      done += bytesRead;
+    }
+  };
   return {
     name,
     size,
     async read(offset, length) {
+      // Before there are as many bytes to read into.
       checkRange(name, size, offset, length);
       const out = new Uint8Array(length);
-      for (let done = 0; done < length; ) {
-        const { bytesRead } = await readSome(
-          handle,
-          name,
-          out,
-          done,
-          Math.min(readLimit, length - done),
-          offset + done,
-        );
-        // The size was taken at opening; a file that ends earlier was cut while it was read.
-        if (bytesRead === 0)
-          throw new LociError('bad-file', `${name}: ends at byte ${offset + done}, expected ${size}`);
-        done += bytesRead;
-      }
+      await readInto(offset, out);
       return out;
     },
+    readInto,
     close: () => handle.close(),
   };
 }

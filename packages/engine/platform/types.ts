@@ -14,6 +14,11 @@ export interface ByteSource {
    * @throws LociError `bad-file` when the range is not inside the file.
    */
   read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Reads as many bytes as `target` has, which may lie in shared memory.
+   * @throws LociError `bad-file` when the range is not inside the file.
+   */
+  readInto(offset: number, target: Uint8Array): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -16,6 +16,7 @@ import { describe } from '../families/index.ts';
 import type { FileStore } from '../platform/types.ts';
 import { renderChat } from '../text/chat-template.ts';
 import type { Tokenizer } from '../text/types.ts';
+import { asLociError } from './device-errors.ts';
 import { type MethodSet, OpenMethods } from './methods.ts';
 import type { OpenedFiles } from './open-files.ts';
 import type { Platform } from './platform.ts';
@@ -78,14 +79,20 @@ export class Model {
   readonly #chatTemplate: string | undefined;
   readonly #pools = new Map<PageFormat, PagePool>();
 
-  private constructor(platform: Platform, files: OpenedFiles, device: Device, decoder: Decoder) {
+  private constructor(
+    platform: Platform,
+    files: OpenedFiles,
+    made: Pick<Model, 'tokenizer' | 'fingerprint'>,
+    device: Device,
+    decoder: Decoder,
+  ) {
     this.#platform = platform;
     this.#device = device;
     this.#scheduler = new Scheduler(decoder);
     this.#chatTemplate = files.chatTemplate;
     this.name = files.name;
-    this.tokenizer = files.tokenizer;
-    this.fingerprint = files.fingerprint;
+    this.tokenizer = made.tokenizer;
+    this.fingerprint = made.fingerprint;
     this.files = platform.files;
     this.arch = decoder.arch;
     this.contextLength = decoder.arch.contextLength;
@@ -94,36 +101,52 @@ export class Model {
     this.build = device.build;
   }
 
-  /** Loads weights onto a new device. @throws LociError `bad-file`, `unsupported`, `bad-option`, `out-of-memory`, `aborted`. */
-  static async load(platform: Platform, files: OpenedFiles, options: LoadOptions = {}): Promise<Model> {
+  /** Loads weights onto a new device. @throws LociError `bad-file`, `unsupported`, `bad-option`, `out-of-memory`, `device-failed`, `aborted`. */
+  static async load(platform: Platform, open: () => Promise<OpenedFiles>, options: LoadOptions = {}): Promise<Model> {
     const threads = options.threads ?? platform.defaultThreads;
     if (!Number.isInteger(threads) || threads < 1 || threads > maxThreads) {
       throw new LociError('bad-option', `threads is ${threads}; it must be a whole number from 1 to ${maxThreads}`);
     }
-    const arch = describe(files.description);
-    const { heads, kvHeads, headSize, width } = arch;
-    const scratchBytes = Math.max(matmulScratch, attendScratch(heads, kvHeads, headSize), width * 4);
+    // The threads start while files are opened and read.
     const device = await Device.create(platform.device, {
       threads,
-      scratchBytes,
+      scratchBytes: 0,
       ...(options.build && { build: options.build }),
       ...(options.observer && { observer: options.observer }),
     });
     try {
-      const weights = await loadWeights(device, arch, files.description.file, files.description.tensors, {
+      const files = await open();
+      try {
+        return await Model.#read(platform, files, device, options);
+      } finally {
+        await files.close();
+      }
+    } catch (error) {
+      await device.close();
+      throw asLociError(error);
+    }
+  }
+
+  static async #read(platform: Platform, files: OpenedFiles, device: Device, options: LoadOptions): Promise<Model> {
+    const { description } = files;
+    const arch = describe(description);
+    const { heads, kvHeads, headSize, width } = arch;
+    device.reserveScratch(Math.max(matmulScratch, attendScratch(heads, kvHeads, headSize), width * 4));
+    const [weights, fingerprint, tokenizer] = await Promise.all([
+      loadWeights(device, arch, description.file, description.tensors, {
         floats: options.precision === 'float32' ? 'f32' : 'q8',
         ...(options.onProgress && { onProgress: options.onProgress }),
         ...(options.signal && { signal: options.signal }),
-      });
-      if (files.tokenizer.vocabularySize > arch.vocabulary) {
-        const sizes = `${files.tokenizer.vocabularySize} tokens, but the embedding has ${arch.vocabulary} rows`;
-        throw new LociError('bad-file', `${files.description.file}: the tokenizer has ${sizes}`);
-      }
-      return new Model(platform, files, device, new Decoder(device, arch, weights));
-    } catch (error) {
-      await device.close();
-      throw error;
+      }),
+      files.fingerprint(),
+      // Its steps are taken while the threads pack.
+      files.tokenizer(),
+    ]);
+    if (tokenizer.vocabularySize > arch.vocabulary) {
+      const sizes = `${tokenizer.vocabularySize} tokens, but the embedding has ${arch.vocabulary} rows`;
+      throw new LociError('bad-file', `${description.file}: the tokenizer has ${sizes}`);
     }
+    return new Model(platform, files, { tokenizer, fingerprint }, device, new Decoder(device, arch, weights));
   }
 
   /** Opens a session with an empty cache. */

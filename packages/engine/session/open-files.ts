@@ -5,20 +5,25 @@ import { readGguf } from '../format/gguf-read.ts';
 import type { ModelFiles } from '../format/locate-choose.ts';
 import type { StoredTensor } from '../format/types.ts';
 import type { ByteSource } from '../platform/types.ts';
-import { tokenizerFromGguf } from '../text/from-gguf.ts';
+import { tokenizerFromGguf, tokenizerSteps } from '../text/from-gguf.ts';
+import { inTurns } from '../text/steps.ts';
 import type { Tokenizer } from '../text/types.ts';
 import { openSafetensors, readTokenizer } from './open-safetensors.ts';
 import type { Platform } from './platform.ts';
 
-/** A model's files, opened and understood, before its weights are read. */
+/**
+ * A model's files, opened and understood, before its weights are read. What takes long comes
+ * when it is asked for.
+ */
 export interface OpenedFiles {
   readonly name: string;
   readonly description: ModelDescription;
-  readonly tokenizer: Tokenizer;
+  /** Builds the tokenizer. @throws LociError `bad-file`, `unsupported`. */
+  readonly tokenizer: () => Promise<Tokenizer>;
   /** A Jinja template that turns messages into a prompt. */
   readonly chatTemplate: string | undefined;
   /** SHA-256 over the tensor list and samples of the weights. */
-  readonly fingerprint: string;
+  readonly fingerprint: () => Promise<string>;
   close(): Promise<void>;
 }
 
@@ -36,7 +41,7 @@ export async function openFiles(platform: Platform, name: string, files: ModelFi
   try {
     const opened =
       files.kind === 'gguf' ? await openGguf(await open(files.path)) : await openSafetensors(platform, files, open);
-    return { name, ...opened, fingerprint: await fingerprint(opened.description.tensors), close };
+    return { name, ...opened, fingerprint: () => fingerprint(opened.description.tensors), close };
   } catch (error) {
     await close();
     throw error;
@@ -67,7 +72,7 @@ async function openGguf(source: ByteSource): Promise<Omit<OpenedFiles, 'name' | 
   };
   return {
     description,
-    tokenizer: tokenizerFromGguf(metadata, source.name),
+    tokenizer: () => inTurns(tokenizerSteps(metadata, source.name)),
     chatTemplate: typeof template === 'string' ? template : undefined,
   };
 }

@@ -19,10 +19,11 @@ export async function openSafetensors(
   const config = await readJson(platform, files.config);
   if (!isRecord(config)) throw new LociError('bad-file', `${files.config}: this is not a JSON object`);
   const tokenizerConfig = await readTokenizerConfig(platform, files);
+  const tokenizer = await readJson(platform, files.tokenizer);
   const tensors = await readShards(files.weights, open);
   return {
     description: { kind: 'config', file: files.config, config, tensors },
-    tokenizer: tokenizerFromJson(await readJson(platform, files.tokenizer), tokenizerConfig),
+    tokenizer: async () => tokenizerFromJson(tokenizer, tokenizerConfig),
     chatTemplate: await chatTemplate(platform, files, tokenizerConfig),
   };
 }

@@ -1,8 +1,9 @@
-import { DeviceError } from '@loci/device';
 import type { Decoder } from '../decoder/decoder.ts';
 import { inputLength, type Segment, type SegmentResult } from '../decoder/segment.ts';
 import { maxRows, type Precision } from '../decoder/workspace.ts';
 import { LociError } from '../errors.ts';
+import { nextTurn } from '../text/steps.ts';
+import { asLociError } from './device-errors.ts';
 
 interface Job {
   readonly segment: Segment;
@@ -79,18 +80,4 @@ export class Scheduler {
       for (const job of batch) job.reject(asLociError(error));
     }
   }
-}
-
-function asLociError(error: unknown): unknown {
-  if (!(error instanceof DeviceError)) return error;
-  const code = error.reason === 'aborted' ? 'aborted' : error.reason === 'memory' ? 'out-of-memory' : 'device-failed';
-  return new LociError(code, error.message, { cause: error });
-}
-
-/** Lets everything run that is ready to run. */
-function nextTurn(): Promise<void> {
-  return new Promise((wake) => {
-    if (typeof setImmediate === 'function') setImmediate(wake);
-    else setTimeout(wake, 0);
-  });
 }

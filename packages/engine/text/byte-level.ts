@@ -5,6 +5,7 @@ import { type Model, WordCache } from './model.ts';
 import { MAX_ORDER } from './ordered-queue.ts';
 import { PairTable } from './pair-table.ts';
 import { forEachWord, type Step } from './pretokenize.ts';
+import { finished, type Steps } from './steps.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
 /**
@@ -38,25 +39,34 @@ export function bytesOfSpelling(spelling: string): Uint8Array<ArrayBuffer> {
 /** Pairs of token spellings in order of rank. */
 export type Merges = readonly (readonly [left: string, right: string])[];
 
-/**
- * Looks merges up by the ids of their halves.
- * @throws LociError `bad-file` when a half or the whole of a merge is not in the vocabulary, or there are too many.
- */
+const mergesAtATime = 4096;
+
+/** Looks merges up by the ids of their halves. */
 export class RankedMerges implements MergeTable {
   readonly rank: Int32Array;
   readonly result: Int32Array;
   readonly #table: PairTable;
 
-  constructor(vocabulary: Vocabulary, merges: Merges, file: string) {
+  private constructor(count: number) {
+    this.rank = Int32Array.from({ length: count }, (_, index) => index);
+    this.result = new Int32Array(count);
+    this.#table = new PairTable(count);
+  }
+
+  /** @throws LociError `bad-file` when a half or the whole of a merge is not in the vocabulary, or there are too many. */
+  static of(vocabulary: Vocabulary, merges: Merges, file: string): RankedMerges {
+    return finished(RankedMerges.steps(vocabulary, merges, file));
+  }
+
+  /** The same in steps of some milliseconds. */
+  static *steps(vocabulary: Vocabulary, merges: Merges, file: string): Steps<RankedMerges> {
     if (merges.length > MAX_ORDER) {
       throw new LociError(
         'bad-file',
         `${file}: ${merges.length} merges, more than the ${MAX_ORDER} a vocabulary may have`,
       );
     }
-    this.rank = new Int32Array(merges.length);
-    this.result = new Int32Array(merges.length);
-    this.#table = new PairTable(merges.length);
+    const ranked = new RankedMerges(merges.length);
     for (const [index, [left, right]] of merges.entries()) {
       const leftId = vocabulary.id(left);
       const rightId = vocabulary.id(right);
@@ -68,10 +78,11 @@ export class RankedMerges implements MergeTable {
           `${file}: merge ${index} needs the token ${JSON.stringify(missing)}, which is not in the vocabulary`,
         );
       }
-      this.rank[index] = index;
-      this.result[index] = result;
-      if (this.#table.get(leftId, rightId) < 0) this.#table.set(leftId, rightId, index);
+      ranked.result[index] = result;
+      if (ranked.#table.get(leftId, rightId) < 0) ranked.#table.set(leftId, rightId, index);
+      if (index % mergesAtATime === mergesAtATime - 1) yield;
     }
+    return ranked;
   }
 
   find(left: number, right: number): number {
@@ -100,10 +111,10 @@ export class ByteLevelModel implements Model {
   #bytes = new Uint8Array(1024);
   #symbols = new Int32Array(1024);
 
-  constructor(vocabulary: Vocabulary, merges: Merges, options: ByteLevelOptions, file: string) {
+  constructor(vocabulary: Vocabulary, merges: RankedMerges, options: ByteLevelOptions) {
     this.#vocabulary = vocabulary;
     this.#options = options;
-    this.#merger = new Merger(new RankedMerges(vocabulary, merges, file));
+    this.#merger = new Merger(merges);
     this.#byteIds = Int32Array.from(CHARACTER_OF_BYTE, (character) => vocabulary.id(character));
     this.#longestToken = vocabulary.tokens.reduce((longest, token) => Math.max(longest, token?.text.length ?? 0), 0);
   }

@@ -1,12 +1,13 @@
 import { LociError } from '../errors.ts';
 import type { MetadataValue } from '../format/types.ts';
 import { BpeTokenizer, type TokenizerParts } from './bpe-tokenizer.ts';
-import { ByteLevelModel, type Merges } from './byte-level.ts';
+import { ByteLevelModel, type Merges, RankedMerges } from './byte-level.ts';
 import { MetadataReader } from './metadata.ts';
 import type { Model } from './model.ts';
 import { findPretokenizer, splitSteps } from './pretokenizers.ts';
 import { ScoredMerges, SentencePieceModel, SPACE_MARK } from './sentence-piece.ts';
 import type { SpecialToken } from './special.ts';
+import { finished, type Steps } from './steps.ts';
 import { END_OF_MESSAGE_NAMES, END_OF_TURN_NAMES, endOfGeneration, firstNamed } from './token-roles.ts';
 import type { SpecialTokens, Tokenizer } from './types.ts';
 import { type Token, type TokenKind, Vocabulary } from './vocabulary.ts';
@@ -41,12 +42,24 @@ interface Family {
  * themselves.
  */
 export function tokenizerFromGguf(metadata: ReadonlyMap<string, MetadataValue>, file = 'the model file'): Tokenizer {
+  return finished(tokenizerSteps(metadata, file));
+}
+
+/** The same in steps. */
+export function* tokenizerSteps(metadata: ReadonlyMap<string, MetadataValue>, file: string): Steps<Tokenizer> {
   const reader = new MetadataReader(metadata, file);
   const kind = reader.string('tokenizer.ggml.model');
-  const vocabulary = readVocabulary(reader);
+  const tokens = readTokens(reader);
+  yield;
+  const vocabulary = new Vocabulary(tokens, reader.file);
+  yield;
   switch (kind) {
-    case 'gpt2':
-      return assemble(reader, vocabulary, byteLevelFamily(reader, vocabulary));
+    case 'gpt2': {
+      const merges = readMerges(reader);
+      yield;
+      const ranked = yield* RankedMerges.steps(vocabulary, merges, file);
+      return assemble(reader, vocabulary, byteLevelFamily(reader, vocabulary, ranked));
+    }
     case 'llama':
       return assemble(reader, vocabulary, sentencePieceFamily(reader, vocabulary));
     default:
@@ -57,10 +70,10 @@ export function tokenizerFromGguf(metadata: ReadonlyMap<string, MetadataValue>, 
   }
 }
 
-function readVocabulary(reader: MetadataReader): Vocabulary {
+function readTokens(reader: MetadataReader): readonly Token[] {
   const texts = reader.strings('tokenizer.ggml.tokens');
   const types = reader.optionalNumbers('tokenizer.ggml.token_type', texts.length);
-  const tokens = texts.map((text, id): Token => {
+  return texts.map((text, id): Token => {
     const type = types?.[id] ?? 1;
     // A model that stops at a token means it as a control token, whatever its converter wrote.
     const kind = ROLE_NAMES.has(text) ? 'control' : (KINDS[type] ?? 'normal');
@@ -72,10 +85,9 @@ function readVocabulary(reader: MetadataReader): Vocabulary {
     }
     return { text: text === '' ? `[EMPTY_${id}]` : text, kind };
   });
-  return new Vocabulary(tokens, reader.file);
 }
 
-function byteLevelFamily(reader: MetadataReader, vocabulary: Vocabulary): Family {
+function byteLevelFamily(reader: MetadataReader, vocabulary: Vocabulary, merges: RankedMerges): Family {
   const name = reader.optionalString('tokenizer.ggml.pre') ?? 'default';
   const pretokenizer = findPretokenizer(name);
   if (pretokenizer === undefined) {
@@ -86,7 +98,7 @@ function byteLevelFamily(reader: MetadataReader, vocabulary: Vocabulary): Family
   }
   const { patterns, ignoreMerges, addBos } = pretokenizer;
   const options = { steps: splitSteps(patterns), ignoreMerges, normalize: (text: string) => text };
-  const model = new ByteLevelModel(vocabulary, readMerges(reader), options, reader.file);
+  const model = new ByteLevelModel(vocabulary, merges, options);
   return { model, addBos, defaults: {} };
 }
 

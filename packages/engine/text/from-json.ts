@@ -97,12 +97,16 @@ function createModel(model: FieldReader, vocabulary: Vocabulary, pipeline: Pipel
   const { steps, prepare, spaceBefore } = pipeline;
   if (pipeline.isByteLevel) {
     const normalize = (text: string): string => prepare(text, false);
-    return new ByteLevelModel(vocabulary, merges, { steps, ignoreMerges, normalize }, FILE);
+    return new ByteLevelModel(vocabulary, RankedMerges.of(vocabulary, merges, FILE), {
+      steps,
+      ignoreMerges,
+      normalize,
+    });
   }
   const bytes = byteFallback ? byteIds(vocabulary) : undefined;
   const unknownText = model.optionalString('unk_token');
   const unknown = unknownText === undefined ? -1 : vocabulary.id(unknownText);
-  return new SentencePieceModel(vocabulary, new RankedMerges(vocabulary, merges, FILE), {
+  return new SentencePieceModel(vocabulary, RankedMerges.of(vocabulary, merges, FILE), {
     steps,
     prepare,
     spaceBefore,
