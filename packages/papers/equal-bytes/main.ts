@@ -2,9 +2,10 @@
  * Quality at equal bytes: single needles in prompts of 2,000 tokens, answered from caches that take the same share of
  * the bytes of a dense cache in halves.
  *
- *   node packages/papers/equal-bytes/main.ts RESULTS.sqlite OUT.json [prompts, 40 by default]
+ *   node packages/papers/equal-bytes/main.ts RESULTS.sqlite OUT.json [prompts, 40 by default] [pattern]
  *
- * What was measured is kept in RESULTS.sqlite: a run that was stopped goes on where it was.
+ * What was measured is kept in RESULTS.sqlite: a run that was stopped goes on where it was. With a pattern only the rows are
+ * measured that it matches, such as `store=q4,share=0.125,query-aware`; OUT.json has all that is known.
  */
 import { writeFileSync } from 'node:fs';
 import { bootstrap, type Json, mean, needle, ResultStore, resultKey } from '@loci/evaluate';
@@ -12,7 +13,7 @@ import { loadModel } from 'loci';
 import { type Entry, products, published } from './entries.ts';
 import { Asked, isOutcome, type Mode, type Outcome } from './measure.ts';
 
-const [storePath, outPath, prompts = '40'] = process.argv.slice(2);
+const [storePath, outPath, prompts = '40', pattern = ''] = process.argv.slice(2);
 if (!storePath || !outPath) throw new Error('usage: main.ts RESULTS.sqlite OUT.json [prompts]');
 const length = 2000;
 
@@ -35,26 +36,23 @@ const outcomes = new Map<Row, Outcome[]>();
 /** Prompts are about equally long: the budget that one needed is where the next begins. */
 const budgets = new Map<Row, { readonly pages: number; readonly budget: number }>();
 
-for (const mode of ['query-aware', 'query-agnostic'] as const) {
-  for (let number = 0; number < Number(prompts); number++) {
-    const one = needle(model, { length }, number);
-    let asked: Asked | undefined;
-    for (const row of rows.filter((other) => other.mode === mode)) {
-      const method = `keep=${row.keep},store=${row.store},share=${row.share},${mode}`;
-      const key = resultKey({ case: one, method, model: model.fingerprint, code: 'equal-bytes 1' });
-      let outcome = store.get(key);
-      if (!isOutcome(outcome)) {
-        asked ??= await Asked.read(model, one);
-        const measured = await measure(asked, row, one.context.length);
-        store.put(key, { ...measured });
-        outcome = { ...measured };
-      }
-      if (isOutcome(outcome)) outcomes.set(row, [...(outcomes.get(row) ?? []), outcome]);
+for (let number = 0; number < Number(prompts); number++) {
+  const one = needle(model, { length }, number);
+  let asked: Asked | undefined;
+  for (const row of rows) {
+    const { keep, store: format, share, mode } = row;
+    const method = `keep=${keep},store=${format},share=${share},${mode}`;
+    const key = resultKey({ case: one, method, model: model.fingerprint, code: 'equal-bytes 1' });
+    if (!isOutcome(store.get(key)) && new RegExp(pattern).test(method)) {
+      asked ??= await Asked.read(model, one);
+      store.put(key, { ...(await measure(asked, row, one.context.length)) });
     }
-    asked?.close();
-    console.error(`${mode}: prompt ${number + 1} of ${prompts}`);
-    writeFileSync(outPath, `${JSON.stringify(report(), undefined, 2)}\n`);
+    const outcome = store.get(key);
+    if (isOutcome(outcome)) outcomes.set(row, [...(outcomes.get(row) ?? []), outcome]);
   }
+  asked?.close();
+  console.error(`prompt ${number + 1} of ${prompts}`);
+  writeFileSync(outPath, `${JSON.stringify(report(), undefined, 2)}\n`);
 }
 store.close();
 await model.close();
