@@ -7,8 +7,8 @@ import type { Probe, Probing } from '../axes/probe.ts';
 import type { Steer, Steering } from '../axes/steer.ts';
 import type { Store } from '../axes/store.ts';
 import type { KvCache } from '../cache/cache.ts';
-import { LociError } from '../errors.ts';
 import type { PagePool } from '../cache/pool.ts';
+import { LociError } from '../errors.ts';
 
 /** The methods of a session, one for each axis but for those that can be several. */
 export interface MethodSet {

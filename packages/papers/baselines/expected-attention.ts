@@ -63,7 +63,9 @@ class Expected implements Scorer {
 
   async scores(cache: KvCache, layer: number, kvHead: number, candidates: number): Promise<Float32Array> {
     const { heads, kvHeads, headSize: d, attentionScale } = this.#host.arch;
-    const lists = Array.from({ length: kvHeads }, (_, head) => slotRange(this.#sinks, head === kvHead ? candidates : 0));
+    const lists = Array.from({ length: kvHeads }, (_, head) =>
+      slotRange(this.#sinks, head === kvHead ? candidates : 0),
+    );
     const rows = (await readSlots(this.#host, cache, layer, lists))[kvHead];
     const scores = new Float32Array(candidates);
     if (!rows) return scores;

@@ -32,5 +32,8 @@ async function shortness(
   const d = host.arch.headSize;
   const lists = Array.from({ length: host.arch.kvHeads }, (_, head) => slotRange(0, head === kvHead ? candidates : 0));
   const { keys = new Float32Array() } = (await readSlots(host, cache, layer, lists))[kvHead] ?? {};
-  return Float32Array.from({ length: candidates }, (_, slot) => -Math.hypot(...keys.subarray(slot * d, (slot + 1) * d)));
+  return Float32Array.from(
+    { length: candidates },
+    (_, slot) => -Math.hypot(...keys.subarray(slot * d, (slot + 1) * d)),
+  );
 }
