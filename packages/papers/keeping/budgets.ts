@@ -22,7 +22,10 @@ const everywhere =
   (scores, budget, fixed) => {
     const counts = rule(scores.flat(), budget, fixed);
     let at = 0;
-    return scores.map(({ length }) => counts.slice(at, (at += length)));
+    return scores.map(({ length }) => {
+      at += length;
+      return counts.slice(at - length, at);
+    });
   };
 
 /** Slots for each of some heads, on average `budget`. */
