@@ -10,6 +10,14 @@ import { parseMethod } from './registry.ts';
 const keeps = [
   { name: 'snapkv', all: 'snapkv:budget=2000', tight: 'snapkv:budget=48,window=16', window: 16 },
   { name: 'snapkv over heads', all: 'snapkv:budget=2000', tight: 'snapkv:budget=25%,window=16,budgets=ada' },
+  { name: 'snapkv in pages', all: 'snapkv:budget=2000', tight: 'snapkv:budget=25%,window=16,budgets=pages-model' },
+  { name: 'ada-snapkv', all: 'ada-snapkv:budget=2000', tight: 'ada-snapkv:budget=25%,window=16' },
+  { name: 'pyramidkv', all: 'pyramidkv:budget=2000', tight: 'pyramidkv:budget=25%,window=16' },
+  { name: 'h2o', all: 'h2o:budget=2000', tight: 'h2o:budget=64' },
+  { name: 'tova', all: 'tova:budget=2000', tight: 'tova:budget=64' },
+  { name: 'knorm', all: 'knorm:budget=2000', tight: 'knorm:budget=64,recent=1' },
+  { name: 'expected-attention', all: 'expected-attention:budget=2000', tight: 'expected-attention:budget=64' },
+  { name: 'random', all: 'random:budget=2000', tight: 'random:budget=64' },
   { name: 'streaming-llm', all: 'streaming-llm:recent=2000', tight: 'streaming-llm:sinks=4,recent=60' },
 ] as const;
 const stores = ['f32', 'f16', 'q8', 'q4'] as const;

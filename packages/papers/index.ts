@@ -1,5 +1,5 @@
 /** Methods from papers, each in a folder of its own. */
-export { streamingLlm } from './baselines/streaming-llm.ts';
+export * from './baselines/index.ts';
 export type { MethodFactory } from './methods/define.ts';
 export { papers } from './papers.ts';
 export { methods, parseMethod, parseMethods } from './registry.ts';

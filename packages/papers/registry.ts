@@ -10,13 +10,13 @@ import {
   type Steer,
   type Store,
 } from 'loci';
-import { streamingLlm } from './baselines/streaming-llm.ts';
+import { baselines } from './baselines/index.ts';
 import type { MethodFactory } from './methods/define.ts';
 import { snapkv } from './snapkv/keep.ts';
 
 /** The methods of every axis, by name. */
 const attend: readonly MethodFactory<Attend>[] = [];
-const keep: readonly MethodFactory<Keep>[] = [snapkv, streamingLlm];
+const keep: readonly MethodFactory<Keep>[] = [snapkv, ...baselines];
 const store: readonly MethodFactory<Store>[] = [];
 const steer: readonly MethodFactory<Steer>[] = [];
 const probe: readonly MethodFactory<Probe>[] = [];

@@ -8,6 +8,7 @@ import type { Steer, Steering } from '../axes/steer.ts';
 import type { Store } from '../axes/store.ts';
 import type { KvCache } from '../cache/cache.ts';
 import type { PagePool } from '../cache/pool.ts';
+import { LociError } from '../errors.ts';
 
 /** The methods of a session, one for each axis but for those that can be several. */
 export interface MethodSet {
@@ -111,8 +112,20 @@ export class OpenMethods {
     await cache.retain(everything(cache, layers.length, kvHeads), length, pool);
   }
 
-  fork(): OpenMethods {
-    return new OpenMethods(this.set, this.#host, this.#poolOf, this.#shared, this.keeper?.fork());
+  /**
+   * The same for a sequence that goes on by itself, under other methods if so wanted.
+   * @throws LociError `bad-option` when they clash, or ask for something else than the cache was filled under.
+   */
+  fork(others: Partial<Pick<MethodSet, 'keep' | 'store'>> = {}): OpenMethods {
+    if (!('keep' in others) && !others.store) {
+      return new OpenMethods(this.set, this.#host, this.#poolOf, this.#shared, this.keeper?.fork());
+    }
+    const set = { ...this.set, ...others };
+    checkMethods(methodsOf(set), this.#host);
+    if ([this.set.keep, set.keep].some((keep) => keep?.needs.decides?.includes('sight'))) {
+      throw new LociError('bad-option', 'a fork cannot change how far heads have seen: open a session for it');
+    }
+    return new OpenMethods(set, this.#host, this.#poolOf, this.#shared, set.keep?.open(this.#host));
   }
 
   close(): void {

@@ -76,8 +76,8 @@ export class Sequence {
     return this.#ids.length;
   }
 
-  fork(): Sequence {
-    const methods = this.methods.fork();
+  fork(others?: Parameters<OpenMethods['fork']>[0]): Sequence {
+    const methods = this.methods.fork(others);
     return new Sequence(this.cache.fork(), methods, this.#scheduler, this.#precision, this.window, this.#ids);
   }
 

@@ -1,11 +1,12 @@
 import type { PageFormat } from '@loci/kernels';
+import { pages } from '../axes/store.ts';
 import type { SegmentInput } from '../decoder/segment.ts';
 import type { Precision } from '../decoder/workspace.ts';
 import { LociError } from '../errors.ts';
 import type { ChatMessage } from '../text/chat-template.ts';
 import { type GenerateOptions, type GenerationResult, generate, type Prefilled, type Token } from './generate.ts';
 import type { MethodSet } from './methods.ts';
-import type { Model } from './model.ts';
+import type { Model, OpenOptions } from './model.ts';
 import type { ReadOptions, Sequence } from './sequence.ts';
 import { type SnapshotHeader, writeSnapshot } from './snapshot.ts';
 
@@ -151,10 +152,17 @@ export class Session {
     }
   }
 
-  /** A session that goes on from here by itself; pages are shared until one of the two writes to them. */
-  fork(): Session {
-    const fork = new Session(this.model, this.precision, this.#sequence.fork());
-    fork.#known = this.#known;
+  /**
+   * A session that goes on from here by itself; pages are shared until one of the two writes to them. With another keep or
+   * store, which act on what is read from then on: a prompt that has been read can be given to it again, and its
+   * end is read anew where the method must see it.
+   * @throws LociError `bad-option` when the methods clash, or one of the two keeps decides how far heads see.
+   */
+  fork(others?: Pick<OpenOptions, 'keep' | 'store'>): Session {
+    const { store, ...keep } = others ?? {};
+    const changed = others && { ...keep, ...(store && { store: typeof store === 'string' ? pages(store) : store }) };
+    const fork = new Session(this.model, this.precision, this.#sequence.fork(changed));
+    if (!others) fork.#known = this.#known;
     return fork;
   }
 

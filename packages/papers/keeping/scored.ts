@@ -17,6 +17,8 @@ import { highest } from './select.ts';
 
 /** Ranks the slots of a prompt that has been read. */
 export interface Scorer extends Hook {
+  /** A text begins. */
+  begin?(): void;
   /** A score for every slot of a key/value head, the higher the better; only the first `candidates` are looked at. */
   scores(cache: KvCache, layer: number, kvHead: number, candidates: number): Float32Array | Promise<Float32Array>;
   close?(): void;
@@ -26,8 +28,8 @@ export interface ScoredOptions {
   readonly base: Pick<Keep, 'axis' | 'name' | 'spec'>;
   /** As on a command line: slots per head, on average, or a share of the prompt. */
   readonly budget: string;
-  /** Slots at the end of a prompt that always stay, within the budget. */
-  readonly recent: number;
+  /** Slots at the end of a prompt that always stay, within the budget, which it may depend on. */
+  readonly recent: number | ((budget: number) => number);
   /** Slots at its beginning that always stay, within the budget. */
   readonly sinks?: number;
   readonly lastRows?: number;
@@ -80,11 +82,12 @@ class ScoredKeeper implements Keeper {
 
   begin(): void {
     this.#compressed = false;
+    this.#scorer.begin?.();
   }
 
   async settle({ moment, cache, length, retain }: Reading): Promise<void> {
     if (moment !== 'prompt end') return;
-    const { budget: wanted, recent, sinks = 0, onNewTurn = 'keep', budgeter = uniform, base } = this.#options;
+    const { budget: wanted, sinks = 0, onNewTurn = 'keep', budgeter = uniform, base } = this.#options;
     if (this.#compressed && onNewTurn === 'keep') return;
     if (this.#compressed && onNewTurn === 'refuse') {
       throw new LociError(
@@ -94,6 +97,7 @@ class ScoredKeeper implements Keeper {
     }
     const budget = slotsOf(wanted, length);
     if (budget >= length) return;
+    const recent = typeof this.#options.recent === 'number' ? this.#options.recent : this.#options.recent(budget);
     const fixed = recent + sinks;
     const { layers, kvHeads } = this.#host.arch;
     const used = (layer: number, head: number) => cache.usedOf(layer, head);
@@ -111,7 +115,7 @@ class ScoredKeeper implements Keeper {
       }
       scores.push(heads);
     }
-    const counts = budgeter(scores satisfies Scores, Math.max(0, budget - fixed));
+    const counts = budgeter(scores satisfies Scores, Math.max(0, budget - fixed), fixed);
     const kept = scores.map((heads, layer) =>
       heads.map((open, head): Kept => {
         const chosen = highest(open, counts[layer]?.[head] ?? 0);

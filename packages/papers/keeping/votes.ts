@@ -51,6 +51,16 @@ export class Votes {
     return Float32Array.from(this.#host.device.floats(at, Math.min(slots, stride)));
   }
 
+  /** The mean of some query heads' votes. */
+  mean(layer: number, heads: readonly number[], slots: number): Float32Array {
+    const mean = new Float32Array(slots);
+    for (const head of heads) {
+      const votes = this.of(layer, head, slots);
+      for (let i = 0; i < slots; i++) mean[i] = (mean[i] ?? 0) + (votes[i] ?? 0) / heads.length;
+    }
+    return mean;
+  }
+
   close(): void {
     if (!this.#room) return;
     this.#host.device.free(this.#room.address);

@@ -1,12 +1,12 @@
 import type { Host, Keep } from 'loci';
 import { LociError } from 'loci';
 import { z } from 'zod';
-import { budgeterNames, budgeters } from '../keeping/budgets.ts';
+import { type Budgeter, budgeterNames, budgeters } from '../keeping/budgets.ts';
 import { type Scorer, scoredKeep } from '../keeping/scored.ts';
 import { pooled } from '../keeping/select.ts';
 import { Votes } from '../keeping/votes.ts';
 import { define } from '../methods/define.ts';
-import { budget, choice, whole } from '../methods/option.ts';
+import { budget, choice, number, whole } from '../methods/option.ts';
 
 /**
  * SnapKV (Li et al. 2024, arXiv 2404.14469): the queries of a window at the prompt's end vote, by their attention, for the
@@ -18,30 +18,47 @@ export const snapkv = define<Keep, ReturnType<typeof options>>({
   name: 'snapkv',
   summary: 'what the last queries of the prompt look at',
   options: z.object(options()),
-  create({ budget, window, kernel, pooling, budgets, 'new-turn': onNewTurn }, base) {
-    if (kernel % 2 === 0) throw new LociError('bad-option', `--keep snapkv: kernel is ${kernel}; it must be odd`);
-    if (!budget.endsWith('%') && Number(budget) <= window) {
-      throw new LociError(
-        'bad-option',
-        `--keep snapkv: window is ${window}; it must be less than the budget of ${budget}`,
-      );
-    }
-    return scoredKeep({
-      ...{ base, budget, onNewTurn, recent: window, lastRows: window, budgeter: budgeters[budgets] },
-      scorer: (host) => new WindowVotes(host, window, kernel, pooling),
-    });
-  },
+  create: ({ budgets, floor, ...options }, base) => windowKeep(base, options, budgeters[budgets](floor)),
 });
 
 function options() {
+  return {
+    ...windowOptions(),
+    budgets: choice(budgeterNames, 'even', 'how heads share the budget'),
+    floor: number(0, 1, 0.2, 'share of an even budget that every head is sure of, where they compete'),
+    'new-turn': choice(['keep', 'recompress', 'refuse'], 'keep', 'what a second prompt of a session does'),
+  };
+}
+
+/** Options of every method that goes by the votes of a window. */
+export function windowOptions() {
   return {
     budget: budget(1024, 'slots per head, the window included, or a share of the prompt as 25%'),
     window: whole(1, 512, 32, 'queries at the end of the prompt that vote'),
     kernel: whole(1, 255, 7, 'tokens that are pooled; odd'),
     pooling: choice(['max', 'avg'], 'max', 'how they are pooled'),
-    budgets: choice(budgeterNames, 'even', 'how heads share the budget'),
-    'new-turn': choice(['keep', 'recompress', 'refuse'], 'keep', 'what a second prompt of a session does'),
   };
+}
+
+type WindowOptions = z.output<z.ZodObject<ReturnType<typeof windowOptions>>> & {
+  readonly 'new-turn'?: 'keep' | 'recompress' | 'refuse';
+};
+
+/** SnapKV under a name, with a rule of its own for the budgets of heads. @throws LociError `bad-option` */
+export function windowKeep(
+  base: Pick<Keep, 'axis' | 'name' | 'spec'>,
+  { budget, window, kernel, pooling, 'new-turn': onNewTurn = 'keep' }: WindowOptions,
+  budgeter: Budgeter,
+): Keep {
+  if (kernel % 2 === 0) throw new LociError('bad-option', `--keep ${base.name}: kernel is ${kernel}; it must be odd`);
+  if (!budget.endsWith('%') && Number(budget) <= window) {
+    const range = `it must be less than the budget of ${budget}`;
+    throw new LociError('bad-option', `--keep ${base.name}: window is ${window}; ${range}`);
+  }
+  return scoredKeep({
+    ...{ base, budget, onNewTurn, recent: window, lastRows: window, budgeter },
+    scorer: (host) => new WindowVotes(host, window, kernel, pooling),
+  });
 }
 
 /** Steps 2 to 5 of the method. */

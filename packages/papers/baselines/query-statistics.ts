@@ -1,0 +1,150 @@
+import type { Encoder } from '@loci/device';
+import { copy } from '@loci/kernels';
+import type { Host, LayerView } from 'loci';
+
+/** Mean [d] and covariance [d, d] of a head's queries. */
+export interface Distribution {
+  readonly mean: Float64Array;
+  readonly covariance: Float64Array;
+}
+
+/** How the queries of every head are distributed before they are turned to their positions. */
+export class QueryStatistics {
+  readonly #host: Host;
+  /** Rows before this position do not count. */
+  readonly #from: number;
+  /** The queries of a program: [layers, n, h, d], and the numbers of its rows. */
+  #room: { readonly address: number; readonly rows: number } | undefined;
+  #count = 0;
+  #sums: Float64Array;
+  /** The lower triangle of Σ q qᵀ: [layers, h, d, d]. */
+  #products: Float64Array;
+
+  constructor(host: Host, from: number) {
+    this.#host = host;
+    this.#from = from;
+    const { layers, heads, headSize: d } = host.arch;
+    this.#sums = new Float64Array(layers.length * heads * d);
+    this.#products = new Float64Array(layers.length * heads * d * d);
+  }
+
+  begin(): void {
+    this.#count = 0;
+    this.#sums.fill(0);
+    this.#products.fill(0);
+  }
+
+  record(encoder: Encoder, { layer, n, queries }: LayerView): void {
+    const { device, arch } = this.#host;
+    const columns = arch.heads * arch.headSize;
+    if (layer === 0) {
+      this.close();
+      const [address, rows] = [device.allocate(4 * arch.layers.length * n * columns), device.allocate(4 * n)];
+      device.ints(rows, n).set(Int32Array.from({ length: n }, (_, row) => row));
+      this.#room = { address, rows };
+    }
+    if (!this.#room) throw new RangeError('queries begin at layer 0');
+    const { address, rows } = this.#room;
+    encoder.record(copy({ from: queries, stride: columns, rows, n, columns, out: address + 4 * layer * n * columns }));
+  }
+
+  /** Takes in the n rows of the program that has run. */
+  add(position: number, n: number): void {
+    if (!this.#room) return;
+    const { device, arch } = this.#host;
+    const { heads, headSize: d } = arch;
+    const skipped = Math.min(n, Math.max(0, this.#from - position));
+    this.#count += n - skipped;
+    const query = new Float64Array(d);
+    for (const layer of arch.layers.keys()) {
+      const all = device.floats(this.#room.address + 4 * layer * n * heads * d, n * heads * d);
+      for (let row = skipped; row < n; row++) {
+        const turn = turns(arch.layers[layer]?.frequencies ?? [], -(position + row), 1);
+        for (let head = 0; head < heads; head++) {
+          query.set(all.subarray((row * heads + head) * d, (row * heads + head + 1) * d));
+          this.#turn(query, turn);
+          this.#take(query, layer * heads + head);
+        }
+      }
+    }
+    this.close();
+  }
+
+  #take(query: Float64Array, head: number): void {
+    const d = query.length;
+    const [sums, products] = [this.#sums, this.#products];
+    for (let i = 0; i < d; i++) {
+      const q = query[i] ?? 0;
+      sums[head * d + i] = (sums[head * d + i] ?? 0) + q;
+      const row = (head * d + i) * d;
+      for (let j = 0; j <= i; j++) products[row + j] = (products[row + j] ?? 0) + q * (query[j] ?? 0);
+    }
+  }
+
+  /** The distribution turned by the mean of the turns to `positions` positions from `first` on. */
+  ahead(layer: number, head: number, first: number, positions: number): Distribution {
+    const { layers, heads, headSize: d } = this.#host.arch;
+    const turn = turns(layers[layer]?.frequencies ?? [], first, positions);
+    const index = layer * heads + head;
+    const mean = this.#sums.slice(index * d, (index + 1) * d).map((sum) => sum / this.#count);
+    const covariance = new Float64Array(d * d);
+    for (let i = 0; i < d; i++) {
+      for (let j = 0; j <= i; j++) {
+        const product = (this.#products[(index * d + i) * d + j] ?? 0) / this.#count;
+        covariance[i * d + j] = product - (mean[i] ?? 0) * (mean[j] ?? 0);
+        covariance[j * d + i] = covariance[i * d + j] ?? 0;
+      }
+    }
+    // R Σ Rᵀ: rows, then columns, which are rows again since it is symmetric.
+    for (let side = 0; side < 2; side++) {
+      for (let i = 0; i < d; i++) this.#turn(covariance.subarray(i * d, (i + 1) * d), turn);
+      transpose(covariance, d);
+    }
+    this.#turn(mean, turn);
+    return { mean, covariance };
+  }
+
+  #turn(x: Float64Array, { cos, sin }: Turn): void {
+    const { pairs } = this.#host.arch;
+    const half = cos.length;
+    for (let j = 0; j < half; j++) {
+      const [first, second] = pairs === 'neighbours' ? [2 * j, 2 * j + 1] : [j, j + half];
+      const [a, b, c, s] = [x[first] ?? 0, x[second] ?? 0, cos[j] ?? 1, sin[j] ?? 0];
+      x[first] = a * c - b * s;
+      x[second] = a * s + b * c;
+    }
+  }
+
+  close(): void {
+    if (!this.#room) return;
+    this.#host.device.free(this.#room.address);
+    this.#host.device.free(this.#room.rows);
+    this.#room = undefined;
+  }
+}
+
+interface Turn {
+  readonly cos: Float64Array;
+  readonly sin: Float64Array;
+}
+
+/** The mean of the turns to `count` positions from `first` on, for every pair of channels. */
+function turns(frequencies: ArrayLike<number>, first: number, count: number): Turn {
+  const mean = (of: (angle: number) => number) =>
+    Float64Array.from(frequencies, (frequency) => {
+      let sum = 0;
+      for (let i = 0; i < count; i++) sum += of(frequency * (first + i));
+      return sum / count;
+    });
+  return { cos: mean(Math.cos), sin: mean(Math.sin) };
+}
+
+function transpose(a: Float64Array, d: number): void {
+  for (let i = 0; i < d; i++) {
+    for (let j = 0; j < i; j++) {
+      const above = a[j * d + i] ?? 0;
+      a[j * d + i] = a[i * d + j] ?? 0;
+      a[i * d + j] = above;
+    }
+  }
+}
