@@ -12,7 +12,7 @@ const keeps = [
   { name: 'snapkv over heads', all: 'snapkv:budget=2000', tight: 'snapkv:budget=25%,window=16,budgets=ada' },
   { name: 'streaming-llm', all: 'streaming-llm:recent=2000', tight: 'streaming-llm:sinks=4,recent=60' },
 ] as const;
-const stores = ['f32', 'f16', 'q8', 'q4'] as const;
+const stores = ['f32', 'f16', 'q8', 'q4', 'kv4'] as const;
 
 let model: Model;
 let ids: Int32Array;

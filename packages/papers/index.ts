@@ -2,5 +2,6 @@
 export { streamingLlm } from './baselines/streaming-llm.ts';
 export type { MethodFactory } from './methods/define.ts';
 export { papers } from './papers.ts';
+export { kv4 } from './qserve/store.ts';
 export { methods, parseMethod, parseMethods } from './registry.ts';
 export { snapkv } from './snapkv/keep.ts';
