@@ -4,6 +4,7 @@ import { LociError } from '../errors.ts';
 import type { Architecture, LayerTensors } from '../families/architecture.ts';
 import { dequantize, toAffine } from '../format/blocks.ts';
 import type { StoredTensor, TensorType } from '../format/types.ts';
+import type { LayerRows, MatrixRole, WeightCodec } from './codec.ts';
 
 /** A vector of floats in device memory. */
 export interface Vector {
@@ -48,6 +49,8 @@ export interface LoadProgress {
 export interface WeightOptions {
   /** What matrices stored as floats become: 8 bits with a scale per 32, or float32 as they are. */
   readonly floats: 'q8' | 'f32';
+  /** What the layers' matrices become instead. */
+  readonly codec?: WeightCodec;
   readonly onProgress?: (progress: LoadProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -70,16 +73,18 @@ export async function loadWeights(
   const { width, heads, kvHeads, headSize, hidden, vocabulary } = arch;
   const embedding = await loader.matrix(arch.embedding, vocabulary, width);
   const layers: LayerWeights[] = [];
-  for (const { tensors: names } of arch.layers) {
+  for (const [layer, { tensors: names }] of arch.layers.entries()) {
+    const matrix = (role: MatrixRole, rows: number, columns: number) =>
+      loader.matrix(names[role], rows, columns, { layer, role });
     const vector = (role: keyof LayerTensors, length: number, offset = 0) =>
       loader.optional(names[role], length, offset);
     const offset = arch.normOffset;
     layers.push({
       attentionNorm: await loader.vector(names.attentionNorm, width, offset),
-      q: await loader.matrix(names.q, heads * headSize, width),
-      k: await loader.matrix(names.k, kvHeads * headSize, width),
-      v: await loader.matrix(names.v, kvHeads * headSize, width),
-      o: await loader.matrix(names.o, width, heads * headSize),
+      q: await matrix('q', heads * headSize, width),
+      k: await matrix('k', kvHeads * headSize, width),
+      v: await matrix('v', kvHeads * headSize, width),
+      o: await matrix('o', width, heads * headSize),
       qBias: await vector('qBias', heads * headSize),
       kBias: await vector('kBias', kvHeads * headSize),
       vBias: await vector('vBias', kvHeads * headSize),
@@ -87,9 +92,9 @@ export async function loadWeights(
       kNorm: await vector('kNorm', headSize, offset),
       attentionPostNorm: await vector('attentionPostNorm', width, offset),
       ffnNorm: await loader.vector(names.ffnNorm, width, offset),
-      gate: await loader.matrix(names.gate, hidden, width),
-      up: await loader.matrix(names.up, hidden, width),
-      down: await loader.matrix(names.down, width, hidden),
+      gate: await matrix('gate', hidden, width),
+      up: await matrix('up', hidden, width),
+      down: await matrix('down', width, hidden),
       ffnPostNorm: await vector('ffnPostNorm', width, offset),
     });
   }
@@ -168,9 +173,16 @@ class Loader {
     return { address, length };
   }
 
-  async matrix(name: string, rows: number, columns: number): Promise<Matrix> {
+  /** `place` is where a layer has it; other matrices are none of a codec's business. */
+  async matrix(
+    name: string,
+    rows: number,
+    columns: number,
+    place?: Pick<LayerRows, 'layer' | 'role'>,
+  ): Promise<Matrix> {
     const tensor = this.#find(name, [rows, columns]);
-    const layout = layoutFor(tensor.type, columns, this.#options.floats);
+    const codec = place && this.#options.codec;
+    const layout = codec?.layout ?? layoutFor(tensor.type, columns, this.#options.floats);
     const bytes = matrixBytes(layout, rows, columns);
     const address = this.#allocate(bytes);
     const block = blockBytes(layout, columns);
@@ -185,7 +197,11 @@ class Loader {
       const at = address + (first / 8) * block;
       const length = Math.ceil(count / 8) * block;
       this.#progress(source.byteLength);
-      if (layout === 'f32') {
+      if (codec && place) {
+        const values = dequantize(tensor.type, source, count * columns);
+        this.#encode(codec, { ...place, first, rows: count, columns, values }, at, length);
+        release(source, values);
+      } else if (layout === 'f32') {
         const values = dequantize(tensor.type, source, count * columns);
         packFloats(values, count, columns, this.#device.floats(at, length / 4));
         release(source, values);
@@ -196,6 +212,15 @@ class Loader {
       }
     }
     return { layout, rows, columns, address };
+  }
+
+  #encode(codec: WeightCodec, rows: LayerRows, address: number, bytes: number): void {
+    if (codec.layout === 'f32') {
+      packFloats(codec.encode(rows), rows.rows, rows.columns, this.#device.floats(address, bytes / 4));
+    } else {
+      const affine = codec.encode(rows);
+      packAffine(affine, codec.layout, rows.rows, rows.columns, this.#device.bytes(address, bytes));
+    }
   }
 
   #affine(tensor: StoredTensor, source: Uint8Array<ArrayBuffer>, rows: number, columns: number) {

@@ -8,6 +8,7 @@ import { isPageFormat, pages, type Store } from '../axes/store.ts';
 import { KvCache } from '../cache/cache.ts';
 import { PagePool } from '../cache/pool.ts';
 import { Decoder } from '../decoder/decoder.ts';
+import type { WeightCodec } from '../decoder/codec.ts';
 import { type LoadProgress, loadWeights } from '../decoder/weights.ts';
 import type { Precision } from '../decoder/workspace.ts';
 import { LociError } from '../errors.ts';
@@ -32,6 +33,8 @@ export interface LoadOptions {
    * scale per 32, which is smaller and faster.
    */
   readonly precision?: Precision;
+  /** What the matrices of the layers become while they are loaded. */
+  readonly weights?: WeightCodec;
   /** `plain` kernels do without relaxed SIMD; by default the machine decides. */
   readonly build?: KernelBuild;
   /** Sees every program of the model before it runs. */
@@ -78,14 +81,14 @@ export class Model {
   readonly #chatTemplate: string | undefined;
   readonly #pools = new Map<PageFormat, PagePool>();
 
-  private constructor(platform: Platform, files: OpenedFiles, device: Device, decoder: Decoder) {
+  private constructor(platform: Platform, files: OpenedFiles, device: Device, decoder: Decoder, codec?: WeightCodec) {
     this.#platform = platform;
     this.#device = device;
     this.#scheduler = new Scheduler(decoder);
     this.#chatTemplate = files.chatTemplate;
     this.name = files.name;
     this.tokenizer = files.tokenizer;
-    this.fingerprint = files.fingerprint;
+    this.fingerprint = codec ? `${files.fingerprint}+${codec.name}` : files.fingerprint;
     this.files = platform.files;
     this.arch = decoder.arch;
     this.contextLength = decoder.arch.contextLength;
@@ -112,6 +115,7 @@ export class Model {
     try {
       const weights = await loadWeights(device, arch, files.description.file, files.description.tensors, {
         floats: options.precision === 'float32' ? 'f32' : 'q8',
+        ...(options.weights && { codec: options.weights }),
         ...(options.onProgress && { onProgress: options.onProgress }),
         ...(options.signal && { signal: options.signal }),
       });
@@ -119,7 +123,7 @@ export class Model {
         const sizes = `${files.tokenizer.vocabularySize} tokens, but the embedding has ${arch.vocabulary} rows`;
         throw new LociError('bad-file', `${files.description.file}: the tokenizer has ${sizes}`);
       }
-      return new Model(platform, files, device, new Decoder(device, arch, weights));
+      return new Model(platform, files, device, new Decoder(device, arch, weights), options.weights);
     } catch (error) {
       await device.close();
       throw error;
