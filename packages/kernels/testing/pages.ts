@@ -100,7 +100,8 @@ function decodeNibbles(view: DataView, d: number, count: number): Slot[] {
     const value = Float64Array.from(
       { length: d },
       (_, c) =>
-        half(at.valueScale(slot, c)) * getNibble(view, at.value(slot, c), (slot & 4) !== 0) + half(at.valueMinimum(slot, c)),
+        half(at.valueScale(slot, c)) * getNibble(view, at.value(slot, c), (slot & 4) !== 0) +
+        half(at.valueMinimum(slot, c)),
     );
     // A NaN of the slot shows in its value; that its key counts as one too is what attention makes of it.
     const bad = value.some(Number.isNaN) ? Number.NaN : 0;
@@ -108,7 +109,8 @@ function decodeNibbles(view: DataView, d: number, count: number): Slot[] {
       position: view.getInt32(4 * slot, true),
       key: Float64Array.from(
         { length: d },
-        (_, c) => half(at.keyScale(c)) * getNibble(view, at.key(slot, c), (slot & 16) !== 0) + half(at.keyMinimum(c)) + bad,
+        (_, c) =>
+          half(at.keyScale(c)) * getNibble(view, at.key(slot, c), (slot & 16) !== 0) + half(at.keyMinimum(c)) + bad,
       ),
       value,
     };

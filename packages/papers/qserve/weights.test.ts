@@ -77,7 +77,9 @@ test('a value is within half a step of level 2 and half of level 1', () => {
     expect(Math.abs((back[i] ?? 0) - x)).toBeLessThanOrEqual(step * 8.01 + 1e-9);
   }
   const squares = (all: (i: number) => number) => values.reduce((sum, _, i) => sum + all(i) ** 2, 0);
-  expect(Math.sqrt(squares((i) => (back[i] ?? 0) - (values[i] ?? 0)) / squares((i) => values[i] ?? 0))).toBeLessThan(0.1);
+  expect(Math.sqrt(squares((i) => (back[i] ?? 0) - (values[i] ?? 0)) / squares((i) => values[i] ?? 0))).toBeLessThan(
+    0.1,
+  );
 });
 
 test('rows of zeros, groups of a row, and what is refused', () => {

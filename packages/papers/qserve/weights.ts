@@ -156,7 +156,11 @@ export function quantizeActivations(x: Float32Array, n: number, columns: number)
   const scale = new Float32Array(n);
   for (let t = 0; t < n; t++) {
     const row = x.subarray(t * columns, (t + 1) * columns);
-    const s = Math.max(1e-6, row.reduce((most, value) => Math.max(most, Math.abs(value)), 0)) / 127;
+    const s =
+      Math.max(
+        1e-6,
+        row.reduce((most, value) => Math.max(most, Math.abs(value)), 0),
+      ) / 127;
     scale[t] = s;
     for (const [c, value] of row.entries()) q[t * columns + c] = clamp(roundEven(value / s), -127, 127);
   }
