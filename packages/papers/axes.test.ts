@@ -20,7 +20,7 @@ const keeps = [
   { name: 'random', all: 'random:budget=2000', tight: 'random:budget=64' },
   { name: 'streaming-llm', all: 'streaming-llm:recent=2000', tight: 'streaming-llm:sinks=4,recent=60' },
 ] as const;
-const stores = ['f32', 'f16', 'q8', 'q4'] as const;
+const stores = ['f32', 'f16', 'q8', 'q4', 'kv4'] as const;
 
 let model: Model;
 let ids: Int32Array;

@@ -1,4 +1,5 @@
 import type { Paper } from '@loci/evaluate';
+import { paper as qserve } from './qserve/paper.ts';
 
 /** The papers whose claims are programs, in the order of their names. */
-export const papers: readonly Paper[] = [];
+export const papers: readonly Paper[] = [qserve];

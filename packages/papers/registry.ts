@@ -12,12 +12,13 @@ import {
 } from 'loci';
 import { baselines } from './baselines/index.ts';
 import type { MethodFactory } from './methods/define.ts';
+import { kv4 } from './qserve/store.ts';
 import { snapkv } from './snapkv/keep.ts';
 
 /** The methods of every axis, by name. */
 const attend: readonly MethodFactory<Attend>[] = [];
 const keep: readonly MethodFactory<Keep>[] = [snapkv, ...baselines];
-const store: readonly MethodFactory<Store>[] = [];
+const store: readonly MethodFactory<Store>[] = [kv4];
 const steer: readonly MethodFactory<Steer>[] = [];
 const probe: readonly MethodFactory<Probe>[] = [];
 

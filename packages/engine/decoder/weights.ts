@@ -5,6 +5,7 @@ import type { Architecture, LayerTensors } from '../families/architecture.ts';
 import { blockShapes } from '../format/block-types.ts';
 import { dequantize, toAffine } from '../format/blocks.ts';
 import type { StoredTensor, TensorType } from '../format/types.ts';
+import type { LayerRows, MatrixRole, WeightCodec } from './codec.ts';
 import { Packer, packable } from './packer.ts';
 
 /** A vector of floats in device memory. */
@@ -50,6 +51,8 @@ export interface LoadProgress {
 export interface WeightOptions {
   /** What matrices stored as floats become: 8 bits with a scale per 32, or float32 as they are. */
   readonly floats: 'q8' | 'f32';
+  /** What the layers' matrices become instead. */
+  readonly codec?: WeightCodec;
   readonly onProgress?: (progress: LoadProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -82,16 +85,18 @@ async function readWeights(loader: Loader, arch: Architecture): Promise<Weights>
   const { width, heads, kvHeads, headSize, hidden, vocabulary } = arch;
   const embedding = await loader.matrix(arch.embedding, vocabulary, width);
   const layers: LayerWeights[] = [];
-  for (const { tensors: names } of arch.layers) {
+  for (const [layer, { tensors: names }] of arch.layers.entries()) {
+    const matrix = (role: MatrixRole, rows: number, columns: number) =>
+      loader.matrix(names[role], rows, columns, { layer, role });
     const vector = (role: keyof LayerTensors, length: number, offset = 0) =>
       loader.optional(names[role], length, offset);
     const offset = arch.normOffset;
     layers.push({
       attentionNorm: await loader.vector(names.attentionNorm, width, offset),
-      q: await loader.matrix(names.q, heads * headSize, width),
-      k: await loader.matrix(names.k, kvHeads * headSize, width),
-      v: await loader.matrix(names.v, kvHeads * headSize, width),
-      o: await loader.matrix(names.o, width, heads * headSize),
+      q: await matrix('q', heads * headSize, width),
+      k: await matrix('k', kvHeads * headSize, width),
+      v: await matrix('v', kvHeads * headSize, width),
+      o: await matrix('o', width, heads * headSize),
       qBias: await vector('qBias', heads * headSize),
       kBias: await vector('kBias', kvHeads * headSize),
       vBias: await vector('vBias', kvHeads * headSize),
@@ -99,9 +104,9 @@ async function readWeights(loader: Loader, arch: Architecture): Promise<Weights>
       kNorm: await vector('kNorm', headSize, offset),
       attentionPostNorm: await vector('attentionPostNorm', width, offset),
       ffnNorm: await loader.vector(names.ffnNorm, width, offset),
-      gate: await loader.matrix(names.gate, hidden, width),
-      up: await loader.matrix(names.up, hidden, width),
-      down: await loader.matrix(names.down, width, hidden),
+      gate: await matrix('gate', hidden, width),
+      up: await matrix('up', hidden, width),
+      down: await matrix('down', width, hidden),
       ffnPostNorm: await vector('ffnPostNorm', width, offset),
     });
   }
@@ -184,9 +189,16 @@ class Loader {
     return { address, length };
   }
 
-  async matrix(name: string, rows: number, columns: number): Promise<Matrix> {
+  /** `place` is where a layer has it; other matrices are none of a codec's business. */
+  async matrix(
+    name: string,
+    rows: number,
+    columns: number,
+    place?: Pick<LayerRows, 'layer' | 'role'>,
+  ): Promise<Matrix> {
     const tensor = this.#find(name, [rows, columns]);
-    const layout = layoutFor(tensor.type, columns, this.#options.floats);
+    const codec = place && this.#options.codec;
+    const layout = codec?.layout ?? layoutFor(tensor.type, columns, this.#options.floats);
     const bytes = matrixBytes(layout, rows, columns);
     const address = this.#allocate(bytes);
     const block = blockBytes(layout, columns);
@@ -195,13 +207,16 @@ class Loader {
     const rowBytes = tensor.byteLength / rows;
     const { elements, bytes: shapeBytes } = blockShapes[tensor.type];
     const type =
-      layout !== 'f32' && rowBytes === (columns / elements) * shapeBytes ? packable(tensor.type, columns) : undefined;
+      !codec && layout !== 'f32' && rowBytes === (columns / elements) * shapeBytes
+        ? packable(tensor.type, columns)
+        : undefined;
     const piece = Math.max(8, Math.floor(pieceBytes / rowBytes / 8) * 8);
     for (let first = 0; first < rows; first += piece) {
       this.#checkAborted();
       const count = Math.min(piece, rows - first);
       const out = address + (first / 8) * block;
-      if (type) await this.#packer.add({ tensor, type, first, rows: count, columns, out });
+      if (codec && place) await this.#encode(codec, tensor, { ...place, first, rows: count, columns }, out);
+      else if (type) await this.#packer.add({ tensor, type, first, rows: count, columns, out });
       else await this.#convert(tensor, layout, first, count, columns, out);
       this.#progress(count * rowBytes);
     }
@@ -230,6 +245,24 @@ class Loader {
       packAffine(affine, layout, rows, columns, target);
       release(source, affine.q, affine.scale, affine.min);
     }
+  }
+
+  /** Turns rows into those of a codec, and packs them. */
+  async #encode(
+    codec: WeightCodec,
+    tensor: StoredTensor,
+    place: Omit<LayerRows, 'values'>,
+    out: number,
+  ): Promise<void> {
+    const { first, rows, columns } = place;
+    const rowBytes = tensor.byteLength / (tensor.shape[0] ?? 1);
+    const source = await tensor.source.read(tensor.offset + first * rowBytes, rows * rowBytes);
+    const values = dequantize(tensor.type, source, rows * columns);
+    const target = this.#device.bytes(out, matrixBytes(codec.layout, rows, columns));
+    if (codec.layout === 'f32') {
+      packFloats(codec.encode({ ...place, values }), rows, columns, this.#device.floats(out, target.length / 4));
+    } else packAffine(codec.encode({ ...place, values }), codec.layout, rows, columns, target);
+    release(source, values);
   }
 
   #affine(tensor: StoredTensor, source: Uint8Array, rows: number, columns: number) {

@@ -7,6 +7,7 @@ import type { Steer } from '../axes/steer.ts';
 import { isPageFormat, pages, type Store } from '../axes/store.ts';
 import { KvCache } from '../cache/cache.ts';
 import { PagePool } from '../cache/pool.ts';
+import type { WeightCodec } from '../decoder/codec.ts';
 import { Decoder } from '../decoder/decoder.ts';
 import { type LoadProgress, loadWeights } from '../decoder/weights.ts';
 import type { Precision } from '../decoder/workspace.ts';
@@ -33,6 +34,8 @@ export interface LoadOptions {
    * scale per 32, which is smaller and faster.
    */
   readonly precision?: Precision;
+  /** What the matrices of the layers become while they are loaded. */
+  readonly weights?: WeightCodec;
   /** `plain` kernels do without relaxed SIMD; by default the machine decides. */
   readonly build?: KernelBuild;
   /** Sees every program of the model before it runs. */
@@ -135,6 +138,7 @@ export class Model {
     const [weights, fingerprint, tokenizer] = await Promise.all([
       loadWeights(device, arch, description.file, description.tensors, {
         floats: options.precision === 'float32' ? 'f32' : 'q8',
+        ...(options.weights && { codec: options.weights }),
         ...(options.onProgress && { onProgress: options.onProgress }),
         ...(options.signal && { signal: options.signal }),
       }),
@@ -146,7 +150,10 @@ export class Model {
       const sizes = `${tokenizer.vocabularySize} tokens, but the embedding has ${arch.vocabulary} rows`;
       throw new LociError('bad-file', `${description.file}: the tokenizer has ${sizes}`);
     }
-    return new Model(platform, files, { tokenizer, fingerprint }, device, new Decoder(device, arch, weights));
+    // Other weights are another model: what was computed with these does not fit them.
+    const made = options.weights ? `${fingerprint}+${options.weights.name}` : fingerprint;
+    const decoder = new Decoder(device, arch, weights);
+    return new Model(platform, files, { tokenizer, fingerprint: made }, device, decoder);
   }
 
   /** Opens a session with an empty cache. */

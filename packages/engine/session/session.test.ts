@@ -204,9 +204,10 @@ describe('a session', () => {
   test.each([
     { store: 'q8', loss: 0.01, share: 0.56 },
     { store: 'q4', loss: 0.06, share: 0.33 },
+    { store: 'kv4', loss: 0.15, share: 0.3 },
   ] as const)('loses at most $loss nats with a $store cache, of $share of the bytes of f16', async (one) => {
     const ids = tokens(5000, 600);
-    const score = async (store: 'f16' | 'q8' | 'q4') => {
+    const score = async (store: 'f16' | 'q8' | 'q4' | 'kv4') => {
       const session = await model.open({ store });
       const { meanNll } = await session.score({ ids });
       await session.prefill({ ids });

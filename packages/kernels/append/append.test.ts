@@ -4,7 +4,7 @@ import { builds, Machine } from '../testing/machine.ts';
 import { expectClose, expectSame, fills, floats, ints, random, unit } from '../testing/numbers.ts';
 import { decodePage, encodePage, type Slot } from '../testing/pages.ts';
 import { append, headWords, type PageFormat, pageBytes, pageFormats, pageSlots } from './index.ts';
-import { type RowFormat, stored } from './reference.ts';
+import { type RowFormat, stored, storedNibbles } from './reference.ts';
 
 const cases = fc.record({
   seed: fc.integer(),
@@ -251,7 +251,18 @@ function expectNibbles(
   expect(apart).toBeLessThanOrEqual(Math.ceil(actual.length / 8));
 }
 
-function expectStored(format: RowFormat, part: 'key' | 'value', actual: ArrayLike<number>, row: Float32Array): void {
+function expectStored(
+  format: RowFormat | 'kv4',
+  part: 'key' | 'value',
+  actual: ArrayLike<number>,
+  row: Float32Array,
+): void {
+  if (format === 'kv4') {
+    const { numbers, scale, minimum } = storedNibbles(row);
+    const expected = numbers.map((number) => scale * number + minimum);
+    expectNibbles(actual, expected, () => range(row, 0, row.length));
+    return;
+  }
   const { numbers, scale, minimum } = stored(format, row, part);
   // Half a step of 8 bits, and the roundings of the difference, the inverse, the product and the scale.
   const tolerance = format === 'q8' ? scale * (0.5 + 127 * 6 * unit) + 4 * unit * Math.abs(minimum) + 2e-36 : 0;

@@ -1,7 +1,8 @@
 import { address, int, take } from '../assembly/args';
 import { floatToHalf, largest, rounded } from '../assembly/simd';
 import { write4 } from './int4.assembly';
-import { F16, F32, headOf, minimaK, pageOf, Q4, scalesK, scalesV, slotBytesK, slotBytesV, slotK, SLOTS, slotV, tableOf, usedOf } from './page.assembly';
+import { writeSlot } from './kv4.assembly';
+import { F16, F32, headOf, KV4, minimaK, pageOf, Q4, scalesK, scalesV, slotBytesK, slotBytesV, slotK, SLOTS, slotV, tableOf, usedOf } from './page.assembly';
 
 /**
  * Writes the keys and values of n tokens into the pages of every key/value head, behind the slots that are used.
@@ -40,6 +41,7 @@ export function append(args: usize, counter: usize): void {
     for (let slot = from; slot < to; slot++, k += stride, v += stride) {
       if (format == F32) writeFloats(k, v, d, slotK(page, slot, format), slotV(page, d, slot, format));
       else if (format == F16) writeHalves(k, v, d, slotK(page, slot, format), slotV(page, d, slot, format));
+      else if (format == KV4) writeSlot(k, v, d, page, slot);
       else {
         const at = <usize>slot << 2;
         writeKeyBytes(k, d, slotBytesK(page, slot), scalesK(page, d) + at, minimaK(page, d) + at);

@@ -4,7 +4,7 @@ import { type Command, command, floatWord } from '../command.ts';
 export const pageSlots = 32;
 
 /** Element formats of a page; the order is the number that kernels know them by. */
-export const pageFormats = ['f32', 'f16', 'q8', 'q4'] as const;
+export const pageFormats = ['f32', 'f16', 'q8', 'q4', 'kv4'] as const;
 export type PageFormat = (typeof pageFormats)[number];
 
 /** Groups of 32 channels of a value, each with a scale and a minimum in 4 bits. */
@@ -22,6 +22,8 @@ export function pageBytes(format: PageFormat, d: number): number {
       return 128 + 2 * elements;
     case 'q8':
       return 128 + elements + 384;
+    case 'kv4':
+      return 128 + elements / 2 + 8 * pageSlots;
     case 'q4':
       return 128 + elements / 2 + 4 * d + 4 * pageSlots * valueGroups(d);
   }

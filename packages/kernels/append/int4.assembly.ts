@@ -4,17 +4,17 @@ import { floatToHalf, halfToFloat, larger, largest, smaller } from '../assembly/
 import { groupsOf, keysOf, scalesK4, scalesV4, SLOTS, values4 } from './page.assembly';
 
 // @ts-ignore: decorator
-@inline const NAN: u16 = 0x7e00;
+@inline export const NAN: u16 = 0x7e00;
 
 /** 1 / x where x > 0, else 0. */
 // @ts-ignore: decorator
-@inline function inverse(x: v128): v128 {
+@inline export function inverse(x: v128): v128 {
   return v128.and(f32x4.div(f32x4.splat(1), x), f32x4.gt(x, f32x4.splat(0)));
 }
 
 /** Numbers of 0 … 15 nearest to (x − minimum) · inverse, one to a byte of the result. */
 // @ts-ignore: decorator
-@inline function level(x: v128, minimum: v128, inverse: v128): u32 {
+@inline export function level(x: v128, minimum: v128, inverse: v128): u32 {
   const y = larger(f32x4.splat(0), smaller(f32x4.splat(15), f32x4.mul(f32x4.sub(x, minimum), inverse)));
   const whole = i32x4.trunc_sat_f32x4_u(f32x4.nearest(y));
   const words = i16x8.narrow_i32x4_u(whole, whole);
@@ -30,7 +30,7 @@ export function write4(keys: usize, values: usize, stride: usize, d: i32, page: 
   }
 }
 
-function isSound(x: usize, d: i32): bool {
+export function isSound(x: usize, d: i32): bool {
   let sound = i32x4.splat(-1);
   for (let c = 0; c < d; c += 4, x += 16) sound = v128.and(sound, f32x4.eq(v128.load(x), v128.load(x)));
   return i32x4.all_true(sound);
@@ -80,18 +80,27 @@ function store4Halves(to: usize, before: v128, after: v128, changed: v128): void
 
 /** Four numbers of one slot, a byte each, into the halves of bytes that are its own. */
 // @ts-ignore: decorator
-@inline function put(numbers: usize, s: i32, bytes: u32): void {
+@inline export function put(numbers: usize, s: i32, bytes: u32): void {
   const at = numbers + (<usize>(s & 15) << 2);
   const word = load<u32>(at);
   store<u32>(at, s & 16 ? (word & 0x0f0f0f0f) | (bytes << 4) : (word & 0xf0f0f0f0) | bytes);
 }
 
+/** Likewise of a value, from channel c on. */
+// @ts-ignore: decorator
+@inline export function putValue(numbers: usize, d: i32, s: i32, c: i32, bytes: u32): void {
+  const mask: u8 = s & 4 ? 0x0f : 0xf0;
+  const shift: u32 = s & 4 ? 4 : 0;
+  let to = numbers + <usize>((s & 3) * (d << 2) + (s >> 3) + (c << 2));
+  for (let j = 0; j < 4; j++, to += 4) {
+    store<u8>(to, (load<u8>(to) & mask) | <u8>((bytes & 15) << shift));
+    bytes >>= 8;
+  }
+}
+
 function writeValue(x: usize, sound: bool, d: i32, page: usize, s: i32): void {
   const groups = groupsOf(d);
   const halves = scalesV4(page, d) + (<usize>s << 1);
-  const numbers = values4(page, d) + <usize>((s & 3) * (d << 2) + (s >> 3));
-  const mask: u8 = s & 4 ? 0x0f : 0xf0;
-  const shift: u32 = s & 4 ? 4 : 0;
   for (let g = 0; g < groups; g++) {
     const channels = min(32, d - (g << 5));
     const from = x + (<usize>g << 7);
@@ -107,12 +116,7 @@ function writeValue(x: usize, sound: bool, d: i32, page: usize, s: i32): void {
     v128.store16_lane(at, floatToHalf(f32x4.splat((largest(high) - f32x4.extract_lane(minimum, 0)) / 15)), 0);
     const factor = inverse(halfToFloat(i32x4.splat(<i32>load<i16>(at))));
     for (let c = 0; c < channels; c += 4) {
-      let bytes = level(v128.load(from + (<usize>c << 2)), minimum, factor);
-      for (let j = 0; j < 4; j++) {
-        const to = numbers + <usize>(((g << 5) + c + j) << 2);
-        store<u8>(to, (load<u8>(to) & mask) | <u8>((bytes & 15) << shift));
-        bytes >>= 8;
-      }
+      putValue(values4(page, d), d, s, (g << 5) + c, level(v128.load(from + (<usize>c << 2)), minimum, factor));
     }
     if (!sound) {
       store<u16>(at, NAN);

@@ -14,6 +14,9 @@
 //   values     [4][d][4]        likewise, both per slot and group of 32 channels, [groups][32], and
 //                               NaN when any number of the slot's key or value is
 //   f16 [d] scales of the keys, [d] their minima, [groups][32] scales of the values, [groups][32] their minima
+// in 4 bits slot by slot, numbers as in 4 bits
+//   f16 [32] scales of the keys, [32] their minima, [32] scales of the values, [32] their minima; all four are NaN when any
+//   number of the slot's key or value is
 // index.ts of this folder states the same sizes for the host.
 
 // @ts-ignore: decorator
@@ -26,6 +29,8 @@
 @inline export const Q8: i32 = 2;
 // @ts-ignore: decorator
 @inline export const Q4: i32 = 3;
+// @ts-ignore: decorator
+@inline export const KV4: i32 = 4;
 
 // @ts-ignore: decorator
 @inline function elementShift(format: i32): i32 {
@@ -131,7 +136,7 @@
   return page + 128 + <usize>(d << 4);
 }
 
-/** The halves of a page of 4 bits: scales of the keys; their minima lie d halves behind. */
+/** The halves of a page of 4 bits: scales of the keys; their minima lie d halves behind, slot by slot 32. */
 // @ts-ignore: decorator
 @inline export function scalesK4(page: usize, d: i32): usize {
   return page + 128 + <usize>(d << 5);
@@ -146,6 +151,7 @@
 /** Bytes of a page. */
 export function sizeOf(d: i32, format: i32): usize {
   if (format == Q4) return scalesV4(0, d) + <usize>(groupsOf(d) << 7);
+  if (format == KV4) return scalesK4(0, d) + 8 * SLOTS;
   if (format == Q8) return scalesV(0, d) + 128;
   return valuesOf(0, d, format) + (<usize>(d * SLOTS) << elementShift(format));
 }

@@ -7,8 +7,8 @@ export interface Stored {
   readonly minimum: number;
 }
 
-/** Formats whose rows are stored each by itself. */
-export type RowFormat = Exclude<PageFormat, 'q4'>;
+/** Formats whose numbers are whole bytes. */
+export type RowFormat = Exclude<PageFormat, 'q4' | 'kv4'>;
 
 /**
  * What a page of this format keeps of a row of float32: the numbers as they are; half precision, rounded to nearest even
@@ -32,7 +32,7 @@ export function stored(format: RowFormat, row: ArrayLike<number>, part: 'key' | 
 
 /**
  * Numbers of 0 … 15 between the least and the greatest of `x`, as pages of 4 bits keep a channel of keys or 32 channels of
- * a value; scale and minimum are halves. NaN takes no part.
+ * a value, and slot by slot a whole key or value; scale and minimum are halves. NaN takes no part.
  */
 export function storedNibbles(x: ArrayLike<number>): Stored {
   const half = (value: number) => Math.f16round(Math.max(-65504, Math.min(65504, value)));

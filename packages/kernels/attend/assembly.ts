@@ -8,6 +8,7 @@ import * as floats from './float.assembly';
 import * as half from './half.assembly';
 import * as int4 from './int4.assembly';
 import * as int8 from './int8.assembly';
+import * as kv4 from './kv4.assembly';
 import { mask, multiply, NONE, raise, soften } from './softmax.assembly';
 import { Tile } from './tile.assembly';
 
@@ -22,6 +23,8 @@ import { Tile } from './tile.assembly';
 @inline const INT4: i32 = 3;
 // @ts-ignore: decorator
 @inline const CENTRED: i32 = 4;
+// @ts-ignore: decorator
+@inline const KV4: i32 = 5;
 
 /** Up to this many rows of queries bytes are read in short steps. */
 // @ts-ignore: decorator
@@ -70,7 +73,7 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
   const rowBytes = <usize>d << 2;
   const tile = Tile.at(scratch, (tokens * group + 3) & ~3, d);
   // Bytes are read in steps that the processor does not foresee; halves it does, and reading them twice costs.
-  const touches = kind == INT4 || (kind == INT8 && n * group <= FEW);
+  const touches = kind == INT4 || ((kind == INT8 || kind == KV4) && n * group <= FEW);
   const pageBytes = sizeOf(d, format);
   const factor = f32x4.splat(kind == HALVES ? scale * half.LIFT : scale);
 
@@ -91,7 +94,7 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
       store<f32>(tile.state(r), 0, 4);
     }
     memory.fill(tile.sums, 0, <usize>tile.padded * rowBytes);
-    if (kind == INT8 || kind == CENTRED) int8.packQueries(tile);
+    if (kind == INT8 || kind == CENTRED || kind == KV4) int8.packQueries(tile);
 
     const entry = headOf(heads, head);
     const table = tableOf(entry);
@@ -116,6 +119,7 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
       else if (kind == CENTRED) centred.scorePage(tile, page, i > 0 ? pageOf(table, (i - 1) << 5) : 0, format);
       else if (kind == INT8) int8.scorePage(tile, page);
       else if (kind == INT4) int4.scorePage(tile, page);
+      else if (kind == KV4) kv4.scorePage(tile, page);
       else floats.scorePage(tile, page, format);
 
       if (i == 0 && bias != 0) raise(tile, bias);
@@ -133,6 +137,7 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
       else if (kind == CENTRED) centred.addPage(tile, page, format);
       else if (kind == INT8) int8.addPage(tile, page);
       else if (kind == INT4) int4.addPage(tile, page);
+      else if (kind == KV4) kv4.addPage(tile, page);
       else floats.addPage(tile, page, format);
     }
 

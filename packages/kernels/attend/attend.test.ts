@@ -117,7 +117,7 @@ describe.each(builds)('%s build', (build) => {
     });
   });
 
-  describe.each(['q8', 'q4', 'f16'] as const)('products in integers over %s pages', (format) => {
+  describe.each(['q8', 'q4', 'kv4', 'f16'] as const)('products in integers over %s pages', (format) => {
     // A query's and a key's steps are 1/127 of a range of some 3 deviations: scores move by a few hundredths, and with them
     // weights by a few per cent. Weights themselves have steps of 1/127 of the largest of their page, values of their own.
     const [usual, worst, one] = [0.03, 0.25, 0.02];

@@ -32,7 +32,7 @@ const splitPages = 16;
 /** Up to this many rows of queries a page of halves or of 4 bits is read as it lies. */
 const fewRows = 8;
 /** How products over pages are taken, in the order of assembly.ts. */
-export const attendKinds = ['floats', 'halves', 'int8', 'int4', 'centred'] as const;
+export const attendKinds = ['floats', 'halves', 'int8', 'int4', 'centred', 'kv4'] as const;
 export type AttendKind = (typeof attendKinds)[number];
 
 function kindOf({ format, n, h, g, mayRound }: Attend): AttendKind {
@@ -40,6 +40,7 @@ function kindOf({ format, n, h, g, mayRound }: Attend): AttendKind {
   if (format === 'f16' && isFew) return 'halves';
   if (!mayRound || format === 'f32') return 'floats';
   if (format === 'q8') return 'int8';
+  if (format === 'kv4') return 'kv4';
   return format === 'q4' && isFew ? 'int4' : 'centred';
 }
 

@@ -114,7 +114,7 @@ function packQuery(x: usize, scales: usize, minima: usize, d: i32, q: usize, met
 }
 
 /** o [channels] += Σ weights [32] · minima [32]; a multiple of 16. */
-function addMinima(p: usize, minima: usize, channels: i32, o: usize): void {
+export function addMinima(p: usize, minima: usize, channels: i32, o: usize): void {
   let a = f32x4.splat(0), b = a;
   for (let s: usize = 0; s < 128; s += 32) {
     a = madd(v128.load(p + s), v128.load(minima + s), a);

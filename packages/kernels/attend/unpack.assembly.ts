@@ -1,6 +1,6 @@
 // A page's keys and values as floats [d][32] and [32][d].
 import {
-  F16, groupsOf, keysOf, minimaK, Q8, scalesK, scalesK4, scalesV, scalesV4, SLOTS, values4, valuesOf,
+  F16, groupsOf, keysOf, KV4, minimaK, Q8, scalesK, scalesK4, scalesV, scalesV4, SLOTS, values4, valuesOf,
 } from '../append/page.assembly';
 import { beyondHalves, halfToFloat, madd, number } from '../assembly/simd';
 import * as int4 from './int4.assembly';
@@ -16,7 +16,12 @@ export function unpackKeys(page: usize, format: i32, d: i32, tile: Tile): void {
     unpackHalves(k, d * SLOTS, tile.keys);
     restoreNaN(tile.keys);
   } else if (format == Q8) unpackKeyBytes(k, d, scalesK(page, d), minimaK(page, d), tile.keys);
-  else {
+  else if (format == KV4) {
+    const scales = tile.values + <usize>(d * SLOTS);
+    int4.floatsOf(scalesK4(page, d), 2 * SLOTS, scales);
+    int4.unpackKeys(k, d, tile.values);
+    unpackKeyBytes(tile.values, d, scales, scales + 4 * SLOTS, tile.keys);
+  } else {
     // The bytes and the channels' scales go where the values will be.
     const scales = tile.values + <usize>(d * SLOTS);
     int4.floatsOf(scalesK4(page, d), 2 * d, scales);
@@ -36,9 +41,10 @@ export function unpackValues(page: usize, format: i32, d: i32, tile: Tile): void
   else if (format == Q8) unpackValueBytes(valuesOf(page, d, Q8), d, scalesV(page, d), tile.values);
   else {
     const scales = tile.keys + <usize>(d * SLOTS);
-    int4.floatsOf(scalesV4(page, d), 2 * groupsOf(d) * SLOTS, scales);
+    const groups = format == KV4 ? 1 : groupsOf(d);
+    int4.floatsOf(format == KV4 ? scalesK4(page, d) + 4 * SLOTS : scalesV4(page, d), 2 * groups * SLOTS, scales);
     int4.unpackValues(values4(page, d), d, tile.keys);
-    unpackValueNibbles(tile.keys, d, scales, tile.values);
+    unpackValueNibbles(tile.keys, d, scales, groups, tile.values);
   }
 }
 
@@ -70,13 +76,17 @@ function unpackKeyNibbles(x: usize, d: i32, scales: usize, out: usize): void {
   }
 }
 
-/** Values [8][d][4] in bytes as floats [32][d], with scales and minima [2][groups][32]; of a scale that is NaN, zeros. */
-function unpackValueNibbles(x: usize, d: i32, scales: usize, out: usize): void {
+/**
+ * Values [8][d][4] in bytes as floats [32][d], with scales and minima [2][groups][32], groups of 32 channels or one of all;
+ * of a scale that is NaN, zeros.
+ */
+function unpackValueNibbles(x: usize, d: i32, scales: usize, groups: i32, out: usize): void {
   const row = <usize>d << 2;
-  const minima = <usize>groupsOf(d) << 7;
+  const minima = <usize>groups << 7;
+  const width = groups == 1 ? row : 128;
   for (let s: usize = 0; s < 32; s += 4) {
-    for (let c: usize = 0; c < row; c += 128) {
-      const end = min(row, c + 128);
+    for (let c: usize = 0; c < row; c += width) {
+      const end = min(row, c + width);
       for (let j: usize = 0; j < 4; j++) {
         const at = scales + c + s + (j << 5);
         const scale = v128.load32_splat(at);

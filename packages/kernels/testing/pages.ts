@@ -15,6 +15,7 @@ export function encodePage(format: PageFormat, d: number, slots: readonly Slot[]
   const view = new DataView(page.buffer);
   for (const [slot, { position }] of slots.entries()) view.setInt32(4 * slot, position, true);
   if (format === 'q4') encodeNibbles(view, d, slots);
+  else if (format === 'kv4') encodeSlotNibbles(view, d, slots);
   else encodeRows(view, format, d, slots);
   return page;
 }
@@ -41,6 +42,7 @@ function encodeRows(view: DataView, format: RowFormat, d: number, slots: readonl
 export function decodePage(format: PageFormat, d: number, page: Uint8Array, count: number): Slot[] {
   const view = new DataView(page.buffer, page.byteOffset, page.byteLength);
   if (format === 'q4') return decodeNibbles(view, d, count);
+  if (format === 'kv4') return decodeSlotNibbles(view, d, count);
   const at = places(format, d);
   return Array.from({ length: count }, (_, slot) => {
     const scaleOf = (address: number) => (format === 'q8' ? view.getFloat32(address, true) : 1);
@@ -63,6 +65,8 @@ function nibblePlaces(d: number) {
   return {
     key: (slot: number, c: number) => keys + 16 * (c & ~3) + 4 * (slot & 15) + (c & 3),
     value: (slot: number, c: number) => values + (slot & 3) * 4 * d + 4 * c + (slot >> 3),
+    /** Slot by slot: 0 and 1 are a key's scale and minimum, 2 and 3 a value's. */
+    slotHalf: (slot: number, i: number) => scales + 2 * (pageSlots * i + slot),
     keyScale: (c: number) => scales + 2 * c,
     keyMinimum: (c: number) => scales + 2 * (d + c),
     valueScale: (slot: number, c: number) => valueScales + 64 * (c >> 5) + 2 * slot,
@@ -72,15 +76,11 @@ function nibblePlaces(d: number) {
 
 function encodeNibbles(view: DataView, d: number, slots: readonly Slot[]): void {
   const at = nibblePlaces(d);
-  const putNibble = (address: number, isHigh: boolean, number: number) => {
-    const byte = view.getUint8(address);
-    view.setUint8(address, isHigh ? (byte & 15) | (number << 4) : (byte & 0xf0) | number);
-  };
   for (let c = 0; c < d; c++) {
     const { numbers, scale, minimum } = storedNibbles(slots.map(({ key }) => key[c] ?? Number.NaN));
     view.setFloat16(at.keyScale(c), scale, true);
     view.setFloat16(at.keyMinimum(c), minimum, true);
-    for (const [slot, number] of numbers.entries()) putNibble(at.key(slot, c), (slot & 16) !== 0, number);
+    for (const [slot, number] of numbers.entries()) putNibble(view, at.key(slot, c), (slot & 16) !== 0, number);
   }
   for (const [slot, { key, value }] of slots.entries()) {
     const sound = [...Array.from(key), ...Array.from(value)].every((number) => !Number.isNaN(number));
@@ -88,20 +88,20 @@ function encodeNibbles(view: DataView, d: number, slots: readonly Slot[]): void 
       const { numbers, scale, minimum } = storedNibbles(Array.from(value).slice(from, from + 32));
       view.setFloat16(at.valueScale(slot, from), sound ? scale : Number.NaN, true);
       view.setFloat16(at.valueMinimum(slot, from), sound ? minimum : Number.NaN, true);
-      for (const [i, number] of numbers.entries()) putNibble(at.value(slot, from + i), (slot & 4) !== 0, number);
+      for (const [i, number] of numbers.entries()) putNibble(view, at.value(slot, from + i), (slot & 4) !== 0, number);
     }
   }
 }
 
 function decodeNibbles(view: DataView, d: number, count: number): Slot[] {
   const at = nibblePlaces(d);
-  const nibble = (address: number, isHigh: boolean) => (view.getUint8(address) >> (isHigh ? 4 : 0)) & 15;
   const half = (address: number) => view.getFloat16(address, true);
   return Array.from({ length: count }, (_, slot) => {
     const value = Float64Array.from(
       { length: d },
       (_, c) =>
-        half(at.valueScale(slot, c)) * nibble(at.value(slot, c), (slot & 4) !== 0) + half(at.valueMinimum(slot, c)),
+        half(at.valueScale(slot, c)) * getNibble(view, at.value(slot, c), (slot & 4) !== 0) +
+        half(at.valueMinimum(slot, c)),
     );
     // A NaN of the slot shows in its value; that its key counts as one too is what attention makes of it.
     const bad = value.some(Number.isNaN) ? Number.NaN : 0;
@@ -109,9 +109,48 @@ function decodeNibbles(view: DataView, d: number, count: number): Slot[] {
       position: view.getInt32(4 * slot, true),
       key: Float64Array.from(
         { length: d },
-        (_, c) => half(at.keyScale(c)) * nibble(at.key(slot, c), (slot & 16) !== 0) + half(at.keyMinimum(c)) + bad,
+        (_, c) =>
+          half(at.keyScale(c)) * getNibble(view, at.key(slot, c), (slot & 16) !== 0) + half(at.keyMinimum(c)) + bad,
       ),
       value,
+    };
+  });
+}
+
+function putNibble(view: DataView, address: number, isHigh: boolean, number: number): void {
+  const byte = view.getUint8(address);
+  view.setUint8(address, isHigh ? (byte & 15) | (number << 4) : (byte & 0xf0) | number);
+}
+
+function getNibble(view: DataView, address: number, isHigh: boolean): number {
+  return (view.getUint8(address) >> (isHigh ? 4 : 0)) & 15;
+}
+
+function encodeSlotNibbles(view: DataView, d: number, slots: readonly Slot[]): void {
+  const at = nibblePlaces(d);
+  for (const [slot, { key, value }] of slots.entries()) {
+    const sound = [...Array.from(key), ...Array.from(value)].every((number) => !Number.isNaN(number));
+    const [k, v] = [storedNibbles(key), storedNibbles(value)];
+    for (const [i, number] of [k.scale, k.minimum, v.scale, v.minimum].entries()) {
+      view.setFloat16(at.slotHalf(slot, i), sound ? number : Number.NaN, true);
+    }
+    for (let c = 0; c < d; c++) {
+      putNibble(view, at.key(slot, c), (slot & 16) !== 0, k.numbers[c] ?? 0);
+      putNibble(view, at.value(slot, c), (slot & 4) !== 0, v.numbers[c] ?? 0);
+    }
+  }
+}
+
+function decodeSlotNibbles(view: DataView, d: number, count: number): Slot[] {
+  const at = nibblePlaces(d);
+  return Array.from({ length: count }, (_, slot) => {
+    const half = (i: number) => view.getFloat16(at.slotHalf(slot, i), true);
+    const row = (scale: number, minimum: number, number: (c: number) => number) =>
+      Float64Array.from({ length: d }, (_, c) => scale * number(c) + minimum);
+    return {
+      position: view.getInt32(4 * slot, true),
+      key: row(half(0), half(1), (c) => getNibble(view, at.key(slot, c), (slot & 16) !== 0)),
+      value: row(half(2), half(3), (c) => getNibble(view, at.value(slot, c), (slot & 4) !== 0)),
     };
   });
 }

@@ -1,0 +1,29 @@
+import type { AffineRows, PackedLayout } from '@loci/kernels';
+import type { LayerWeights } from './weights.ts';
+
+/** The matrices of a layer. */
+export type MatrixRole = Extract<keyof LayerWeights, 'q' | 'k' | 'v' | 'o' | 'gate' | 'up' | 'down'>;
+
+/** Rows of one of a layer's matrices, as the file holds them. */
+export interface LayerRows {
+  readonly layer: number;
+  readonly role: MatrixRole;
+  /** Number of the first of the rows within the matrix. */
+  readonly first: number;
+  readonly rows: number;
+  readonly columns: number;
+  /** [rows, columns]; its own to change. */
+  readonly values: Float32Array<ArrayBuffer>;
+}
+
+/**
+ * Turns the matrices of the layers into others while they are loaded: into numbers of few bits for a packed layout, or into
+ * floats. Rows come in pieces, each row once; embedding and head stay as they are.
+ */
+export type WeightCodec = {
+  /** Tells models apart that come from one file by it: saved sessions belong to one of them. */
+  readonly name: string;
+} & (
+  | { readonly layout: PackedLayout; encode(rows: LayerRows): AffineRows }
+  | { readonly layout: 'f32'; encode(rows: LayerRows): Float32Array<ArrayBuffer> }
+);
