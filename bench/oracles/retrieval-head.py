@@ -2,7 +2,7 @@
 eager attention, from the dequantised weights of the file.
 
     pip install torch==2.14.1 transformers==5.24.0 gguf
-    node bench/oracles/retrieval-head.ts | python bench/oracles/retrieval-head.py > packages/papers/retrieval-head/golden.json
+    node bench/oracles/retrieval-head.ts | python bench/oracles/retrieval-head.py > packages/papers/retrieval-head/golden/smollm2.json
 
 Per case: the prompt's ids, the value's tokens [start, end), the right answer; `forced`: that answer, given token by token;
 `free`: the greedy one, as many tokens. Of each: the tokens, per token and head (all layers in order) the position with the

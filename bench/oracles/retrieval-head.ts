@@ -1,7 +1,7 @@
 /**
  * Prompts with a needle for retrieval-head.py, which records what PyTorch's attention looks at while it answers.
  *
- *     node bench/oracles/retrieval-head.ts | python bench/oracles/retrieval-head.py > packages/papers/retrieval-head/golden.json
+ *     node bench/oracles/retrieval-head.ts | python bench/oracles/retrieval-head.py > packages/papers/retrieval-head/golden/smollm2.json
  */
 import { loadModel } from '../../packages/loci/index.ts';
 import { instances, promptOf } from '../../packages/papers/retrieval-head/instances.ts';

@@ -1,5 +1,10 @@
 /** Methods from papers, each in a folder of its own. */
 export { streamingLlm } from './baselines/streaming-llm.ts';
+export { maskHeads } from './masking/mask-heads.ts';
+export { type HeadMeansFile, measureMeans } from './masking/means.ts';
 export type { MethodFactory } from './methods/define.ts';
-export { methods, parseMethod } from './registry.ts';
+export { headProbes, methods, parseMethod } from './registry.ts';
+export type { HeadProbe, HeadScores } from './retrieval-head/head-scores.ts';
+export { paper as retrievalHeadPaper } from './retrieval-head/paper.ts';
+export { retrievalHead } from './retrieval-head/probe.ts';
 export { snapkv } from './snapkv/keep.ts';

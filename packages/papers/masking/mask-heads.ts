@@ -18,7 +18,10 @@ export const maskHeads = define<Steer, ReturnType<typeof options>>({
   create({ heads: list, mode, scope, means: file }, base) {
     if ((mode === 'mean') !== (file !== undefined)) {
       const lacks = 'mode=mean needs means=FILE, which `loci heads --means FILE` writes';
-      throw new LociError('bad-option', `--steer mask-heads: ${mode === 'mean' ? lacks : 'means go with mode=mean only'}`);
+      throw new LociError(
+        'bad-option',
+        `--steer mask-heads: ${mode === 'mean' ? lacks : 'means go with mode=mean only'}`,
+      );
     }
     const means = file === undefined ? undefined : readMeans(file);
     const heads = headsIn(list);

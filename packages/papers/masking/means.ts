@@ -1,7 +1,17 @@
 import { readFileSync } from 'node:fs';
 import type { Encoder } from '@loci/device';
 import { copy } from '@loci/kernels';
-import { type Host, type KvCache, type LayerView, LociError, type Model, type ModelFacts, type Probing, type Ran } from 'loci';
+import {
+  type Host,
+  type KvCache,
+  type LayerView,
+  LociError,
+  type Model,
+  type ModelFacts,
+  type Probing,
+  type Ran,
+  type Steer,
+} from 'loci';
 import { z } from 'zod';
 
 /** Mean outputs of every head over a text: what a masked head says in place of what it would. */
@@ -40,23 +50,33 @@ export function readMeans(path: string): HeadMeans {
 }
 
 /** Reads a text and takes the mean of what every head put out. */
-export async function measureMeans(model: Model, ids: ArrayLike<number>, signal?: AbortSignal): Promise<Float32Array[]> {
+export async function measureMeans(
+  model: Model,
+  ids: ArrayLike<number>,
+  { steer = [], signal }: { readonly steer?: readonly Steer[]; readonly signal?: AbortSignal } = {},
+): Promise<Float32Array[]> {
   const { layers, heads, headSize } = model.arch;
   const sums = layers.map(() => new Float64Array(heads * headSize));
   const session = await model.open({
+    steer,
     probes: [
       {
         ...{ axis: 'probe', name: 'head-means', spec: 'head-means', needs: {} },
-        open: (host) => new Outputs(host, (layer, output) => output.forEach((x, i) => (sums[layer]![i]! += x))),
+        open: (host) => new Outputs(host, (layer, output) => add(sums[layer], output)),
       },
     ],
   });
   try {
-    await session.prefill({ ids }, { signal });
+    await session.prefill({ ids }, { ...(signal && { signal }) });
     return sums.map((sum) => Float32Array.from(sum, (x) => x / ids.length));
   } finally {
     session.close();
   }
+}
+
+function add(sum: Float64Array | undefined, row: Float32Array): void {
+  if (!sum) return;
+  for (const [i, value] of row.entries()) sum[i] = (sum[i] ?? 0) + value;
 }
 
 /** Shows what the heads of every row put out. */
@@ -76,7 +96,7 @@ class Outputs implements Probing {
     if (layer === 0) {
       this.#release(cache);
       const order = device.allocate(4 * n);
-      device.ints(order, n).forEach((_, i, all) => (all[i] = i));
+      device.ints(order, n).set(Int32Array.from({ length: n }, (_, row) => row));
       this.#rooms.set(cache, { order, out: device.allocate(4 * arch.layers.length * n * columns) });
     }
     const room = this.#rooms.get(cache);

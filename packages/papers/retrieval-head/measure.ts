@@ -1,7 +1,7 @@
 import { recall, rouge1Recall, type TaskCase } from '@loci/evaluate';
 import type { Model, OpenOptions, Probe, Session } from 'loci';
 import { type InstanceOptions, instances, promptOf } from './instances.ts';
-import { AttentionRows, type AttentionRow, highestSlot } from './rows.ts';
+import { type AttentionRow, AttentionRows, highestSlot } from './rows.ts';
 import { type AnswerScores, type Look, scoreAnswer, type TokenSpan } from './score.ts';
 
 export interface MeasureOptions extends InstanceOptions {
@@ -50,7 +50,10 @@ export async function measureCase(
     const { layers, heads } = model.arch;
     const score = (tokens: ArrayLike<number>) => {
       const prompt = { prompt: ids, needle: value };
-      const answer = scoreAnswer({ ...prompt, tokens, looks: looks.take(ids.length - 1, tokens.length) }, layers.length * heads);
+      const answer = scoreAnswer(
+        { ...prompt, tokens, looks: looks.take(ids.length - 1, tokens.length) },
+        layers.length * heads,
+      );
       return withinReach(model, value, ids.length - 1, answer);
     };
     await session.scoreContinuations({ ids }, [one.answer], { signal });
