@@ -1,7 +1,7 @@
 /** Methods from papers, each in a folder of its own. */
 export { streamingLlm } from './baselines/streaming-llm.ts';
 export { maskHeads } from './masking/mask-heads.ts';
-export { type HeadMeansFile, measureMeans } from './masking/means.ts';
+export { bookMeans, type HeadMeansFile, measureMeans } from './masking/means.ts';
 export type { MethodFactory } from './methods/define.ts';
 export { headProbes, methods, parseMethod } from './registry.ts';
 export type { HeadProbe, HeadScores } from './retrieval-head/head-scores.ts';

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Encoder } from '@loci/device';
+import { perplexity } from '@loci/evaluate';
 import { copy } from '@loci/kernels';
 import {
   type Host,
@@ -72,6 +73,21 @@ export async function measureMeans(
   } finally {
     session.close();
   }
+}
+
+/** Tokens of a book that means are taken over. */
+const bookLength = 2048;
+
+/** The document of a model's means over a piece of a book. */
+export async function bookMeans(model: Model, signal?: AbortSignal): Promise<HeadMeansFile> {
+  const one = perplexity(model, { length: Math.min(bookLength, model.contextLength), text: 'moby-dick' }, 0);
+  const ids = [...one.context, ...one.answer];
+  const means = await measureMeans(model, ids, signal ? { signal } : {});
+  return {
+    model: { name: model.name, fingerprint: model.fingerprint },
+    made: { text: one.id, tokens: ids.length },
+    means: means.map((row) => Array.from(row, (value) => Number(value.toPrecision(5)))),
+  };
 }
 
 function add(sum: Float64Array | undefined, row: Float32Array): void {
