@@ -71,7 +71,12 @@ export const claims: readonly Claim[] = [
         // It answers nothing, so that only the answer that it is given says what its heads look at.
         return instances ? distribution(summarize(instances, 'teacher-forced').scores) : null;
       });
-      if (!found) return { measured: null, holds: false, note: `${name} is not bundled with matrices in Q4_1` };
+      if (!found)
+        return {
+          measured: null,
+          holds: false,
+          note: `${name} is not a GGUF file of this machine in blocks that can be drawn anew`,
+        };
       return { measured: { mode: 'teacher-forced', ...found }, holds: found.best < 0.1 };
     },
   },

@@ -4,11 +4,15 @@ import { join } from 'node:path';
 import { Random } from '@loci/evaluate';
 import { listModels, loadModel, type Model, memorySource, readGguf } from 'loci';
 
-/** Bytes of a block of 32 weights, of which the first are its scale and minimum, in Q4_1. */
-const block = { bytes: 20, head: 4 };
+/** Bytes of a block of 32 weights, of which the first are its scale and, where it has one, its minimum. */
+const blocks = new Map([
+  ['Q4_0', { size: 18, head: 2 }],
+  ['Q4_1', { size: 20, head: 4 }],
+  ['Q8_0', { size: 34, head: 2 }],
+]);
 
 /**
- * Runs something with a bundled model whose matrices are random: every 4-bit number is drawn anew, scales and minima stay, so
+ * Runs something with a bundled model whose matrices are random: every number of 4 or 8 bits is drawn anew, scales and minima stay, so
  * that magnitudes are those of the trained one. Undefined for a model that has no such file.
  */
 export async function withRandomWeights<T>(
@@ -22,14 +26,14 @@ export async function withRandomWeights<T>(
   const { tensors } = await readGguf(memorySource(bytes, listed.path));
   const random = new Random(`random weights ${seed}`);
   for (const { type, offset, byteLength, shape } of tensors.values()) {
-    if (type !== 'Q4_1') {
-      if (shape.length > 1) return undefined;
-      continue;
-    }
-    const words = Uint32Array.from({ length: byteLength / 4 }, () => random.integer(0, 0xffffffff));
-    const drawn = new Uint8Array(words.buffer);
-    for (let at = 0; at < byteLength; at += block.bytes) {
-      bytes.set(drawn.subarray(at + block.head, at + block.bytes), offset + at + block.head);
+    if (shape.length < 2) continue;
+    const block = blocks.get(type);
+    if (!block) return undefined;
+    const drawn = new Uint8Array(
+      Uint32Array.from({ length: byteLength / 4 + 1 }, () => random.integer(0, 0xffffffff)).buffer,
+    );
+    for (let at = 0; at < byteLength; at += block.size) {
+      bytes.set(drawn.subarray(at + block.head, at + block.size), offset + at + block.head);
     }
   }
   const folder = await mkdtemp(join(tmpdir(), 'loci-random-'));
