@@ -1,5 +1,5 @@
-// Compiles the AssemblyScript kernels, and those that measure the machine's limits, twice: with relaxed SIMD and without.
-// Does nothing when the sources are those of the last build.
+// Compiles the AssemblyScript kernels in three builds (packages/device/features.ts says what tells them apart), and those
+// that measure the machine's limits in two. Does nothing when the sources are those of the last build.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,11 +8,15 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const kernels = join(root, 'packages/kernels');
 const out = join(kernels, 'build');
-const features = { relaxed: 'simd,relaxed-simd,threads', plain: 'simd,threads' };
-const entries = { '': 'assembly/walk.ts', 'limits-': 'limits/assembly.ts' };
-const builds = Object.entries(entries).flatMap(([prefix, entry]) =>
-  Object.entries(features).map(([build, enabled]) => ({ name: `${prefix}${build}`, entry, enabled })),
-);
+const relaxed = ['--enable', 'simd,relaxed-simd,threads'];
+const plain = ['--enable', 'simd,threads'];
+const builds = [
+  { name: 'relaxed', entry: 'assembly/walk.ts', options: [...relaxed, '--use', 'FOURS=1'] },
+  { name: 'pairs', entry: 'assembly/walk.ts', options: [...relaxed, '--use', 'FOURS=0'] },
+  { name: 'plain', entry: 'assembly/walk.ts', options: [...plain, '--use', 'FOURS=0'] },
+  { name: 'limits-relaxed', entry: 'limits/assembly.ts', options: relaxed },
+  { name: 'limits-plain', entry: 'limits/assembly.ts', options: plain },
+];
 
 function sourceHash() {
   const hash = createHash('sha256');
@@ -28,10 +32,10 @@ function sourceHash() {
 /** Compiles the modules whose names are given, to `target(name)`. */
 export async function compileKernels(names, target, ...options) {
   const { default: asc } = await import('assemblyscript/asc');
-  for (const { name, entry, enabled } of builds.filter(({ name }) => names.includes(name))) {
+  for (const { name, entry, options: own } of builds.filter(({ name }) => names.includes(name))) {
     const { error, stderr } = await asc.main([
       entry,
-      ...['--baseDir', kernels, '--outFile', target(name), '--enable', enabled],
+      ...['--baseDir', kernels, '--outFile', target(name), ...own],
       ...['-O3', '--noAssert', '--runtime', 'stub', '--use', 'abort=', '--disableWarning', '112'],
       ...['--importMemory', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536'],
       // Tables of numbers lie below the control block.

@@ -1,6 +1,7 @@
 import { Allocator } from './allocator.ts';
 import { control, stop, word } from './control.ts';
 import type { Encoder } from './encoder.ts';
+import { bestBuild, type KernelBuild } from './features.ts';
 import type { WorkerStart, WorkerTrap } from './worker.ts';
 
 /** What the device needs from its host: compiled kernels and threads. */
@@ -10,10 +11,8 @@ export interface DeviceHost {
   startWorker(start: WorkerStart, events: WorkerEvents): Promise<WorkerHandle>;
 }
 
-/** `relaxed` uses relaxed SIMD; `plain` runs wherever there are SIMD and threads. */
-export type KernelBuild = 'relaxed' | 'plain';
 /** The kernels of models, and those that measure the machine's limits. */
-export type KernelModule = KernelBuild | `limits-${KernelBuild}`;
+export type KernelModule = KernelBuild | 'limits-relaxed' | 'limits-plain';
 
 export interface WorkerEvents {
   onTrap(message: WorkerTrap): void;
@@ -104,7 +103,7 @@ export class Device {
 
   static async create(host: DeviceHost, options: DeviceOptions): Promise<Device> {
     const { threads, scratchBytes, build, observer } = options;
-    const chosen = build ?? (relaxedSimd() ? 'relaxed' : 'plain');
+    const chosen = build ?? bestBuild();
     const module = await WebAssembly.compile(await host.kernels(chosen));
     const memory = new WebAssembly.Memory({ initial: 1, maximum: maximumPages, shared: true });
     const device = new Device(memory, threads, chosen, observer);
@@ -261,14 +260,4 @@ function sharedBuffer(memory: WebAssembly.Memory): SharedArrayBuffer {
   const buffer: unknown = memory.buffer;
   if (buffer instanceof SharedArrayBuffer) return buffer;
   throw new DeviceError('memory', 'this host gives no shared memory; a web page needs cross-origin isolation');
-}
-
-/** Whether this engine compiles relaxed SIMD: a module with one `i32x4.relaxed_dot_i8x16_i7x16_add_s`. */
-function relaxedSimd(): boolean {
-  return WebAssembly.validate(
-    new Uint8Array([
-      0, 97, 115, 109, 1, 0, 0, 0, 1, 8, 1, 96, 3, 123, 123, 123, 1, 123, 3, 2, 1, 0, 10, 13, 1, 11, 0, 32, 0, 32, 1,
-      32, 2, 253, 147, 2, 11,
-    ]),
-  );
 }

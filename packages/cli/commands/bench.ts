@@ -19,7 +19,7 @@ export const bench = command({
   options: {
     tokens: whole('N', `Tokens in the cache (default ${defaultTokens})`, { min: 1, max: 2 ** 31 }),
     rounds: whole('N', `Programs to take the median of (default ${defaultRounds})`, { min: 1, max: 1000 }),
-    build: choice(['relaxed', 'plain'], 'Kernels with or without relaxed SIMD (default: what the machine can do)'),
+    build: choice(['relaxed', 'pairs', 'plain'], 'Which build of the kernels (default: the best for the machine)'),
     ...modelOptions,
   },
   async run({ options }, context) {

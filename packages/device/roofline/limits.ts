@@ -23,7 +23,7 @@ const tries = 7;
  */
 export async function measureLimits(host: DeviceHost, threads: number, signal?: AbortSignal): Promise<Limits> {
   const limitsHost: DeviceHost = {
-    kernels: (module) => host.kernels(module === 'relaxed' || module === 'plain' ? `limits-${module}` : module),
+    kernels: (build) => host.kernels(build === 'plain' ? 'limits-plain' : 'limits-relaxed'),
     startWorker: (start, events) => host.startWorker(start, events),
   };
   const device = await Device.create(limitsHost, { threads, scratchBytes: limitScratch });

@@ -41,6 +41,7 @@ export class KvCache {
   #heads: HeadPages[];
   #table: { address: number; capacity: number };
   #exactFrom = 0;
+  #mostBytes = 0;
 
   constructor(device: Device, pool: PagePool, layers: number, g: number) {
     this.#device = device;
@@ -59,6 +60,11 @@ export class KvCache {
   /** Bytes of the pages this sequence holds; a page that it shares with another is counted in both. */
   get bytes(): number {
     return this.#heads.reduce((sum, head) => sum + head.pages.length, 0) * this.#pool.pageBytes;
+  }
+
+  /** The most bytes it ever held. */
+  get mostBytes(): number {
+    return this.#mostBytes;
   }
 
   /** Shortest length to which the sequence can be cut back: what is missing below was decided by what came after. */
@@ -85,6 +91,7 @@ export class KvCache {
   /** Makes room for n more slots in every head, in pages that no other sequence reads. */
   reserve(n: number): void {
     for (const index of this.#heads.keys()) this.#reserveHead(index, n);
+    this.#mostBytes = Math.max(this.#mostBytes, this.bytes);
   }
 
   #reserveHead(index: number, n: number): void {
@@ -154,6 +161,7 @@ export class KvCache {
       for (const [index, { slots, extra }] of kept.flat().entries()) {
         target.#reserveHead(index, slots.length + (extra ? 1 : 0));
       }
+      this.#mostBytes = Math.max(this.#mostBytes, this.bytes + target.bytes);
       await rewrite(this.#device, this, target, kept);
       for (const [index, { slots, extra }] of kept.flat().entries()) {
         const { sinks, window } = this.#head(index);

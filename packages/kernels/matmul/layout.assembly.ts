@@ -74,3 +74,14 @@ import { madd } from '../assembly/simd';
 @inline export function loadIf(loads: bool, p: usize, otherwise: v128): v128 {
   return loads ? v128.load(p) : otherwise;
 }
+
+// The four bits of every byte that a pass multiplies with.
+// @ts-ignore: decorator
+@inline export const LOW: i32 = 0;
+// @ts-ignore: decorator
+@inline export const HIGH: i32 = 1;
+
+// @ts-ignore: decorator
+@inline export function nibbles(v: v128, which: i32, fifteen: v128): v128 {
+  return v128.and(which == HIGH ? i16x8.shr_u(v, 4) : v, fifteen);
+}

@@ -14,7 +14,7 @@ const someFill = fc.constantFrom(...fills);
 
 const someProduct = fc.record({
   seed: fc.integer(),
-  n: fc.constantFrom(1, 2, 3, 4, 5, 7, 13, 64, 67),
+  n: fc.constantFrom(1, 2, 3, 4, 5, 7, 13, 64, 65, 67),
   rows: fc.constantFrom(1, 3, 7, 8, 9, 16, 21, 40, 125),
   weightFill: someFill,
   inputFill: someFill,
@@ -83,7 +83,7 @@ function check(
 
 const mean = (values: Float64Array) => values.reduce((sum, value) => sum + Math.abs(value), 0) / values.length;
 
-describe.each(builds)('%s build', (build) => {
+describe.each([...builds, 'pairs'] as const)('%s build', (build) => {
   const machine = new Machine(build);
 
   describe.each(quantizedLayouts)('%s', (layout) => {

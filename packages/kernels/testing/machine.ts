@@ -3,7 +3,8 @@ import { setFlagsFromString } from 'node:v8';
 import { allowWideVectors } from '../../engine/platform/node-wide.ts';
 import type { Command } from '../command.ts';
 
-export type Build = 'relaxed' | 'plain';
+export type Build = 'relaxed' | 'pairs' | 'plain';
+/** `pairs` is `relaxed` but for the products, whose tests add it. */
 export const builds: readonly Build[] = ['relaxed', 'plain'];
 
 /** Where kernels' arguments can be put: a `Machine` here, a device elsewhere. */

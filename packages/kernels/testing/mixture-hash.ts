@@ -4,7 +4,7 @@ import { pageFormats } from '../append/index.ts';
 import { builds, Machine } from './machine.ts';
 import { mixture, mixtureScratch } from './mixture.ts';
 
-for (const build of builds) {
+for (const build of [...builds, 'pairs'] as const) {
   const machine = new Machine(build);
   const hash = createHash('sha256');
   for (const format of pageFormats) {

@@ -1,0 +1,109 @@
+// One token is bound by memory: its numbers are read once, and in one stream (with the scales apart from them every block
+// waited for memory anew, and took twice the time).
+import { dot2 } from '../assembly/simd';
+import {
+  bitsOf, groupBytes, groupOf, hasMinima, HIGH, highHalves, loadIf, LOW, lowHalves, minimum, nibbles, Q4, scaleBytes, scaled,
+} from './layout.assembly';
+
+/** Sums of 16 columns for 4 rows in 8 × 16 bits: at most 4 · 2 · 127 · 15 in each. */
+// @ts-ignore: decorator
+@inline function dots16(x: usize, a: v128, b: v128, c: v128, d: v128): v128 {
+  const first = i16x8.add(dot2(v128.load32_splat(x), a), dot2(v128.load32_splat(x, 4), b));
+  const second = i16x8.add(dot2(v128.load32_splat(x, 8), c), dot2(v128.load32_splat(x, 12), d));
+  return i16x8.add(first, second);
+}
+
+/** The same of numbers in 4 bits, and of one half of every byte of numbers in 8 bits. */
+// @ts-ignore: decorator
+@inline function dots4(x: usize, a: v128, b: v128, fifteen: v128): v128 {
+  const a0 = nibbles(a, LOW, fifteen), a1 = nibbles(a, HIGH, fifteen);
+  return dots16(x, a0, a1, nibbles(b, LOW, fifteen), nibbles(b, HIGH, fifteen));
+}
+// @ts-ignore: decorator
+@inline function dots8(
+  x0: v128, x1: v128, x2: v128, x3: v128, which: i32, a: v128, b: v128, c: v128, d: v128, fifteen: v128,
+): v128 {
+  const first = i16x8.add(dot2(x0, nibbles(a, which, fifteen)), dot2(x1, nibbles(b, which, fifteen)));
+  const second = i16x8.add(dot2(x2, nibbles(c, which, fifteen)), dot2(x3, nibbles(d, which, fifteen)));
+  return i16x8.add(first, second);
+}
+
+/** Adds the products of 32 columns of 8 rows, with every number loaded once, to f [8]. */
+// @ts-ignore: decorator
+@inline export function passOne(
+  layout: i32, s: usize, x: usize, meta: usize, f: usize,
+  fifteen: v128, ones: v128, sixteens: v128, mask: v128, unit: v128, middle: v128,
+): void {
+  const is32 = groupOf(layout) == 32;
+  const p = s + scaleBytes(layout);
+  const q = is32 ? p + (bitsOf(layout) == Q4 ? 64 : 128) : s + groupBytes(layout) + scaleBytes(layout);
+  const a0 = v128.load(p), a1 = v128.load(p, 16), b0 = v128.load(p, 32), b1 = v128.load(p, 48);
+  // With groups of 16, y are the sums of the first and z those of the second; with groups of 32, z are the sums of all.
+  let y0 = ones, y1 = ones, z0: v128, z1: v128;
+  if (bitsOf(layout) == Q4) {
+    y0 = dots4(x, a0, b0, fifteen);
+    y1 = dots4(x, a1, b1, fifteen);
+    const c0 = v128.load(q), c1 = v128.load(q, 16), d0 = v128.load(q, 32), d1 = v128.load(q, 48);
+    z0 = dots4(x + 16, c0, d0, fifteen);
+    z1 = dots4(x + 16, c1, d1, fifteen);
+    if (is32) {
+      z0 = i16x8.add(y0, z0);
+      z1 = i16x8.add(y1, z1);
+    } else {
+      y0 = i32x4.dot_i16x8_s(y0, ones);
+      y1 = i32x4.dot_i16x8_s(y1, ones);
+    }
+    z0 = i32x4.dot_i16x8_s(z0, ones);
+    z1 = i32x4.dot_i16x8_s(z1, ones);
+  } else {
+    const c0 = v128.load(p, 64), c1 = v128.load(p, 80), d0 = v128.load(p, 96), d1 = v128.load(p, 112);
+    const e0 = v128.load(q), e1 = v128.load(q, 16), f0 = v128.load(q, 32), f1 = v128.load(q, 48);
+    const g0 = v128.load(q, 64), g1 = v128.load(q, 80), h0 = v128.load(q, 96), h1 = v128.load(q, 112);
+    const x0 = v128.load32_splat(x), x1 = v128.load32_splat(x, 4);
+    const x2 = v128.load32_splat(x, 8), x3 = v128.load32_splat(x, 12);
+    const x4 = v128.load32_splat(x, 16), x5 = v128.load32_splat(x, 20);
+    const x6 = v128.load32_splat(x, 24), x7 = v128.load32_splat(x, 28);
+    let high0 = dots8(x0, x1, x2, x3, HIGH, a0, b0, c0, d0, fifteen);
+    let high1 = dots8(x0, x1, x2, x3, HIGH, a1, b1, c1, d1, fifteen);
+    let low0 = dots8(x0, x1, x2, x3, LOW, a0, b0, c0, d0, fifteen);
+    let low1 = dots8(x0, x1, x2, x3, LOW, a1, b1, c1, d1, fifteen);
+    if (is32) {
+      high0 = i16x8.add(high0, dots8(x4, x5, x6, x7, HIGH, e0, f0, g0, h0, fifteen));
+      high1 = i16x8.add(high1, dots8(x4, x5, x6, x7, HIGH, e1, f1, g1, h1, fifteen));
+      low0 = i16x8.add(low0, dots8(x4, x5, x6, x7, LOW, e0, f0, g0, h0, fifteen));
+      low1 = i16x8.add(low1, dots8(x4, x5, x6, x7, LOW, e1, f1, g1, h1, fifteen));
+    } else {
+      y0 = i32x4.add(i32x4.dot_i16x8_s(low0, ones), i32x4.dot_i16x8_s(high0, sixteens));
+      y1 = i32x4.add(i32x4.dot_i16x8_s(low1, ones), i32x4.dot_i16x8_s(high1, sixteens));
+      high0 = dots8(x4, x5, x6, x7, HIGH, e0, f0, g0, h0, fifteen);
+      high1 = dots8(x4, x5, x6, x7, HIGH, e1, f1, g1, h1, fifteen);
+      low0 = dots8(x4, x5, x6, x7, LOW, e0, f0, g0, h0, fifteen);
+      low1 = dots8(x4, x5, x6, x7, LOW, e1, f1, g1, h1, fifteen);
+    }
+    z0 = i32x4.add(i32x4.dot_i16x8_s(low0, ones), i32x4.dot_i16x8_s(high0, sixteens));
+    z1 = i32x4.add(i32x4.dot_i16x8_s(low1, ones), i32x4.dot_i16x8_s(high1, sixteens));
+  }
+  const xScale = v128.load32_splat(meta);
+  let w0 = v128.load(f), w1 = v128.load(f, 16);
+  if (!is32) {
+    const halves = v128.load(s);
+    const minima = loadIf(hasMinima(layout), s + 16, halves);
+    const s0 = lowHalves(halves, mask, unit), s1 = highHalves(halves, mask, unit);
+    const m0 = minimum(layout, lowHalves(minima, mask, unit), s0, middle);
+    const m1 = minimum(layout, highHalves(minima, mask, unit), s1, middle);
+    const xSum = v128.load32_splat(meta, 8);
+    w0 = scaled(w0, y0, s0, m0, xScale, xSum);
+    w1 = scaled(w1, y1, s1, m1, xScale, xSum);
+    s += groupBytes(layout);
+  }
+  const halves = v128.load(s);
+  const minima = loadIf(hasMinima(layout), s + 16, halves);
+  const s0 = lowHalves(halves, mask, unit), s1 = highHalves(halves, mask, unit);
+  const m0 = minimum(layout, lowHalves(minima, mask, unit), s0, middle);
+  const m1 = minimum(layout, highHalves(minima, mask, unit), s1, middle);
+  const xSum = v128.load32_splat(is32 ? meta + 4 : meta + 12);
+  const r0 = scaled(w0, z0, s0, m0, xScale, xSum);
+  const r1 = scaled(w1, z1, s1, m1, xScale, xSum);
+  v128.store(f, r0);
+  v128.store(f, r1, 16);
+}

@@ -1,0 +1,5 @@
+import type { Paper } from '@loci/evaluate';
+import { paper as retrievalHead } from './retrieval-head/paper.ts';
+
+/** The papers whose claims are programs, in the order of their names. */
+export const papers: readonly Paper[] = [retrievalHead];
