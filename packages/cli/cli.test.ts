@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -206,4 +206,30 @@ test('a reader that goes away ends the program quietly', async () => {
   const { child, ended } = startCli(['run', '--prompt', 'Once upon a time', '--ignore-end', '--max-tokens', '5000']);
   child.stdout.once('data', () => child.stdout.destroy());
   expect(await ended).toMatchObject({ code: 0, stderr: '' });
+});
+
+test('heads scores every head of the model and draws them', async () => {
+  const svg = join(folder, 'heads.svg');
+  const { made, of, scores } = await json('heads', '--probe', 'retrieval-head', '--cases', '1', '--svg', svg);
+  expect(of).toBe('heads');
+  expect(scores.map((row: readonly number[]) => row.length)).toEqual(Array(30).fill(9));
+  expect(Math.max(...scores.flat())).toBeGreaterThan(0.5);
+  expect(made).toMatchObject({
+    method: 'retrieval-head',
+    settings: { mode: 'teacher-forced', command: 'loci heads --probe retrieval-head --cases 1' },
+  });
+  expect(readFileSync(svg, 'utf8')).toContain('<title>29.8: ');
+  expect(await runCli(['heads', '--probe', 'nothing'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/--probe is "nothing"; it must be one of retrieval-head/),
+  });
+});
+
+test('a Ctrl-C while heads are measured ends it, with what was done', async () => {
+  const { child, ended } = startCli(['heads', '--probe', 'retrieval-head', '--json']);
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  child.kill('SIGINT');
+  const { code, stdout } = await ended;
+  expect(code).toBe(130);
+  expect(JSON.parse(stdout).error.code).toBe('aborted');
 });

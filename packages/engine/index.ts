@@ -28,8 +28,10 @@ export type { LoadProgress } from './decoder/weights.ts';
 export type { Precision } from './decoder/workspace.ts';
 export { type ErrorCode, LociError } from './errors.ts';
 export type { Architecture } from './families/architecture.ts';
+export { readGguf } from './format/gguf-read.ts';
 export type { DownloadProgress } from './format/hub-progress.ts';
 export type { ListedModel } from './format/locate-list.ts';
+export { memorySource } from './format/memory-source.ts';
 export { measureLimits } from './limits.ts';
 export {
   defaultModel,

@@ -11,16 +11,23 @@ import {
   type Store,
 } from 'loci';
 import { baselines } from './baselines/index.ts';
+import { maskHeads } from './masking/mask-heads.ts';
 import type { MethodFactory } from './methods/define.ts';
 import { kv4 } from './qserve/store.ts';
+import { retrievalScores } from './retrieval-head/head-probe.ts';
+import type { HeadProbe } from './retrieval-head/head-scores.ts';
+import { retrievalHead } from './retrieval-head/probe.ts';
 import { snapkv } from './snapkv/keep.ts';
 
 /** The methods of every axis, by name. */
 const attend: readonly MethodFactory<Attend>[] = [];
 const keep: readonly MethodFactory<Keep>[] = [snapkv, ...baselines];
 const store: readonly MethodFactory<Store>[] = [kv4];
-const steer: readonly MethodFactory<Steer>[] = [];
-const probe: readonly MethodFactory<Probe>[] = [];
+const steer: readonly MethodFactory<Steer>[] = [maskHeads];
+const probe: readonly MethodFactory<Probe>[] = [retrievalHead];
+
+/** Ways to score the heads of a model. */
+export const headProbes: readonly HeadProbe[] = [retrievalScores];
 
 export const methods = { attend, keep, store, steer, probe } as const;
 

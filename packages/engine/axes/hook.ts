@@ -35,6 +35,8 @@ export interface Ran {
   readonly n: number;
   /** Of the first row. */
   readonly position: number;
+  /** Of the sequence, with the rows in it, for reading. */
+  readonly cache: KvCache;
 }
 
 /** What a method records into, and reads out of, the forward pass of its sequence. All commands join. */

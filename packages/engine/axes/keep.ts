@@ -32,8 +32,6 @@ export interface Keeper extends Hook {
 }
 
 export interface Reading extends Ran {
-  /** Its slots, for reading. */
-  readonly cache: KvCache;
   /** Tokens of the sequence so far, kept or not. */
   readonly length: number;
   /** Keeps of every [layer][head] what is said, in the session's store. */

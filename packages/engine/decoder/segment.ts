@@ -41,8 +41,8 @@ export function inputLength(input: SegmentInput): number {
 }
 
 /** What a program has done for a segment of n rows. */
-export function ranOf({ moment, positions }: Segment, n: number): Ran {
-  return { moment, n, position: positions[0] ?? 0 };
+export function ranOf({ moment, positions, cache }: Segment, n: number): Ran {
+  return { moment, n, position: positions[0] ?? 0, cache };
 }
 
 /** A segment placed among the rows of one program. */

@@ -103,10 +103,11 @@ export class OpenMethods {
   }
 
   /** Rows have been read: what is not kept goes, and what stays behind a prompt goes into the store's format. */
-  async settle(cache: KvCache, ran: Ran): Promise<void> {
+  async settle(ran: Ran): Promise<void> {
+    const { cache } = ran;
     const length = ran.position + ran.n;
     const pool = ran.moment === 'prompt' ? cache.pool : this.#poolOf(this.set.store.format);
-    await this.keeper?.settle?.({ ...ran, cache, length, retain: (kept) => cache.retain(kept, length, pool) });
+    await this.keeper?.settle?.({ ...ran, length, retain: (kept) => cache.retain(kept, length, pool) });
     if (cache.pool === pool) return;
     const { layers, kvHeads } = this.#host.arch;
     await cache.retain(everything(cache, layers.length, kvHeads), length, pool);

@@ -145,7 +145,7 @@ export class Sequence {
       losses.set(last.losses, from);
       for (let i = 0; i < n; i++)
         this.#ids.push(input.kind === 'ids' ? (input.ids[from + i] ?? embeddedRow) : embeddedRow);
-      await this.methods.settle(this.cache, { moment, n, position: start });
+      await this.methods.settle({ moment, n, position: start, cache: this.cache });
       from += n;
       const seconds = (performance.now() - started) / 1000;
       onProgress?.({ doneTokens: from, totalTokens: total, tokensPerSecond: from / seconds });
