@@ -10,6 +10,16 @@ import { parseMethod } from './registry.ts';
 const keeps = [
   { name: 'snapkv', all: 'snapkv:budget=2000', tight: 'snapkv:budget=48,window=16', window: 16 },
   { name: 'snapkv over heads', all: 'snapkv:budget=2000', tight: 'snapkv:budget=25%,window=16,budgets=ada' },
+  {
+    name: 'razor-attention',
+    all: 'razor-attention:s0=2000',
+    tight: 'razor-attention:s0=60,c=20',
+  },
+  {
+    name: 'duo-attention',
+    all: 'duo-attention:recent=2000',
+    tight: 'duo-attention:sparsity=0.86,sinks=4,recent=60',
+  },
   { name: 'streaming-llm', all: 'streaming-llm:recent=2000', tight: 'streaming-llm:sinks=4,recent=60' },
 ] as const;
 const stores = ['f32', 'f16', 'q8', 'q4'] as const;

@@ -1,14 +1,17 @@
 import { type Attend, dense, type Keep, LociError, type Method, type Probe, pages, type Steer, type Store } from 'loci';
 import { streamingLlm } from './baselines/streaming-llm.ts';
+import { duoAttention } from './duo-attention/keep.ts';
 import type { MethodFactory } from './methods/define.ts';
+import { razorAttention } from './razor-attention/keep.ts';
+import { induction } from './razor-attention/probe.ts';
 import { snapkv } from './snapkv/keep.ts';
 
 /** The methods of every axis, by name. */
 const attend: readonly MethodFactory<Attend>[] = [];
-const keep: readonly MethodFactory<Keep>[] = [snapkv, streamingLlm];
+const keep: readonly MethodFactory<Keep>[] = [snapkv, streamingLlm, razorAttention, duoAttention];
 const store: readonly MethodFactory<Store>[] = [];
 const steer: readonly MethodFactory<Steer>[] = [];
-const probe: readonly MethodFactory<Probe>[] = [];
+const probe: readonly MethodFactory<Probe>[] = [induction];
 
 export const methods = { attend, keep, store, steer, probe } as const;
 

@@ -5,7 +5,6 @@ import type { HeadScores, HeadTable } from './scores.ts';
 /** Which key/value heads, [layer][head]. */
 export type HeadSet = readonly (readonly boolean[])[];
 
-
 /** Scores of key/value heads: that of a group of query heads is its best. */
 export function kvScores(rows: HeadTable, of: HeadScores['of'], kvHeads: number): HeadTable {
   if (of === 'kvHeads') return rows;
