@@ -4,7 +4,7 @@
     python bench/oracles/induction.py models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf ids.json \
         > packages/papers/razor-attention/golden/induction.json
 
-Needs: transformers 5.23.0, torch 2.13.0 (CPU), gguf
+Needs: transformers 5.24.0, torch 2.14.1 (CPU), gguf 0.19.0
 """
 
 import json

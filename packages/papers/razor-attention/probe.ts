@@ -33,6 +33,13 @@ function options() {
   };
 }
 
+/** Earlier copies of the token at a position; none where the text has not repeated yet, or does no more. */
+export function copiesOf(position: number, k: number, bos: number): readonly number[] {
+  const copy = Math.floor((position - bos) / k);
+  if (copy < 1 || copy >= copies) return [];
+  return Array.from({ length: copy }, (_, i) => position - (i + 1) * k);
+}
+
 export interface RepetitionScores {
   /** Induction scores, [layer][head]. */
   readonly scores: HeadTable;
@@ -59,20 +66,15 @@ class Repetition implements Probing {
   }
 
   attended(encoder: Encoder, view: LayerView): void {
-    this.#picked.record(encoder, view, (position) => this.#copiesOf(position).flatMap((at) => [at, at + 1]));
-  }
-
-  /** Earlier copies of the token at a position; none where the text has not repeated yet, or does no more. */
-  #copiesOf(position: number): readonly number[] {
-    const copy = Math.floor((position - this.#bos) / this.#k);
-    if (copy < 1 || copy >= copies) return [];
-    return Array.from({ length: copy }, (_, i) => position - (i + 1) * this.#k);
+    this.#picked.record(encoder, view, (position) =>
+      copiesOf(position, this.#k, this.#bos).flatMap((at) => [at, at + 1]),
+    );
   }
 
   ran(): void {
     const { heads } = this.#host.arch;
     this.#picked.read((layer, head, position, weights) => {
-      const count = this.#copiesOf(position).length;
+      const count = copiesOf(position, this.#k, this.#bos).length;
       if (count > 0 && layer === 0 && head === 0) this.#rows++;
       const index = layer * heads + head;
       for (let i = 0; i < count; i++) {
