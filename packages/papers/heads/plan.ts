@@ -43,7 +43,7 @@ export function headPlan(
       const scores = scoresFor(model);
       if (!scores) throw new LociError('bad-option', `plan is "${plan}", which is not one for ${model.name}`);
       const { kvHeads } = model.arch;
-      const set = choose(protect === 'lowest' ? turned(scores) : scores, kvHeads);
+      const set = choose(protect === 'lowest' ? turned(scores, kvHeads) : scores, kvHeads);
       if (protect === 'random') return randomSet(set, seed);
       if (protect === 'none' || protect === 'all') return uniformSet(set, protect === 'all');
       return set;
@@ -56,9 +56,9 @@ export function topKvHeads({ of }: HeadScores, table: HeadTable, share: number, 
   return topShare(kvScores(table, of, kvHeads), share);
 }
 
-/** The same scores with the last first. */
-function turned(scores: HeadScores): HeadScores {
-  const negative = (rows: HeadTable) => rows.map((row) => row.map((score) => -score));
-  const others = Object.entries(scores.others).map(([name, rows]) => [name, negative(rows)]);
-  return { ...scores, scores: negative(scores.scores), others: Object.fromEntries(others) };
+/** The same ranks of key/value heads with the last first. */
+function turned({ scores, others, of, ...rest }: HeadScores, kvHeads: number): HeadScores {
+  const negative = (rows: HeadTable) => kvScores(rows, of, kvHeads).map((row) => row.map((score) => -score));
+  const turnedOthers = Object.entries(others).map(([name, rows]) => [name, negative(rows)]);
+  return { ...rest, of: 'kvHeads', scores: negative(scores), others: Object.fromEntries(turnedOthers) };
 }
