@@ -42,7 +42,7 @@ function options() {
     sinks: whole(1, 1_000_000, 64, 'tokens at the beginning that streaming heads keep'),
     recent: whole(1, 1_000_000, 256, 'tokens at the end that they keep, the last included'),
     prefill: choice(['mask', 'chunked', 'dense'], 'mask', 'what streaming heads see of a prompt'),
-    chunk: whole(1, 512, 512, 'tokens of a chunk'),
+    chunk: whole(1, 512, 512, 'tokens that are read at a time'),
     ...planOptions(),
   };
 }
@@ -55,7 +55,7 @@ interface Settings {
 }
 
 class Duo implements Keeper {
-  readonly chunk?: number;
+  readonly chunk: number;
   readonly #host: Host;
   readonly #whole: HeadSet;
   readonly #settings: Settings;
@@ -64,7 +64,7 @@ class Duo implements Keeper {
     this.#host = host;
     this.#whole = whole;
     this.#settings = settings;
-    if (settings.prefill === 'chunked') this.chunk = settings.chunk;
+    this.chunk = settings.chunk;
   }
 
   begin(cache: KvCache): void {

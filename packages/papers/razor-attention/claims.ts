@@ -122,48 +122,47 @@ export const claims: readonly Claim[] = [
       'Repeated passage, S0 = 128, C = 8: the gap to dense with the plan is ≤ 0.5 × that with as many random heads (10 seeds) and ≤ 0.35 × that with none, for a share of at most 30 %',
     async run(workbench) {
       const model = await workbench.model();
-      const shares = [0.14, 0.2, 0.25, 0.29] as const;
+      const induction = 0.14;
       const seeds = Array.from({ length: 10 }, (_, seed) => seed);
-      const none = razorAttention.with({ ...short, protect: 'none' });
-      const gapsAt = (share: number) =>
-        workbench.once(`gaps at ${share}`, async () => {
+      const gapsAt = (echo: number) =>
+        workbench.once(`gaps with echo ${echo}`, async () => {
+          const shares = { ...short, induction, echo } as const;
           const keeps = [
             undefined,
-            none,
-            razorAttention.with({ ...short, induction: share }),
-            ...seeds.map((seed) => razorAttention.with({ ...short, induction: share, protect: 'random', seed })),
+            razorAttention.with({ ...shares, protect: 'none' }),
+            razorAttention.with(shares),
+            ...seeds.map((seed) => razorAttention.with({ ...shares, protect: 'random', seed })),
           ];
           const losses: number[][] = [];
           for (const one of passages(model, workbench)) {
-            const report = (done: number) => workbench.progress(`passages, share ${share}`, done);
+            const report = (done: number) => workbench.progress(`passages, ${echo} by echo`, done);
             losses.push((await answerLosses(model, one, keeps, {}, report)).map((all) => mean([...all])));
           }
           const [dense = Number.NaN, without = Number.NaN, planned = Number.NaN, ...random] = keeps.map((_, i) =>
             mean(losses.map((row) => row[i] ?? Number.NaN)),
           );
           const gap = (loss: number) => loss - dense;
-          return { share, dense, none: gap(without), plan: gap(planned), random: random.map(gap) };
+          const set = plan(scoresOf(model), model.arch.kvHeads, shares);
+          const share = sizeOf(set) / set.flat().length;
+          return { echo, share, dense, none: gap(without), plan: gap(planned), random: random.map(gap) };
         });
       const tried: Awaited<ReturnType<typeof gapsAt>>[] = [];
-      for (const share of shares) {
-        const found = await gapsAt(share);
+      for (const echo of [0.01, 0.03, 0.05, 0.1, 0.15]) {
+        const found = await gapsAt(echo);
         tried.push(found);
         if (reaches(found)) break;
       }
       const last = tried.at(-1);
-      const set = plan(scoresOf(model), model.arch.kvHeads, { induction: last?.share ?? 0 });
       return {
         measured: {
-          gaps: tried.map(({ random, ...rest }) => ({
-            ...rest,
-            random: mean(random),
-            ofRandom: rest.plan / mean(random),
-          })),
-          heads: sizeOf(set),
-          ofHeads: set.flat().length,
+          induction,
+          tried: tried.map(({ random, ...rest }) => {
+            const byChance = mean([...random]);
+            return { ...rest, random: byChance, ofRandom: rest.plan / byChance, ofNone: rest.plan / rest.none };
+          }),
         },
-        holds: last !== undefined && reaches(last),
-        note: `the first share of ${shares.join(', ')} that reaches both, with 0.01 by echo beside it; the plan does not know the text`,
+        holds: last !== undefined && last.share <= 0.3 && reaches(last),
+        note: 'the first share by echo of 0.01, 0.03, 0.05, 0.1, 0.15 that reaches both. Four heads of this model score above 0.4 by echo, and 1 % of 90 keeps one of them: more induction heads in its place, up to 29 %, leave the gap where it is. The plan does not know the text',
       };
     },
   },
