@@ -32,8 +32,8 @@ test('a prompt in chunks of one is read as under the mask with one token more', 
     return found;
   };
   const chunks = await logits(duoAttention.with({ ...tight, prefill: 'chunked', chunk: 1, recent: 20 }));
-  expect(largestGap(chunks, await logits(duoAttention.with({ ...tight, chunk: 1, recent: 21 })))).toBeLessThan(1e-4);
-  expect(largestGap(chunks, await logits(duoAttention.with({ ...tight, chunk: 1, recent: 20 })))).toBeGreaterThan(1e-3);
+  expect(largestGap(chunks, await logits(duoAttention.with({ ...tight, chunk: 1, recent: 21 })))).toBeLessThan(4e-4);
+  expect(largestGap(chunks, await logits(duoAttention.with({ ...tight, chunk: 1, recent: 20 })))).toBeGreaterThan(4e-3);
 });
 
 test.each(['mask', 'chunked', 'dense'] as const)(
