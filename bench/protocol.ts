@@ -8,6 +8,8 @@ export interface Setup {
   readonly threads: number;
   /** Number format of keys and values, in the engine's own words. */
   readonly store: string;
+  /** A method of the axis `keep` with its options; all tokens are kept without one. */
+  readonly keep?: string;
   /** Which kernels compute, where the engine has several. */
   readonly build?: 'relaxed' | 'pairs' | 'plain';
 }

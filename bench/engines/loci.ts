@@ -9,14 +9,14 @@ let model: Model;
 let options: OpenOptions;
 
 serve({
-  async load({ file, threads, store, build }) {
+  async load({ file, threads, store, keep, build }) {
     const { loadModel }: typeof import('../../packages/engine/index.ts') = await import(
       pathToFileURL(join(root, 'packages/engine/index.ts')).href
     );
     const settings: LoadModelOptions = { threads, ...(build && { build }) };
     model = await loadModel(file, settings);
     if (build && model.build !== build) throw new Error(`this checkout cannot be told to use its ${build} kernels`);
-    options = { store: await knownStore(store) };
+    options = { store: await knownStore(store), ...(keep !== undefined && { keep: await keepMethod(keep) }) };
   },
   async open() {
     const session = await model.open(options);
@@ -37,4 +37,13 @@ async function knownStore(name: string): Promise<NonNullable<OpenOptions['store'
   const store = pageFormats.find((format) => format === name);
   if (!store) throw new Error(`this checkout has no store "${name}"; it has ${pageFormats.join(', ')}`);
   return store;
+}
+
+async function keepMethod(text: string): Promise<NonNullable<OpenOptions['keep']>> {
+  const { parseMethod }: typeof import('../../packages/papers/index.ts') = await import(
+    pathToFileURL(join(root, 'packages/papers/index.ts')).href
+  );
+  const keep = parseMethod.keep(text);
+  if (!keep) throw new Error(`"${text}" keeps everything`);
+  return keep;
 }

@@ -1,6 +1,7 @@
 import type { Suite } from '../suite.ts';
 import { batch } from './batch.ts';
 import { cold } from './cold.ts';
+import { kept } from './kept.ts';
 import { large } from './large.ts';
 import { lengths } from './lengths.ts';
 import { line } from './line.ts';
@@ -11,4 +12,16 @@ import { stores } from './stores.ts';
 import { threads } from './threads.ts';
 
 /** In the order in which `all` runs them. */
-export const suites: readonly Suite[] = [lengths, stores, cold, memory, threads, batch, line, plain, large, roofline];
+export const suites: readonly Suite[] = [
+  lengths,
+  stores,
+  kept,
+  cold,
+  memory,
+  threads,
+  batch,
+  line,
+  plain,
+  large,
+  roofline,
+];

@@ -3,8 +3,11 @@ import type { Command } from './command.ts';
 import { ask } from './commands/ask.ts';
 import { bench } from './commands/bench.ts';
 import { chat } from './commands/chat.ts';
+import { compare } from './commands/compare.ts';
 import { demo } from './commands/demo.ts';
 import { models } from './commands/models.ts';
+import { papers } from './commands/papers.ts';
+import { reproduce } from './commands/reproduce.ts';
 import { run } from './commands/run.ts';
 import { score } from './commands/score.ts';
 import { tokenize } from './commands/tokenize.ts';
@@ -14,7 +17,7 @@ import { Interrupt } from './output/interrupt.ts';
 import { Reporter } from './output/reporter.ts';
 import manifest from './package.json' with { type: 'json' };
 
-const commands: readonly Command[] = [ask, chat, run, tokenize, score, bench, models, demo];
+const commands: readonly Command[] = [ask, chat, run, tokenize, score, compare, papers, reproduce, bench, models, demo];
 const exitCodes = { failure: 1, usage: 2, interrupted: 130 } as const;
 
 async function dispatch(args: readonly string[], reporter: Reporter): Promise<void> {

@@ -27,6 +27,7 @@ export const opcodes = {
   weigh: 14,
   fetch: 15,
   scale: 16,
+  argmax: 17,
 } as const;
 
 const floats = new Float32Array(1);

@@ -10,6 +10,7 @@ export {
   pageFormats,
   pageSlots,
 } from './append/index.ts';
+export { type Argmax, argmax } from './argmax/index.ts';
 export { type Attend, attend, attendScratch, mergeSplits, partialFloats } from './attend/index.ts';
 export { type Bytes8, type Command, opcodes } from './command.ts';
 export { copy } from './copy/index.ts';

@@ -1,4 +1,15 @@
-import { type Attend, dense, type Keep, LociError, type Method, type Probe, pages, type Steer, type Store } from 'loci';
+import {
+  type Attend,
+  dense,
+  type Keep,
+  LociError,
+  type Method,
+  type OpenOptions,
+  type Probe,
+  pages,
+  type Steer,
+  type Store,
+} from 'loci';
 import { streamingLlm } from './baselines/streaming-llm.ts';
 import { duoAttention } from './duo-attention/keep.ts';
 import type { MethodFactory } from './methods/define.ts';
@@ -30,6 +41,34 @@ export const parseMethod = {
   steer: (text: string): Steer => parse('steer', steer, text),
   probe: (text: string): Probe => parse('probe', probe, text),
 } as const;
+
+/** Several axes at once, as comparisons write them: `keep=snapkv:budget=512,window=16,store=q4`; `dense` is none of them. */
+export function parseMethods(text: string): OpenOptions {
+  if (text === 'dense') return {};
+  const given = new Map<Axis, string[]>();
+  let last: string[] | undefined;
+  for (const part of text.split(',')) {
+    const axis = axes.find((name) => part.startsWith(`${name}=`));
+    if (axis) {
+      last = [...(given.get(axis) ?? []), part.slice(axis.length + 1)];
+      if (last.length > 1 && axis !== 'steer')
+        throw new LociError('bad-option', `"${text}" names two methods for ${axis}`);
+      given.set(axis, last);
+    } else if (last) last.push(`${last.pop() ?? ''},${part}`);
+    else throw new LociError('bad-option', `"${text}": "${part}" is not axis=method; axes are ${axes.join(', ')}`);
+  }
+  const [attended, kept, stored] = [given.get('attend')?.[0], given.get('keep')?.[0], given.get('store')?.[0]];
+  const keeps = kept === undefined ? undefined : parseMethod.keep(kept);
+  return {
+    ...(attended !== undefined && { attend: parseMethod.attend(attended) }),
+    ...(keeps && { keep: keeps }),
+    ...(stored !== undefined && { store: parseMethod.store(stored) }),
+    steer: (given.get('steer') ?? []).map(parseMethod.steer),
+  };
+}
+
+const axes = ['attend', 'keep', 'store', 'steer'] as const;
+type Axis = (typeof axes)[number];
 
 function parse<M extends Method>(
   axis: M['axis'],

@@ -1,10 +1,11 @@
+import type { GenerationResult } from 'loci';
 import { type Context, command } from '../command.ts';
-import { answer, costRows, generateOptions, withModel } from '../engine.ts';
+import { answer, costRows, generateOptions, reading, withModel } from '../engine.ts';
 import { promptIds } from '../input/prompt.ts';
 import { readText } from '../input/text-file.ts';
 import { usage, type Values } from '../options/option.ts';
 import { modelOptions, samplingOptions } from '../options/shared.ts';
-import { twoColumns } from '../output/format.ts';
+import { bytes, duration, table, twoColumns } from '../output/format.ts';
 
 export const askOptions = { ...samplingOptions, ...modelOptions };
 
@@ -19,12 +20,13 @@ function message(text: string, question: string): string {
   return `${text.trim()}\n\nUse the text above to answer the question in one short sentence.\n\n${question.trim()}`;
 }
 
-/** Answers a question about a text file. */
+/** Answers a question about a text file, and then with other methods, whose names are given, for comparison. */
 export async function askAbout(
   file: string,
   question: string,
   values: Values<typeof askOptions>,
   context: Context,
+  others: readonly string[] = [],
 ): Promise<void> {
   if (question.trim() === '') throw usage('the question is empty');
   const text = await readText(file);
@@ -36,9 +38,42 @@ export async function askAbout(
     const session = await engine.open();
     const result = await answer(session, ids, generateOptions(values, defaultMaxTokens), reporter, interrupt.signal);
     const facts = engine.facts();
-    reporter.document({ question, ...result, ...facts });
     if (reporter.hasTerminal) reporter.note(`\n${twoColumns(costRows(result, facts))}`);
+    const comparison = [{ method: 'dense', ...costOf(result) }];
+    if (others.length > 0) {
+      const { parseMethods } = await import('@loci/papers');
+      session.close();
+      for (const method of others) {
+        const other = await engine.model.open(parseMethods(method));
+        const progress = reading(ids.length, reporter, interrupt.signal);
+        comparison.push({
+          method,
+          ...costOf(await other.complete({ ids }, { ...generateOptions(values, defaultMaxTokens), ...progress })),
+        });
+        other.close();
+      }
+      reporter.text(`\n${comparisonTable(comparison)}\n`);
+    }
+    reporter.document({ question, ...result, ...facts, ...(others.length > 0 && { comparison }) });
   });
+}
+
+interface Cost {
+  readonly answer: string;
+  readonly kvBytes: number;
+  readonly prefillMs: number;
+  readonly decodeMsPerToken: number;
+}
+
+function costOf({ text, kvBytes, prefillMs, decodeMsPerToken }: GenerationResult): Cost {
+  return { answer: text.trim(), kvBytes, prefillMs, decodeMsPerToken };
+}
+
+function comparisonTable(rows: readonly (Cost & { readonly method: string })[]): string {
+  const cells = rows.map(({ method, answer, kvBytes, prefillMs, decodeMsPerToken }) => {
+    return [method, answer, bytes(kvBytes), duration(prefillMs), `${decodeMsPerToken.toFixed(1)} ms`];
+  });
+  return table(['method', 'answer', 'cache', 'read in', 'a token in'], cells, 2);
 }
 
 export const ask = command({

@@ -5,6 +5,8 @@ import { usage } from '../options/option.ts';
 import { askAbout, askOptions } from './ask.ts';
 
 const text = fileURLToPath(new URL('../demo/text.txt', import.meta.url));
+/** What the demo shows beside dense attention over a cache of halves. */
+const others = ['store=q4', 'keep=snapkv:budget=1024', 'keep=snapkv:budget=1024,store=q4'];
 const questionFile = new URL('../demo/question.txt', import.meta.url);
 
 export const demo = command({
@@ -24,6 +26,6 @@ export const demo = command({
     const asked = (await readFile(questionFile, 'utf8')).trim();
     const [title = ''] = (await readFile(text, 'utf8')).split('\n');
     context.reporter.note(`Text:      ${title.trim()}\nQuestion:  ${asked}\n`);
-    return askAbout(text, asked, options, context);
+    return askAbout(text, asked, options, context, others);
   },
 });

@@ -48,6 +48,7 @@ export class KvCache {
   #heads: HeadPages[];
   #table: { address: number; capacity: number };
   #exactFrom = 0;
+  #mostBytes = 0;
 
   constructor(device: Device, pool: PagePool, layers: number, g: number) {
     this.#device = device;
@@ -66,6 +67,11 @@ export class KvCache {
   /** Bytes of the pages this sequence holds; a page that it shares with another is counted in both. */
   get bytes(): number {
     return this.#heads.reduce((sum, head) => sum + head.pages.length, 0) * this.#pool.pageBytes;
+  }
+
+  /** The most bytes it ever held. */
+  get mostBytes(): number {
+    return this.#mostBytes;
   }
 
   /** Shortest length to which the sequence can be cut back: what is missing below was decided by what came after. */
@@ -92,6 +98,7 @@ export class KvCache {
   /** Makes room for n more slots in every head, in pages that no other sequence reads. */
   reserve(n: number): void {
     for (const index of this.#heads.keys()) this.#reserveHead(index, n);
+    this.#mostBytes = Math.max(this.#mostBytes, this.bytes);
   }
 
   #reserveHead(index: number, n: number): void {
@@ -162,9 +169,11 @@ export class KvCache {
       const rewritten = kept.map((heads, layer) =>
         heads.map((one, head) => (this.#takePages(target, layer * this.#g + head, one) ? nothing : one)),
       );
+      const taken = target.bytes;
       for (const [index, one] of rewritten.flat().entries()) {
         if (one !== nothing) target.#reserveHead(index, slotCount(one));
       }
+      this.#mostBytes = Math.max(this.#mostBytes, this.bytes + target.bytes - taken);
       await rewrite(this.#device, this, target, rewritten);
       for (const [index, one] of rewritten.flat().entries()) {
         if (one === nothing) continue;

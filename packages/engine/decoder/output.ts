@@ -1,5 +1,5 @@
 import type { Device, Encoder } from '@loci/device';
-import { copy, loss, negativeLogLikelihood } from '@loci/kernels';
+import { argmax, copy, loss, negativeLogLikelihood } from '@loci/kernels';
 import type { LayerContext } from './layer.ts';
 import { linear, normFor } from './linear.ts';
 import type { Placed } from './segment.ts';
@@ -9,6 +9,8 @@ import { lossBatch } from './workspace.ts';
 /** Where a program leaves logits and losses. */
 export interface Output {
   readonly logitRows: readonly number[];
+  /** Rows whose most likely token was chosen, in order. */
+  readonly bestRows: readonly number[];
   readonly logits: number;
   readonly stride: number;
   /** Rows whose loss was computed, in order. */
@@ -21,17 +23,19 @@ export function recordOutput(encoder: Encoder, device: Device, context: LayerCon
   const { vocabulary: v, width, normEpsilon } = arch;
   const stride = Math.ceil(v / 8) * 8;
   const logitRows = placed.flatMap(({ segment, first }) => (segment.logits ?? []).map((row) => first + row));
+  const bestRows = placed.flatMap(({ segment, first }) => (segment.best ?? []).map((row) => first + row));
+  const rows = [...logitRows, ...bestRows];
   const wanted = placed.flatMap(({ segment, first }) =>
     Array.from(segment.targets ?? [], (target, row) => ({ row: first + row, target })).filter(
       ({ target }) => target >= 0,
     ),
   );
   const lossRows = wanted.map(({ row }) => row);
-  const rooms = Math.max(logitRows.length, Math.min(wanted.length, lossBatch));
-  if (rooms === 0) return { logitRows, logits: 0, stride, lossRows };
+  const rooms = Math.max(rows.length, Math.min(wanted.length, lossBatch));
+  if (rooms === 0) return { logitRows, bestRows, logits: 0, stride, lossRows };
   device.ints(w.targets, wanted.length).set(wanted.map(({ target }) => target));
   device.ints(w.lossRows, lossRows.length).set(lossRows);
-  device.ints(w.logitRows, logitRows.length).set(logitRows);
+  device.ints(w.logitRows, rows.length).set(rows);
   // Losses are taken batch by batch, in the room that the logits take afterwards.
   const logits = w.growing('logits', rooms * stride);
   const head = (rows: number, n: number) =>
@@ -45,8 +49,12 @@ export function recordOutput(encoder: Encoder, device: Device, context: LayerCon
     head(w.lossRows + i * 4, n);
     encoder.record(loss({ logits, stride, n, v, targets: w.targets + i * 4, out: w.losses + i * 8 }));
   }
-  if (logitRows.length > 0) head(w.logitRows, logitRows.length);
-  return { logitRows, logits, stride, lossRows };
+  if (rows.length > 0) head(w.logitRows, rows.length);
+  if (bestRows.length > 0) {
+    const x = logits + logitRows.length * stride * 4;
+    encoder.record(argmax({ x, stride, n: bestRows.length, columns: v, out: w.best }));
+  }
+  return { logitRows, bestRows, logits, stride, lossRows };
 }
 
 /** Copies a segment's part of the output out of device memory. */
@@ -55,16 +63,18 @@ export function readOutput(
   { workspace: w, arch }: LayerContext,
   output: Output,
   { segment, first, n }: Placed,
-): { logits: Float32Array[]; losses: Float64Array } {
+): { logits: Float32Array[]; best: number[]; losses: Float64Array } {
   const logits = (segment.logits ?? []).map((row) => {
     const address = output.logits + output.logitRows.indexOf(first + row) * output.stride * 4;
     return Float32Array.from(device.floats(address, arch.vocabulary));
   });
+  const chosen = device.ints(w.best, output.bestRows.length);
+  const best = (segment.best ?? []).map((row) => chosen[output.bestRows.indexOf(first + row)] ?? -1);
   const losses = new Float64Array(n).fill(Number.NaN);
   const pairs = device.floats(w.losses, output.lossRows.length * 2);
   for (const [i, row] of output.lossRows.entries()) {
     if (row < first || row >= first + n) continue;
     losses[row - first] = negativeLogLikelihood(pairs[2 * i] ?? Number.NaN, pairs[2 * i + 1] ?? Number.NaN);
   }
-  return { logits, losses };
+  return { logits, best, losses };
 }

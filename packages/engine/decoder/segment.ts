@@ -12,6 +12,8 @@ export interface Segment {
   readonly hooks: readonly Hook[];
   /** Rows whose logits are wanted. */
   readonly logits?: readonly number[];
+  /** Rows whose most likely token is wanted, without the logits. */
+  readonly best?: readonly number[];
   /** For every row the token whose loss is wanted; −1 for none. */
   readonly targets?: Int32Array;
   /** Rows whose residual stream is wanted at every depth. */
@@ -26,6 +28,8 @@ export type SegmentInput =
 export interface SegmentResult {
   /** One [v] per row asked for. */
   readonly logits: readonly Float32Array[];
+  /** One id per row asked for; −1 where the logits hold a NaN or no finite number. */
+  readonly best: readonly number[];
   /** −ln p(target) in nats; NaN where the target was −1 or none was given. */
   readonly losses: Float64Array;
   /** Per row asked for: after the embedding, after every block, after the final norm: [layers + 2] of [c]. */

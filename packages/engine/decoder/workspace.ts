@@ -42,6 +42,8 @@ export class Workspace {
   readonly lastRows: number;
   readonly last: Rows;
   readonly targets: number;
+  /** The most likely tokens of rows, int32 [n]. */
+  readonly best: number;
   /** [n, 2], see the loss kernel. */
   readonly losses: number;
   readonly #device: Device;
@@ -62,6 +64,7 @@ export class Workspace {
     this.lossRows = floats(1);
     this.logitRows = floats(1);
     this.targets = floats(1);
+    this.best = floats(1);
     this.losses = floats(2);
     this.x = floats(width);
     this.normed = both(width);

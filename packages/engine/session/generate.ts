@@ -62,10 +62,12 @@ export async function* generate(
   const ids: number[] = [];
   let text = '';
   let logits = read.logits;
+  /** The next token where it was chosen on the device. */
+  let best: number | undefined;
   let stopReason: GenerationResult['stopReason'] = 'length';
   let decodeMs = 0;
   while (ids.length < maxTokens) {
-    const id = sampler.sample(logits, seen, generated);
+    const id = best ?? sampler.sample(logits, seen, generated);
     if (tokenizer.endOfGeneration.has(id) && !options.ignoreEnd) {
       stopReason = 'end';
       break;
@@ -85,9 +87,14 @@ export async function* generate(
       stopReason = 'window';
       break;
     }
-    const step = performance.now();
-    logits = (await sequence.read({ kind: 'ids', ids: Int32Array.of(id) }, { behindPrompt: true }, { signal })).logits;
-    decodeMs += performance.now() - step;
+    const started = performance.now();
+    const input = { kind: 'ids', ids: Int32Array.of(id) } as const;
+    const step = await sequence.read(input, { behindPrompt: true, best: sampler.isGreedy }, { signal });
+    decodeMs += performance.now() - started;
+    logits = step.logits;
+    if (!sampler.isGreedy) continue;
+    if (step.best < 0) throw new LociError('bad-numbers', 'the model computed NaN; its weights may be damaged');
+    best = step.best;
   }
   if (stopReason !== 'stop') {
     const rest = watch.push(detokenizer.flush());

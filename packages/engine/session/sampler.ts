@@ -59,6 +59,12 @@ export class Sampler {
     this.#state = (seed ^ Math.floor(seed / 2 ** 32)) >>> 0;
   }
 
+  /** Whether the next token is the most likely one, whatever came before. */
+  get isGreedy(): boolean {
+    const { temperature, repetitionPenalty, presencePenalty, logitBias } = this.#options;
+    return temperature === 0 && repetitionPenalty === 1 && presencePenalty === 0 && logitBias.size === 0;
+  }
+
   /**
    * The next token. `seen` are the prompt's and the generated ids, `generated` the latter alone.
    * @throws LociError `bad-numbers` when the logits hold NaN or no finite number at all.

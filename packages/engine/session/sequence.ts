@@ -27,13 +27,17 @@ export interface ReadWants {
   readonly targets?: Int32Array;
   /** The residual stream of the last row at every depth. */
   readonly hidden?: boolean;
+  /** Only the most likely token behind the last row, in place of its logits. */
+  readonly best?: boolean;
   /** Whether the rows are a prompt (the default) or what follows one. */
   readonly behindPrompt?: boolean;
 }
 
 export interface ReadResult {
-  /** Of the last row: [v]. */
+  /** Of the last row: [v]; empty where only the best token was wanted. */
   readonly logits: Float32Array;
+  /** The most likely token behind the last row, where it was wanted; −1 where there is none. */
+  readonly best: number;
   readonly losses: Float64Array;
   readonly hidden: readonly Float32Array[];
 }
@@ -131,7 +135,7 @@ export class Sequence {
           hooks: this.methods.hooks,
           input: slice(input, from, n),
           positions: Int32Array.from({ length: n }, (_, i) => start + i),
-          ...(isLast && { logits: [n - 1] }),
+          ...(isLast && (wants.best ? { best: [n - 1] } : { logits: [n - 1] })),
           ...(wants.targets && { targets: wants.targets.subarray(from, from + n) }),
           ...(wants.hidden && isLast && { hidden: [n - 1] }),
         },
@@ -146,7 +150,12 @@ export class Sequence {
       const seconds = (performance.now() - started) / 1000;
       onProgress?.({ doneTokens: from, totalTokens: total, tokensPerSecond: from / seconds });
     }
-    return { logits: last?.logits[0] ?? new Float32Array(), losses, hidden: last?.hidden[0] ?? [] };
+    return {
+      logits: last?.logits[0] ?? new Float32Array(),
+      best: last?.best[0] ?? -1,
+      losses,
+      hidden: last?.hidden[0] ?? [],
+    };
   }
 
   /** What a saved session holds of it beside the pages. */

@@ -76,6 +76,11 @@ export class Session {
     return this.#sequence.cache.bytes;
   }
 
+  /** The most bytes of pages that the session ever held, before a method dropped some. */
+  get mostKvBytes(): number {
+    return this.#sequence.cache.mostBytes;
+  }
+
   /**
    * Reads a prompt into the cache.
    * @throws LociError `too-long` when it does not fit the window, `aborted` (what was read stays read).

@@ -2,6 +2,7 @@
 // commands the threads meet at a barrier, unless the command says that the next one does not depend on it.
 import { activate } from '../activate/assembly';
 import { append } from '../append/assembly';
+import { argmax } from '../argmax/assembly';
 import { attend, merge } from '../attend/assembly';
 import { copy } from '../copy/assembly';
 import { embed } from '../embed/assembly';
@@ -107,6 +108,9 @@ export function walk(program: usize, control: usize, threads: i32, scratch: usiz
         break;
       case 16:
         scale(args, counter);
+        break;
+      case 17:
+        argmax(args, counter);
         break;
       default:
         unreachable();

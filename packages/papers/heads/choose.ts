@@ -1,4 +1,4 @@
-import { Random } from '@loci/evaluate';
+import { Random } from '@loci/evaluate/random';
 import { highest } from '../keeping/select.ts';
 import type { HeadScores, HeadTable } from './scores.ts';
 

@@ -1,4 +1,4 @@
-import type { Random } from '@loci/evaluate';
+import type { Random } from '@loci/evaluate/random';
 
 /** One head of a layer whose scores fall by `slope` per token of distance; matrices [width, d], row by row. */
 export interface AlibiHead {

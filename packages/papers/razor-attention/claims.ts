@@ -1,13 +1,5 @@
-import {
-  type Claim,
-  haystackOf,
-  mean,
-  median,
-  Random,
-  repeatedPassage,
-  type TaskCase,
-  type Workbench,
-} from '@loci/evaluate';
+import { type Claim, haystackOf, mean, median, repeatedPassage, type TaskCase, type Workbench } from '@loci/evaluate';
+import { Random } from '@loci/evaluate/random';
 import { pageBytes, pageSlots } from '@loci/kernels';
 import type { Keep, Model, OpenOptions } from 'loci';
 import { namedScores } from '../heads/bundled.ts';

@@ -1,5 +1,5 @@
 import type { Encoder } from '@loci/device';
-import { Random } from '@loci/evaluate';
+import { Random } from '@loci/evaluate/random';
 import { type Host, type LayerView, LociError, type Model, type Probe, type Probing } from 'loci';
 import { z } from 'zod';
 import { PickedWeights } from '../heads/picked.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fc, test as property } from '@fast-check/vitest';
-import { Random } from '@loci/evaluate';
+import { Random } from '@loci/evaluate/random';
 import { loadModel, type Model } from 'loci';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';

@@ -1,0 +1,6 @@
+import type { Paper } from '@loci/evaluate';
+import { paper as duoAttention } from './duo-attention/paper.ts';
+import { paper as razorAttention } from './razor-attention/paper.ts';
+
+/** The papers whose claims are programs, in the order of their names. */
+export const papers: readonly Paper[] = [duoAttention, razorAttention];
