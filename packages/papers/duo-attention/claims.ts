@@ -19,7 +19,7 @@ export const claims: readonly Claim[] = [
       const model = await workbench.model();
       const text = words(model, 200);
       const prompt = 190;
-      const last = text.subarray(0, 96);
+      const last = text.subarray(0, 48);
       const logits = (keep?: Keep) => lastLogits(model, { precision: 'float32', ...(keep && { keep }) }, text, prompt);
       const gap = async (a: Keep, b?: Keep) => largestGap(await logits(a), await logits(b));
       const tight = { sinks: 4, recent: 32, sparsity: 1 } as const;
