@@ -18,6 +18,16 @@ const keeps = [
   { name: 'knorm', all: 'knorm:budget=2000', tight: 'knorm:budget=64,recent=1' },
   { name: 'expected-attention', all: 'expected-attention:budget=2000', tight: 'expected-attention:budget=64' },
   { name: 'random', all: 'random:budget=2000', tight: 'random:budget=64' },
+  {
+    name: 'razor-attention',
+    all: 'razor-attention:s0=2000',
+    tight: 'razor-attention:s0=60,c=20',
+  },
+  {
+    name: 'duo-attention',
+    all: 'duo-attention:recent=2000',
+    tight: 'duo-attention:sparsity=0.86,sinks=4,recent=60',
+  },
   { name: 'streaming-llm', all: 'streaming-llm:recent=2000', tight: 'streaming-llm:sinks=4,recent=60' },
 ] as const;
 const stores = ['f32', 'f16', 'q8', 'q4', 'kv4'] as const;

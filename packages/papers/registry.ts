@@ -11,23 +11,26 @@ import {
   type Store,
 } from 'loci';
 import { baselines } from './baselines/index.ts';
+import { duoAttention } from './duo-attention/keep.ts';
+import type { HeadProbe } from './heads/head-probe.ts';
 import { maskHeads } from './masking/mask-heads.ts';
 import type { MethodFactory } from './methods/define.ts';
 import { kv4 } from './qserve/store.ts';
+import { razorAttention } from './razor-attention/keep.ts';
+import { induction, inductionHeads } from './razor-attention/probe.ts';
 import { retrievalScores } from './retrieval-head/head-probe.ts';
-import type { HeadProbe } from './retrieval-head/head-scores.ts';
 import { retrievalHead } from './retrieval-head/probe.ts';
 import { snapkv } from './snapkv/keep.ts';
 
 /** The methods of every axis, by name. */
 const attend: readonly MethodFactory<Attend>[] = [];
-const keep: readonly MethodFactory<Keep>[] = [snapkv, ...baselines];
+const keep: readonly MethodFactory<Keep>[] = [snapkv, razorAttention, duoAttention, ...baselines];
 const store: readonly MethodFactory<Store>[] = [kv4];
 const steer: readonly MethodFactory<Steer>[] = [maskHeads];
-const probe: readonly MethodFactory<Probe>[] = [retrievalHead];
+const probe: readonly MethodFactory<Probe>[] = [retrievalHead, induction];
 
 /** Ways to score the heads of a model. */
-export const headProbes: readonly HeadProbe[] = [retrievalScores];
+export const headProbes: readonly HeadProbe[] = [retrievalScores, inductionHeads];
 
 export const methods = { attend, keep, store, steer, probe } as const;
 

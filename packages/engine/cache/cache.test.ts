@@ -2,6 +2,7 @@ import type { Device } from '@loci/device';
 import { headBytes, pageSlots } from '@loci/kernels';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { everything } from '../axes/keep.ts';
 import { idleDevice } from '../testing/idle-device.ts';
 import { KvCache } from './cache.ts';
 import { PagePool } from './pool.ts';
@@ -155,6 +156,23 @@ describe('a paged cache', () => {
     cache.close();
     expect(pool.pagesInUse).toBe(0);
     pool.close();
+  });
+
+  test('a head that keeps everything keeps its pages, and others that share them notice nothing', async () => {
+    const pool = new PagePool(device, 'f32', d);
+    const cache = new KvCache(device, pool, layers, g);
+    write(cache, [...Array(40).keys()], 7);
+    const fork = cache.fork();
+    const pages = pool.pagesInUse;
+    await cache.retain(everything(cache, layers, g), 40);
+    expect({ pages: pool.pagesInUse, exactFrom: cache.exactFrom }).toEqual({ pages, exactFrom: 40 });
+    expect(read(cache, 1, 1)).toEqual(read(fork, 1, 1));
+    write(cache, [40], 9);
+    expect(read(cache, 1, 0).marks).toEqual([...Array(40).fill(7), 9]);
+    expect(read(fork, 1, 0).marks).toEqual(Array(40).fill(7));
+    fork.close();
+    cache.close();
+    expect(pool.pagesInUse).toBe(0);
   });
 
   test('hands out neighbours one after the other, in whatever order pages came back', () => {

@@ -23,6 +23,13 @@ export interface ExtraSlot {
   readonly bias: number;
 }
 
+/** Slots of a head that keeps this. */
+export function slotCount({ slots, extra }: Kept): number {
+  return slots.length + (extra ? 1 : 0);
+}
+
+const nothing: Kept = { slots: new Int32Array() };
+
 /** The position of a slot that stands for others: seen by every query. */
 export const extraPosition = -1;
 
@@ -153,20 +160,27 @@ export class KvCache {
 
   /**
    * Keeps what is said of every [layer][head] of a sequence of `length` tokens and drops the rest; pages that are no longer
-   * needed are free. Slots are copied, so that other sequences keep what they share.
+   * needed are free. Slots are copied, so that other sequences keep what they share; a head that keeps everything in the
+   * same format keeps its pages.
    */
   async retain(kept: readonly (readonly Kept[])[], length: number, pool: PagePool = this.#pool): Promise<void> {
     const target = new KvCache(this.#device, pool, this.#layers, this.#g);
     try {
-      for (const [index, { slots, extra }] of kept.flat().entries()) {
-        target.#reserveHead(index, slots.length + (extra ? 1 : 0));
+      const rewritten = kept.map((heads, layer) =>
+        heads.map((one, head) => (this.#takePages(target, layer * this.#g + head, one) ? nothing : one)),
+      );
+      const taken = target.bytes;
+      for (const [index, one] of rewritten.flat().entries()) {
+        if (one !== nothing) target.#reserveHead(index, slotCount(one));
       }
-      this.#mostBytes = Math.max(this.#mostBytes, this.bytes + target.bytes);
-      await rewrite(this.#device, this, target, kept);
-      for (const [index, { slots, extra }] of kept.flat().entries()) {
-        const { sinks, window } = this.#head(index);
-        Object.assign(target.#head(index), { sinks, window, bias: extra?.bias ?? 0 });
-        target.#setUsed(index, slots.length + (extra ? 1 : 0));
+      this.#mostBytes = Math.max(this.#mostBytes, this.bytes + target.bytes - taken);
+      await rewrite(this.#device, this, target, rewritten);
+      for (const [index, one] of rewritten.flat().entries()) {
+        if (one === nothing) continue;
+        const { sinks, window, bias } = this.#head(index);
+        const first = one.slots[0] === 0 ? bias : 0;
+        Object.assign(target.#head(index), { sinks, window, bias: one.extra?.bias ?? first });
+        target.#setUsed(index, slotCount(one));
       }
       [this.#heads, target.#heads] = [target.#heads, this.#heads];
       [this.#table, target.#table] = [target.#table, this.#table];
@@ -175,6 +189,19 @@ export class KvCache {
     } finally {
       target.close();
     }
+  }
+
+  /** Shares a head's pages with another cache when that head keeps everything as it is. */
+  #takePages(target: KvCache, index: number, { slots, extra }: Kept): boolean {
+    const head = this.#head(index);
+    if (target.#pool !== this.#pool || extra || slots.length !== head.used || head.used === 0) return false;
+    const pages = head.pages.slice(0, Math.ceil(head.used / pageSlots));
+    if (pages.length > target.#table.capacity) target.#growTable(pages.length);
+    for (const page of pages) this.#pool.share(page);
+    target.#heads[index] = { ...head, pages };
+    for (const slot of pages.keys()) target.#writePage(index, slot);
+    target.#writeEntry(index);
+    return true;
   }
 
   /** Returns the pages of a sequence of `length` tokens that no later query sees. */

@@ -1,6 +1,6 @@
 import { type Device, Encoder } from '@loci/device';
 import { append, fetch } from '@loci/kernels';
-import { extraPosition, type Kept, type KvCache } from './cache.ts';
+import { extraPosition, type Kept, type KvCache, slotCount } from './cache.ts';
 
 /**
  * Copies what is kept of every [layer][head] of one cache into the reserved pages of another, whatever the formats of the
@@ -13,7 +13,8 @@ export async function rewrite(
   kept: readonly (readonly Kept[])[],
 ): Promise<void> {
   const { d } = from.pool;
-  const most = Math.max(...kept.map((heads) => heads.reduce((sum, one) => sum + slotsOf(one), 0)));
+  const most = Math.max(...kept.map((heads) => heads.reduce((sum, one) => sum + slotCount(one), 0)));
+  if (most === 0) return;
   const room = device.allocate(4 * most * (2 * d + 2));
   try {
     for (const [layer, heads] of kept.entries()) {
@@ -21,7 +22,7 @@ export async function rewrite(
       let row = 0;
       const rowsOf = heads.map((one) => {
         const first = row;
-        row += slotsOf(one);
+        row += slotCount(one);
         return {
           keys: room + 4 * d * first,
           values: room + 4 * d * (most + first),
@@ -52,7 +53,7 @@ export async function rewrite(
         const { keys, values, positions } = rowsOf[head]!;
         encoder.record(
           append({
-            ...{ keys, values, positions, n: slotsOf(one), g: 1, d, format: to.pool.format },
+            ...{ keys, values, positions, n: slotCount(one), g: 1, d, format: to.pool.format },
             heads: to.headsOf(layer, head),
             join: head === heads.length - 1,
           }),
@@ -63,8 +64,4 @@ export async function rewrite(
   } finally {
     device.free(room);
   }
-}
-
-function slotsOf({ slots, extra }: Kept): number {
-  return slots.length + (extra ? 1 : 0);
 }

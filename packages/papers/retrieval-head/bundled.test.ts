@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { pearson } from '@loci/evaluate';
 import { loadModel } from 'loci';
 import { expect, test } from 'vitest';
+import type { HeadScores } from '../heads/scores.ts';
 import { retrievalScores } from './head-probe.ts';
-import type { HeadScores } from './head-scores.ts';
 
 const path = new URL('../heads/assets/smollm2-135m-instruct.retrieval-head.json', import.meta.url);
 const bundled = JSON.parse(readFileSync(path, 'utf8')) as HeadScores;

@@ -1,5 +1,5 @@
 import { LociError, type OpenOptions } from 'loci';
-import type { HeadProbe } from './head-scores.ts';
+import type { HeadProbe } from '../heads/head-probe.ts';
 import { type Instance, leastRecall, measure } from './measure.ts';
 import type { AnswerScores } from './score.ts';
 
