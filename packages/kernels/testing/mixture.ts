@@ -14,9 +14,11 @@ import {
   matmul,
   matmulFloat,
   matmulScratch,
+  matrixBytes,
   mergeSplits,
   norm,
   type PageFormat,
+  pack,
   pageBytes,
   pageSlots,
   partialFloats,
@@ -120,9 +122,17 @@ export function mixture(room: Room, seed: number, n: number, past: number, forma
     matmulFloat(gate, { ...product(matrix('q4x32', width, hidden), x), accumulate: true }),
     copy({ from: x, stride: width, rows: room.input(ints(n, next, 0, n)), n, columns: width, out: last }),
     matmulFloat(last, product(matrix('f32', vocabulary, width), logits)),
+    pack({
+      ...{ type: 'Q8_0', source: room.input(fileBytes(11 * 2 * 34, next)), rows: 11, columns: 64 },
+      ...{ out: place(matrixBytes('q8x32', 11, 64) / 4), fault: room.output(4, Int32Array.of(0)) },
+    }),
     loss({ logits, stride: 208, n, v: vocabulary, targets: ids, out: losses }),
   ];
   return { commands, outputs, losses: { address: losses, bytes: 8 * n } };
+}
+
+function fileBytes(count: number, next: () => number): Uint8Array {
+  return Uint8Array.from({ length: count }, () => next() * 256);
 }
 
 /** Pages of `slots` slots at positions 0, 1, … with bytes that are finite numbers of a sound size in every format. */
