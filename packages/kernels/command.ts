@@ -28,6 +28,7 @@ export const opcodes = {
   fetch: 15,
   scale: 16,
   argmax: 17,
+  progressive: 18,
 } as const;
 
 const floats = new Float32Array(1);

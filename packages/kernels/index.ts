@@ -31,6 +31,13 @@ export {
   packFloats,
 } from './matmul/layout.ts';
 export { norm, quantize } from './norm/index.ts';
+export {
+  type Progressive,
+  type ProgressiveRows,
+  packProgressive,
+  progressive,
+  progressiveBytes,
+} from './progressive/index.ts';
 export { type RopePairs, rope } from './rope/index.ts';
 export { type Scale, scale } from './scale/index.ts';
 export { type Weigh, weigh, weighStride } from './weigh/index.ts';

@@ -11,6 +11,7 @@ import { loss } from '../loss/assembly';
 import { matmul } from '../matmul/assembly';
 import { matmulFloat } from '../matmul/float.assembly';
 import { norm, quantize } from '../norm/assembly';
+import { progressive } from '../progressive/assembly';
 import { rope } from '../rope/assembly';
 import { scale } from '../scale/assembly';
 import { weigh, weighStates } from '../weigh/assembly';
@@ -111,6 +112,9 @@ export function walk(program: usize, control: usize, threads: i32, scratch: usiz
         break;
       case 17:
         argmax(args, counter);
+        break;
+      case 18:
+        progressive(args, counter);
         break;
       default:
         unreachable();
