@@ -263,9 +263,14 @@ async function outliers(bench: Workbench, part: 'grows' | 'smooths' | 'whole' | 
   return {
     measured: { ...losses, times, removed },
     holds,
-    note: 'Mean losses are compared, not single logits. Calibrated on another book.',
+    note:
+      part === 'unpaired'
+        ? `${compared} A mean loss may hardly move where single scores do, as smooth.test.ts shows they do.`
+        : compared,
   };
 }
+
+const compared = 'Mean losses are compared, where the item asks for single logits. Calibrated on another book.';
 
 async function measureOutliers(bench: Workbench): Promise<Outliers> {
   const model = await bench.model();
