@@ -29,6 +29,7 @@ export const opcodes = {
   scale: 16,
   argmax: 17,
   pack: 18,
+  progressive: 19,
 } as const;
 
 const floats = new Float32Array(1);

@@ -32,6 +32,13 @@ export {
 } from './matmul/layout.ts';
 export { norm, quantize } from './norm/index.ts';
 export { type Pack, type Packable, pack, packables } from './pack/index.ts';
+export {
+  type Progressive,
+  type ProgressiveRows,
+  packProgressive,
+  progressive,
+  progressiveBytes,
+} from './progressive/index.ts';
 export { type RopePairs, rope } from './rope/index.ts';
 export { type Scale, scale } from './scale/index.ts';
 export { type Weigh, weigh, weighStride } from './weigh/index.ts';

@@ -12,6 +12,7 @@ import { matmul } from '../matmul/assembly';
 import { matmulFloat } from '../matmul/float.assembly';
 import { norm, quantize } from '../norm/assembly';
 import { pack } from '../pack/assembly';
+import { progressive } from '../progressive/assembly';
 import { rope } from '../rope/assembly';
 import { scale } from '../scale/assembly';
 import { weigh, weighStates } from '../weigh/assembly';
@@ -115,6 +116,9 @@ export function walk(program: usize, control: usize, threads: i32, scratch: usiz
         break;
       case 18:
         pack(args, counter);
+        break;
+      case 19:
+        progressive(args, counter);
         break;
       default:
         unreachable();

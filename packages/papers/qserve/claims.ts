@@ -3,6 +3,7 @@ import { pageBytes } from '@loci/kernels';
 import { loadModel, type Model, type OpenOptions, type WeightCodec } from 'loci';
 import { qserve } from './codec.ts';
 import { keySizes } from './key-sizes.ts';
+import { deviceProducts, onDevice } from './products.ts';
 import { largestValue } from './range.ts';
 import {
   divided,
@@ -34,7 +35,7 @@ export const claims: readonly Claim[] = [
   {
     id: '1b',
     claimed: 'the relaxed and the plain WebAssembly kernels give the same integers as the scalar sums',
-    run: notBuilt('there is no WebAssembly kernel that reads progressive groups as they lie'),
+    run: sameInKernels,
   },
   {
     id: '2',
@@ -91,7 +92,7 @@ export const claims: readonly Claim[] = [
     id: '6a',
     claimed: 'weights take at most 4.4 bits each',
     run: notBuilt(
-      'weights are loaded into the layout with a scale and a minimum per 32 columns, 5 bits each; groups of 64 as the paper lays them out take 4.28',
+      'the engine loads weights into its layout with a scale and a minimum per 32 columns, 5 bits each; the kernel of 1b takes tiles of 4.25 bits in groups of 64, but the decoder does not call it',
     ),
   },
   {
@@ -108,31 +109,58 @@ function notBuilt(what: string) {
   return async (): Promise<Finding> => ({ measured: null, holds: false, note: `not built yet: ${what}` });
 }
 
-async function sameIntegers({ scale, signal }: Workbench): Promise<Finding> {
+/** Random and extreme matrices of whole tiles, with activations. */
+function* problems(count: number): Generator<readonly [Progressive, Activations]> {
   let state = 1;
   const next = () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state / 2 ** 32;
   };
   const below = (n: number) => Math.floor(next() * n);
-  const count = scale === 'full' ? 1000 : 200;
-  let differences = 0;
+  const noise = (length: number) => Float32Array.from({ length }, () => (2 * next() - 1) ** 3);
   for (let i = 0; i < count; i++) {
-    signal.throwIfAborted();
     const group = [32, 64, 128][below(3)] ?? 32;
-    const [rows, n, columns] = [1 + below(8), 1 + below(4), group * (1 + below(8))];
-    const noise = (length: number) => Float32Array.from({ length }, () => (2 * next() - 1) ** 3);
-    const [w, x] =
-      i % 4 === 0
-        ? extremes(rows, n, columns, group)
-        : [
-            quantizeProgressive(noise(rows * columns), rows, columns, group),
-            quantizeActivations(noise(n * columns), n, columns),
-          ];
+    const [rows, n, columns] = [4 + 4 * below(2), 1 + below(4), group * (1 + below(8))];
+    if (i % 4 === 0) yield extremes(rows, n, columns, group);
+    else {
+      const w = quantizeProgressive(noise(rows * columns), rows, columns, group);
+      yield [w, quantizeActivations(noise(n * columns), n, columns)];
+    }
+  }
+}
+
+const cases = 1000;
+
+async function sameIntegers({ signal }: Workbench): Promise<Finding> {
+  let differences = 0;
+  for (const [w, x] of problems(cases)) {
+    signal.throwIfAborted();
     const words = integerProductsByWords(w, x);
     differences += integerProducts(w, x).filter((sum, at) => sum !== words[at]).length;
   }
-  return { measured: { cases: count, differences }, holds: differences === 0 };
+  return { measured: { cases, differences }, holds: differences === 0 };
+}
+
+async function sameInKernels(bench: Workbench): Promise<Finding> {
+  const count = (model: Model) =>
+    onDevice(model, async (device) => {
+      let differences = 0;
+      for (const [w, x] of problems(cases)) {
+        bench.signal.throwIfAborted();
+        const sums = await deviceProducts(device, w, x);
+        differences += integerProducts(w, x).filter((sum, at) => sum !== sums[at]).length;
+      }
+      return differences;
+    });
+  const model = await bench.model();
+  const plain = await loadModel(undefined, { build: 'plain', signal: bench.signal });
+  try {
+    const measured = { cases, [model.build]: await count(model), plain: await count(plain) };
+    const holds = model.build === 'relaxed' && measured.plain === 0 && measured[model.build] === 0;
+    return { measured, holds };
+  } finally {
+    await plain.close();
+  }
 }
 
 /** The largest numbers of 4 bits and activations of ±127. */
@@ -235,9 +263,14 @@ async function outliers(bench: Workbench, part: 'grows' | 'smooths' | 'whole' | 
   return {
     measured: { ...losses, times, removed },
     holds,
-    note: 'Mean losses are compared, not single logits. Calibrated on another book.',
+    note:
+      part === 'unpaired'
+        ? `${compared} A mean loss may hardly move where single scores do, as smooth.test.ts shows they do.`
+        : compared,
   };
 }
+
+const compared = 'Mean losses are compared, where the item asks for single logits. Calibrated on another book.';
 
 async function measureOutliers(bench: Workbench): Promise<Outliers> {
   const model = await bench.model();
