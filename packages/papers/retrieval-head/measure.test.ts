@@ -28,7 +28,7 @@ const cases = JSON.parse(
 let model: Model;
 beforeAll(async () => {
   model = await loadModel(undefined, { precision: 'float32' });
-});
+}, 120_000);
 afterAll(() => model.close());
 
 function taskCase({ id, ids, value, answer }: GoldenCase): TaskCase {
