@@ -34,7 +34,10 @@ describe.each(golden.cases.map(({ ids, methods }) => ({ ids, methods, n: ids.len
         fork.close();
         for (const [layer, heads] of Object.entries(kept)) {
           for (const [head, theirs] of heads.entries()) {
-            const found = overlap([...(ours[Number(layer)]?.[head] ?? [])], theirs);
+            const positions = [...(ours[Number(layer)]?.[head] ?? [])];
+            // A key of the first layer is as long as any other of its token: which of them stay is chance.
+            const tied = name === 'knorm' && layer === '0';
+            const found = tied ? sharedTokens(positions, theirs, one.ids) : overlap(positions, theirs);
             expect(found, `${name}, layer ${layer}, head ${head}`).toBeGreaterThanOrEqual(0.98);
           }
         }
@@ -59,4 +62,15 @@ describe.each(golden.cases.map(({ ids, methods }) => ({ ids, methods, n: ids.len
 function overlap(ours: readonly number[], theirs: readonly number[]): number {
   const known = new Set(theirs);
   return ours.filter((position) => known.has(position)).length / Math.max(ours.length, theirs.length);
+}
+
+/** The same for the tokens at the positions, of which there may be several. */
+function sharedTokens(ours: readonly number[], theirs: readonly number[], ids: readonly number[]): number {
+  const left = theirs.map((position) => ids[position]);
+  const shared = ours.filter((position) => {
+    const at = left.indexOf(ids[position]);
+    if (at >= 0) left.splice(at, 1);
+    return at >= 0;
+  });
+  return shared.length / Math.max(ours.length, theirs.length);
 }

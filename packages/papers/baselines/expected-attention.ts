@@ -16,9 +16,9 @@ export const expectedAttention = define<Keep, ReturnType<typeof options>>({
   name: 'expected-attention',
   summary: 'what queries to come will look at, if they are like those of the prompt',
   options: z.object(options()),
-  create: ({ budget, sinks, positions }, base) =>
+  create: ({ budget, sinks, recent, positions }, base) =>
     scoredKeep({
-      ...{ base, budget, sinks, recent: 0 },
+      ...{ base, budget, sinks, recent },
       // All queries count, so that no prompt begins behind what is known of another one.
       lastRows: Number.MAX_SAFE_INTEGER,
       scorer: (host) => new Expected(host, sinks, positions),
@@ -29,6 +29,7 @@ function options() {
   return {
     budget: budget(1024, 'slots per head, or a share of the prompt as 25%'),
     sinks: whole(0, 1_000_000, 4, 'tokens at the beginning that stay, and whose queries do not count'),
+    recent: whole(0, 1_000_000, 0, 'tokens at the end that stay in any case'),
     positions: whole(1, 1_000_000, 512, 'positions behind the prompt that are expected'),
   };
 }
