@@ -47,7 +47,7 @@ test('every claim is judged, and one that fails is one that does not hold', asyn
   expect(claims.map(({ id, holds, note }) => ({ id, holds, note }))).toEqual([
     { id: '1', holds: true, note: undefined },
     { id: '2', holds: false, note: 'failed: no room' },
-    { id: '3b', holds: false, note: 'too few' },
+    { id: '3', holds: false, note: 'too few' },
   ]);
 });
 
@@ -76,6 +76,16 @@ test('what was measured before a run was stopped is not measured again', async (
   expect(measured).toBe(1);
   await run([again], { scale: 'full' });
   expect(measured).toBe(2);
+});
+
+test('parts of an item are one claim, which holds when all of them do', async () => {
+  const part = (id: string, holds: boolean) => claim(id, async () => ({ measured: 1, holds }));
+  const { claims } = await run([part('1a', true), part('1b', true), part('2a', true), part('2b', false)]);
+  expect(claims.map(({ id, holds }) => [id, holds])).toEqual([
+    ['1', true],
+    ['2', false],
+  ]);
+  expect(claims[1]?.measured).toEqual({ '2a holds': 1, '2b does not hold': 1 });
 });
 
 test('a page says what holds and what does not', () => {

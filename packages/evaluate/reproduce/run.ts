@@ -2,6 +2,7 @@ import type { Model } from 'loci';
 import { codeVersion } from '../results/code.ts';
 import { type Json, type ResultStore, resultKey } from '../results/index.ts';
 import type { Claim, Paper, Workbench } from './claim.ts';
+import { itemsOf } from './items.ts';
 
 /** A paper's claims beside what was measured, as it stands in docs/results. */
 export interface Reproduction {
@@ -88,7 +89,7 @@ export async function reproduce(paper: Paper, model: Model, options: ReproduceOp
   return {
     ...{ paper: paper.slug, title: paper.title, model: model.name, machine, scale },
     date: new Date().toISOString().slice(0, 10),
-    claims,
+    claims: itemsOf(claims),
   };
 }
 
