@@ -6,6 +6,12 @@ import type { methodOptions } from './options/shared.ts';
 export type MethodValues = Values<typeof methodOptions>;
 export type Methods = Pick<OpenOptions, 'attend' | 'keep' | 'store' | 'steer' | 'probes'>;
 
+/** Of commands that choose methods and precision by themselves. */
+export const noMethods = {
+  ...{ precision: undefined, attend: undefined, keep: undefined, store: undefined, inspect: undefined },
+  ...{ steer: [], probe: [] },
+} as const;
+
 /** The methods that options name. Papers are loaded when one of theirs is asked for, since most runs need none. */
 export async function methodsOf({ attend, keep, store, steer, probe }: MethodValues): Promise<Methods> {
   const isPlain =

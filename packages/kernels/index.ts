@@ -4,6 +4,7 @@ export {
   append,
   type Head,
   headBytes,
+  headWordOfUsed,
   headWords,
   type PageFormat,
   pageBytes,

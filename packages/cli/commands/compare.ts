@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import type { Mode } from '@loci/evaluate';
 import { command } from '../command.ts';
 import { withModel } from '../engine.ts';
+import { noMethods } from '../methods.ts';
 import { choice, text, texts, usage, whole } from '../options/option.ts';
 import { sourceOptions } from '../options/shared.ts';
 import { table } from '../output/format.ts';
@@ -48,8 +49,7 @@ export const compare = command({
       return { name, methods, spec: specs.join(' ') };
     });
     const { reporter, interrupt } = context;
-    const plain = { precision: undefined, attend: undefined, keep: undefined, store: undefined, inspect: undefined };
-    await withModel({ ...options, ...plain, steer: [], probe: [] }, context, async ({ model, facts }) => {
+    await withModel({ ...options, ...noMethods }, context, async ({ model, facts }) => {
       using store = openResults();
       const results = [];
       for (const length of lengths) {

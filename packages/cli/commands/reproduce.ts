@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { command } from '../command.ts';
 import { withModel } from '../engine.ts';
+import { noMethods } from '../methods.ts';
 import { flag, text, texts, usage, whole } from '../options/option.ts';
 import { sourceOptions } from '../options/shared.ts';
 import { duration } from '../output/format.ts';
@@ -35,8 +36,7 @@ export const reproduce = command({
     const unknown = only.find((id) => !paper.claims.some((one) => one.id === id || one.id.replace(/\D+$/, '') === id));
     if (unknown !== undefined) throw usage(`${slug} has no claim ${unknown}`);
     const { reporter, interrupt } = context;
-    const plain = { precision: undefined, attend: undefined, keep: undefined, store: undefined, inspect: undefined };
-    await withModel({ ...options, ...plain, steer: [], probe: [] }, context, async ({ model }) => {
+    await withModel({ ...options, ...noMethods }, context, async ({ model }) => {
       using store = openResults();
       const reproduction = await run(paper, model, {
         ...{ scale: full ? 'full' : 'quick', store, signal: interrupt.signal, machine: machine(model.threads) },

@@ -1,5 +1,5 @@
 import type { Device } from '@loci/device';
-import { headBytes, headWords, pageSlots } from '@loci/kernels';
+import { headBytes, headWordOfUsed, headWords, pageSlots } from '@loci/kernels';
 import type { PagePool } from './pool.ts';
 import { rewrite } from './rewrite.ts';
 
@@ -179,8 +179,8 @@ export class KvCache {
         if (one === nothing) continue;
         const { sinks, window, bias } = this.#head(index);
         const first = one.slots[0] === 0 ? bias : 0;
-        Object.assign(target.#head(index), { sinks, window, bias: one.extra?.bias ?? first });
-        target.#setUsed(index, slotCount(one));
+        Object.assign(target.#head(index), { sinks, window, bias: one.extra?.bias ?? first, used: slotCount(one) });
+        target.#writeEntry(index);
       }
       [this.#heads, target.#heads] = [target.#heads, this.#heads];
       [this.#table, target.#table] = [target.#table, this.#table];
@@ -332,9 +332,10 @@ export class KvCache {
     this.#device.ints(this.#table.address + index * headBytes, words.length).set(words);
   }
 
+  /** Writes one word: every token of decode comes by here for every head. */
   #setUsed(index: number, used: number): void {
     this.#head(index).used = used;
-    this.#writeEntry(index);
+    this.#device.ints(this.#table.address + index * headBytes, headWordOfUsed + 1)[headWordOfUsed] = used;
   }
 }
 

@@ -233,8 +233,7 @@ class Loader {
 
   /** Packs rows on this thread. */
   async #convert(tensor: StoredTensor, layout: Layout, first: number, rows: number, columns: number, out: number) {
-    const rowBytes = tensor.byteLength / (tensor.shape[0] ?? 1);
-    const source = await tensor.source.read(tensor.offset + first * rowBytes, rows * rowBytes);
+    const source = await readRows(tensor, first, rows);
     const target = this.#device.bytes(out, matrixBytes(layout, rows, columns));
     if (layout === 'f32') {
       const values = dequantize(tensor.type, source, rows * columns);
@@ -255,8 +254,7 @@ class Loader {
     out: number,
   ): Promise<void> {
     const { first, rows, columns } = place;
-    const rowBytes = tensor.byteLength / (tensor.shape[0] ?? 1);
-    const source = await tensor.source.read(tensor.offset + first * rowBytes, rows * rowBytes);
+    const source = await readRows(tensor, first, rows);
     const values = dequantize(tensor.type, source, rows * columns);
     const target = this.#device.bytes(out, matrixBytes(codec.layout, rows, columns));
     if (codec.layout === 'f32') {
@@ -300,6 +298,12 @@ class Loader {
   #checkAborted(): void {
     if (this.#options.signal?.aborted) throw new LociError('aborted', `${this.#file}: loading was stopped`);
   }
+}
+
+/** Rows of a matrix as they lie in the file. */
+function readRows({ source, offset, byteLength, shape }: StoredTensor, first: number, rows: number) {
+  const rowBytes = byteLength / (shape[0] ?? 1);
+  return source.read(offset + first * rowBytes, rows * rowBytes);
 }
 
 /** Frees the memory of arrays at once. Left to the garbage collector, tens of megabytes of them pile up first. */

@@ -54,7 +54,7 @@ export async function reproduce(paper: Paper, model: Model, options: ReproduceOp
       model: async () => model,
       progress: (what, share) => onProgress({ claim, index, total: wanted.length, what, share }),
       once: async <T extends Json>(name: string, work: () => Promise<T>): Promise<T> => {
-        const key = resultKey({ case: named(`${paper.slug}/${name}`), method: scale, model: model.fingerprint, code });
+        const key = resultKey({ case: `${paper.slug}/${name}`, method: scale, model: model.fingerprint, code });
         const known = store.get(key);
         // The key says that it is one of these.
         if (known !== undefined) return known as T;
@@ -91,10 +91,4 @@ export async function reproduce(paper: Paper, model: Model, options: ReproduceOp
     date: new Date().toISOString().slice(0, 10),
     claims: itemsOf(claims),
   };
-}
-
-/** A piece of work as a case of its own. */
-function named(id: string) {
-  const none = new Int32Array();
-  return { id, context: none, question: none, answer: none, accepted: [], maxTokens: 0, spans: [] };
 }

@@ -3,7 +3,8 @@ import type { TaskCase } from '../tasks/task.ts';
 
 /** All that a result depends on. */
 export interface ResultOf {
-  readonly case: TaskCase;
+  /** A case, or the name of a piece of work that is none. */
+  readonly case: TaskCase | string;
   /** The method with all its options, such as `keep=snapkv:budget=512,store=kv4`. */
   readonly method: string;
   /** `Model.fingerprint`. */
@@ -14,9 +15,12 @@ export interface ResultOf {
 
 /** The key of a result: the SHA-256 of all that it depends on, token ids included, as 64 hexadecimal digits. */
 export function resultKey({ case: of, method, model, code }: ResultOf): string {
-  const { context, question, answer, ...words } = of;
-  const ids = [context, question, answer].map((part) => Array.from(part));
   return createHash('sha256')
-    .update(JSON.stringify([words.id, words.accepted, words.maxTokens, words.spans, ids, method, model, code]))
+    .update(JSON.stringify([...(typeof of === 'string' ? [of] : partsOf(of)), method, model, code]))
     .digest('hex');
+}
+
+function partsOf({ id, accepted, maxTokens, spans, context, question, answer }: TaskCase) {
+  const ids = [context, question, answer].map((part) => Array.from(part));
+  return [id, accepted, maxTokens, spans, ids];
 }

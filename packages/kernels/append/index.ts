@@ -45,6 +45,9 @@ export interface Head {
 /** Bytes of a head's entry. */
 export const headBytes = 32;
 
+/** Which word of an entry is the number of used slots. */
+export const headWordOfUsed = 1;
+
 /** The entry of a head. */
 export function headWords({ table, used, sinks = 0, window = 0, bias = 0 }: Head): readonly number[] {
   return [table, used, sinks, window, floatWord(bias * Math.LOG2E), 0, 0, 0];

@@ -9,7 +9,7 @@ import * as half from './half.assembly';
 import * as int4 from './int4.assembly';
 import * as int8 from './int8.assembly';
 import * as kv4 from './kv4.assembly';
-import { mask, multiply, NONE, raise, soften } from './softmax.assembly';
+import { begin, mask, multiply, NONE, raise, soften } from './softmax.assembly';
 import { Tile } from './tile.assembly';
 
 // How products over pages are taken, in the order of `attendKinds` (index.ts).
@@ -84,15 +84,7 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
     const t0 = (tiles - 1 - item / (g * splits)) * tokens;
     const t1 = min(t0 + tokens, n);
     const rows = (t1 - t0) * group;
-    tile.rows = rows;
-    tile.padded = (rows + 3) & ~3;
-    for (let r = 0; r < tile.padded; r++) {
-      const to = tile.query(r);
-      if (r < rows) multiply(q + (<usize>(t0 + r / group) * h + head * group + (r % group)) * rowBytes, to, d, factor);
-      else memory.fill(to, 0, rowBytes);
-      store<f32>(tile.state(r), NONE);
-      store<f32>(tile.state(r), 0, 4);
-    }
+    begin(tile, q, t0, t1, h, head, group, factor);
     memory.fill(tile.sums, 0, <usize>tile.padded * rowBytes);
     if (kind == INT8 || kind == CENTRED || kind == KV4) int8.packQueries(tile);
 

@@ -7,6 +7,23 @@ import { Tile } from './tile.assembly';
 // @ts-ignore: decorator
 @inline export const NONE: f32 = -Infinity;
 
+/**
+ * Begins with the queries [n, h, d] of the tokens from t0 to t1, of the query heads that share a key/value head, times a
+ * factor: nothing has been seen yet.
+ */
+export function begin(tile: Tile, q: usize, t0: i32, t1: i32, h: i32, head: i32, group: i32, factor: v128): void {
+  const rowBytes = <usize>tile.d << 2;
+  tile.rows = (t1 - t0) * group;
+  tile.padded = (tile.rows + 3) & ~3;
+  for (let r = 0; r < tile.padded; r++) {
+    const to = tile.query(r);
+    if (r < tile.rows) multiply(q + (<usize>(t0 + r / group) * h + head * group + (r % group)) * rowBytes, to, tile.d, factor);
+    else memory.fill(to, 0, rowBytes);
+    store<f32>(tile.state(r), NONE);
+    store<f32>(tile.state(r), 0, 4);
+  }
+}
+
 /** Sets the scores of slots that a query at `position` must not see to −∞. */
 export function mask(p: usize, page: usize, count: i32, position: i32, sinks: i32, window: i32): void {
   const ahead = i32x4.splat(position);

@@ -4,7 +4,7 @@ import { biasOf, headOf, pageOf, sinksOf, SLOTS, tableOf, usedOf, windowOf } fro
 import { address, float, int, take } from '../assembly/args';
 import { exp2, largest, larger, sum } from '../assembly/simd';
 import * as floats from '../attend/float.assembly';
-import { mask, multiply, NONE, raise } from '../attend/softmax.assembly';
+import { begin, mask, NONE, raise } from '../attend/softmax.assembly';
 import { Tile } from '../attend/tile.assembly';
 
 /** Tokens whose rows are scored together. */
@@ -14,29 +14,34 @@ import { Tile } from '../attend/tile.assembly';
 // @ts-ignore: decorator
 @inline const PAGES: i32 = 8;
 
-/** Puts the queries of the tokens from t0 to t1 into the tile. */
-function gather(tile: Tile, q: usize, t0: i32, t1: i32, h: i32, head: i32, group: i32, scale: v128): void {
-  const rowBytes = <usize>tile.d << 2;
-  tile.rows = (t1 - t0) * group;
-  tile.padded = (tile.rows + 3) & ~3;
-  for (let r = 0; r < tile.padded; r++) {
-    const row = <usize>(t0 + r / group) * h + head * group + (r % group);
-    if (r < tile.rows) multiply(q + row * rowBytes, tile.query(r), tile.d, scale);
-    else memory.fill(tile.query(r), 0, rowBytes);
-  }
+/** A tile for the rows of some tokens of a call; its arguments are those of `weighStates`. */
+function tileOf(args: usize, scratch: usize): Tile {
+  return Tile.at(scratch, (TOKENS * (int(args, 2) / int(args, 3)) + 3) & ~3, int(args, 4));
 }
 
-/** Masked scores, in bits, of the tile's rows for page `i` of a head with `used` slots. */
-function score(
-  tile: Tile, entry: usize, i: i32, used: i32, positions: usize, t0: i32, group: i32, window: i32, format: i32,
-): void {
+/** Puts the queries of the tokens from t0 on, as many as a tile takes, into it. */
+function gather(args: usize, tile: Tile, t0: i32, head: i32): void {
+  const h = int(args, 2), t1 = min(int(args, 1), t0 + TOKENS);
+  begin(tile, address(args, 0), t0, t1, h, head, h / int(args, 3), f32x4.splat(float(args, 8)));
+}
+
+/** Slots of a head that count. */
+// @ts-ignore: decorator
+@inline function slotsOf(args: usize, head: i32): i32 {
+  return usedOf(headOf(address(args, 5), head)) + int(args, 11);
+}
+
+/** Masked scores, in bits, of the tile's rows, tokens from t0 on, for page `i` of a head. */
+function score(args: usize, tile: Tile, t0: i32, head: i32, i: i32): void {
+  const entry = headOf(address(args, 5), head);
   const page = pageOf(tableOf(entry), i << 5);
-  tile.count = min(SLOTS, used - (i << 5));
-  floats.scorePage(tile, page, format);
+  const group = int(args, 2) / int(args, 3);
+  tile.count = min(SLOTS, slotsOf(args, head) - (i << 5));
+  floats.scorePage(tile, page, int(args, 10));
   if (i == 0 && biasOf(entry) != 0) raise(tile, biasOf(entry));
   for (let r = 0; r < tile.rows; r++) {
-    const position = load<i32>(positions + (<usize>(t0 + r / group) << 2));
-    mask(tile.weight(r), page, tile.count, position, sinksOf(entry), windowOf(entry, window));
+    const position = load<i32>(address(args, 6) + (<usize>(t0 + r / group) << 2));
+    mask(tile.weight(r), page, tile.count, position, sinksOf(entry), windowOf(entry, int(args, 9)));
   }
 }
 
@@ -46,31 +51,19 @@ function score(
  * denominator }, 8 scale, 9 window, 10 format, 11 slots behind the used ones of every head that count too.
  */
 export function weighStates(args: usize, counter: usize, scratch: usize): void {
-  const q = address(args, 0);
   const n = int(args, 1);
   const h = int(args, 2);
   const g = int(args, 3);
-  const d = int(args, 4);
-  const positions = address(args, 6);
   const states = address(args, 7);
-  const scale = f32x4.splat(float(args, 8));
-  const window = int(args, 9);
-  const format = int(args, 10);
   const group = h / g;
   const items = g * ((n + TOKENS - 1) / TOKENS);
-  const tile = Tile.at(scratch, (TOKENS * group + 3) & ~3, d);
+  const tile = tileOf(args, scratch);
   for (let item = take(counter); item < items; item = take(counter)) {
     const head = item % g;
-    const entry = headOf(address(args, 5), head);
-    const used = usedOf(entry) + int(args, 11);
-    const t0 = (item / g) * TOKENS, t1 = min(n, t0 + TOKENS);
-    gather(tile, q, t0, t1, h, head, group, scale);
-    for (let r = 0; r < tile.rows; r++) {
-      store<f32>(tile.state(r), NONE);
-      store<f32>(tile.state(r), 0, 4);
-    }
-    for (let i = 0; i << 5 < used; i++) {
-      score(tile, entry, i, used, positions, t0, group, window, format);
+    const t0 = (item / g) * TOKENS;
+    gather(args, tile, t0, head);
+    for (let i = 0; i << 5 < slotsOf(args, head); i++) {
+      score(args, tile, t0, head, i);
       for (let r = 0; r < tile.rows; r++) include(tile.weight(r), tile.state(r));
     }
     for (let r = 0; r < tile.rows; r++) {
@@ -99,33 +92,25 @@ function include(p: usize, state: usize): void {
  * 0 writes [n, h, stride]; 1 adds the n rows of every query head to what is in [h, stride].
  */
 export function weigh(args: usize, counter: usize, scratch: usize): void {
-  const q = address(args, 0);
   const n = int(args, 1);
   const h = int(args, 2);
   const g = int(args, 3);
-  const d = int(args, 4);
-  const positions = address(args, 6);
   const states = address(args, 7);
-  const scale = f32x4.splat(float(args, 8));
-  const window = int(args, 9);
-  const format = int(args, 10);
   const out = address(args, 12);
   const stride = <usize>int(args, 13) << 2;
   const sums = int(args, 14) != 0;
   const group = h / g;
-  const ranges = <i32>((stride >> 7) + PAGES - 1) / PAGES;
-  const tile = Tile.at(scratch, (TOKENS * group + 3) & ~3, d);
+  const pages = <i32>(stride >> 7);
+  const ranges = (pages + PAGES - 1) / PAGES;
+  const tile = tileOf(args, scratch);
   for (let item = take(counter); item < g * ranges; item = take(counter)) {
     const head = item % g;
-    const entry = headOf(address(args, 5), head);
-    const used = usedOf(entry) + int(args, 11);
-    const first = (item / g) * PAGES, end = min(first + PAGES, <i32>(stride >> 7));
+    const first = (item / g) * PAGES, end = min(first + PAGES, pages);
     for (let t0 = 0; t0 < n; t0 += TOKENS) {
-      const t1 = min(n, t0 + TOKENS);
-      gather(tile, q, t0, t1, h, head, group, scale);
+      gather(args, tile, t0, head);
       for (let i = first; i < end; i++) {
-        const seen = i << 5 < used;
-        if (seen) score(tile, entry, i, used, positions, t0, group, window, format);
+        const seen = i << 5 < slotsOf(args, head);
+        if (seen) score(args, tile, t0, head, i);
         for (let r = 0; r < tile.rows; r++) {
           const column = head * group + (r % group), row = <usize>(t0 + r / group) * h + column;
           const to = out + (sums ? <usize>column : row) * stride + (<usize>i << 7);

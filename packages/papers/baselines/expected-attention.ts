@@ -1,6 +1,7 @@
 import type { Host, Keep, KvCache, Ran } from 'loci';
 import { z } from 'zod';
-import { readSlots, slotRange } from '../keeping/rows.ts';
+import { dot } from '../keeping/dot.ts';
+import { readHead, slotRange } from '../keeping/rows.ts';
 import { type Scorer, scoredKeep } from '../keeping/scored.ts';
 import { define } from '../methods/define.ts';
 import { budget, whole } from '../methods/option.ts';
@@ -64,13 +65,9 @@ class Expected implements Scorer {
 
   async scores(cache: KvCache, layer: number, kvHead: number, candidates: number): Promise<Float32Array> {
     const { heads, kvHeads, headSize: d, attentionScale } = this.#host.arch;
-    const lists = Array.from({ length: kvHeads }, (_, head) =>
-      slotRange(this.#sinks, head === kvHead ? candidates : 0),
-    );
-    const rows = (await readSlots(this.#host, cache, layer, lists))[kvHead];
+    const slots = slotRange(this.#sinks, candidates);
+    const { keys, values } = await readHead(this.#host, cache, layer, kvHead, slots);
     const scores = new Float32Array(candidates);
-    if (!rows) return scores;
-    const { keys, values } = rows;
     const group = heads / kvHeads;
     const count = values.length / d;
     for (let r = 0; r < group; r++) {
@@ -96,12 +93,6 @@ class Expected implements Scorer {
   close(): void {
     this.#queries.close();
   }
-}
-
-function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < b.length; i++) sum += (a[i] ?? 0) * (b[i] ?? 0);
-  return sum;
 }
 
 /** xᵀ A x for a symmetric A [d, d]. */

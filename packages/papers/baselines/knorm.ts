@@ -1,6 +1,6 @@
 import type { Host, Keep, KvCache } from 'loci';
 import { z } from 'zod';
-import { readSlots, slotRange } from '../keeping/rows.ts';
+import { readHead, slotRange } from '../keeping/rows.ts';
 import { scoredKeep } from '../keeping/scored.ts';
 import { define } from '../methods/define.ts';
 import { budget, whole } from '../methods/option.ts';
@@ -30,8 +30,7 @@ async function shortness(
   candidates: number,
 ): Promise<Float32Array> {
   const d = host.arch.headSize;
-  const lists = Array.from({ length: host.arch.kvHeads }, (_, head) => slotRange(0, head === kvHead ? candidates : 0));
-  const { keys = new Float32Array() } = (await readSlots(host, cache, layer, lists))[kvHead] ?? {};
+  const { keys } = await readHead(host, cache, layer, kvHead, slotRange(0, candidates));
   return Float32Array.from(
     { length: candidates },
     (_, slot) => -Math.hypot(...keys.subarray(slot * d, (slot + 1) * d)),

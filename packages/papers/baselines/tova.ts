@@ -37,11 +37,7 @@ class LastVote implements Scorer {
   };
 
   scores(_: unknown, layer: number, __: number, candidates: number): Float32Array {
-    return this.#votes.mean(
-      layer,
-      Array.from({ length: this.#heads }, (_, head) => head),
-      candidates,
-    );
+    return this.#votes.mean(layer, { first: 0, count: this.#heads }, candidates);
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 import type { Encoder } from '@loci/device';
-import { copy, weigh, weighStride } from '@loci/kernels';
+import { copy, weighStride } from '@loci/kernels';
 import type { Host, LayerView } from 'loci';
+import { weighRows } from '../keeping/weigh-rows.ts';
 
 /** Rows whose weights are in memory at a time. */
 const rowsAtOnce = 32;
@@ -23,8 +24,7 @@ export class PickedWeights {
 
   /** Records the weights of a layer's rows on the slots that `slotsOf` names for a position. */
   record(encoder: Encoder, view: LayerView, slotsOf: (position: number) => readonly number[]): void {
-    const { arch } = this.#host;
-    const { heads: h, kvHeads: g, headSize: d } = arch;
+    const { heads: h } = this.#host.arch;
     const stride = weighStride(view.slots);
     if (view.layer === 0) this.#begin(view, stride, slotsOf);
     const room = this.#room;
@@ -33,12 +33,7 @@ export class PickedWeights {
     for (let first = 0; first < view.n; first += rowsAtOnce) {
       const n = Math.min(rowsAtOnce, view.n - first);
       encoder.record(
-        weigh({
-          ...{ n, h, g, d, heads: view.heads, appended: view.n, scale: view.scale, window: view.window },
-          queries: view.queries + 4 * first * h * d,
-          positions: view.positions + 4 * first,
-          ...{ format: view.format, states: room.states, out: room.weights, stride, rows: 'each' },
-        }),
+        weighRows(this.#host, view, { first, n }, { states: room.states, out: room.weights, stride, rows: 'each' }),
         copy({
           ...{ from: room.weights, stride: 1, columns: 1, n: n * each },
           rows: room.list + 4 * first * each,

@@ -50,6 +50,19 @@ export async function readSlots(
   }
 }
 
+/** Reads slots of one head. */
+export async function readHead(
+  host: Host,
+  cache: KvCache,
+  layer: number,
+  kvHead: number,
+  slots: Int32Array,
+): Promise<SlotRows> {
+  const lists = Array.from({ length: kvHead + 1 }, (_, head) => (head === kvHead ? slots : slotRange(0, 0)));
+  const [rows] = (await readSlots(host, cache, layer, lists)).slice(kvHead);
+  return rows ?? { keys: new Float32Array(), values: new Float32Array() };
+}
+
 /** The slots [from, to). */
 export function slotRange(from: number, to: number): Int32Array {
   return Int32Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);

@@ -12,7 +12,7 @@ import {
   type Reading,
 } from 'loci';
 import { slotsOf } from '../methods/option.ts';
-import { type Budgeter, type Scores, uniform } from './budgets.ts';
+import { type Budgeter, uniform } from './budgets.ts';
 import { highest } from './select.ts';
 
 /** Ranks the slots of a prompt that has been read. */
@@ -115,7 +115,7 @@ class ScoredKeeper implements Keeper {
       }
       scores.push(heads);
     }
-    const counts = budgeter(scores satisfies Scores, Math.max(0, budget - fixed), fixed);
+    const counts = budgeter(scores, Math.max(0, budget - fixed), fixed);
     const kept = scores.map((heads, layer) =>
       heads.map((open, head): Kept => {
         const chosen = highest(open, counts[layer]?.[head] ?? 0);

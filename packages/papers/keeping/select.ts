@@ -1,8 +1,9 @@
-/** The `count` highest scores among the first `length`, ascending by index; of equal scores the earlier one. */
-export function highest(scores: Float32Array, count: number, length = scores.length): Int32Array {
+/** The `count` highest scores, ascending by index; of equal scores the earlier one. */
+export function highest(scores: Float32Array, count: number): Int32Array {
+  const { length } = scores;
   if (count >= length) return Int32Array.from({ length }, (_, i) => i);
   if (count <= 0) return new Int32Array();
-  const threshold = Float32Array.from(scores.subarray(0, length)).sort()[length - count] ?? Number.NaN;
+  const threshold = Float32Array.from(scores).sort()[length - count] ?? Number.NaN;
   const chosen = new Int32Array(count);
   let above = 0;
   for (let i = 0; i < length; i++) if ((scores[i] ?? 0) > threshold) above++;

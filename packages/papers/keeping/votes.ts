@@ -1,6 +1,7 @@
 import type { Encoder } from '@loci/device';
-import { weigh, weighStride } from '@loci/kernels';
+import { weighStride } from '@loci/kernels';
 import type { Host, LayerView } from 'loci';
+import { weighRows } from './weigh-rows.ts';
 
 /**
  * Attention weights of some queries over every slot, added up per query head, layer by layer: what methods count as votes.
@@ -17,7 +18,7 @@ export class Votes {
   /** Records the votes of the last `rows` rows of a layer, anew: what was there is forgotten. */
   record(encoder: Encoder, view: LayerView, rows: number): void {
     const { device, arch } = this.#host;
-    const { heads: h, kvHeads: g, headSize: d, layers } = arch;
+    const { heads: h, layers } = arch;
     const n = Math.min(rows, view.n);
     const stride = weighStride(view.slots);
     if (view.layer === 0) {
@@ -28,19 +29,9 @@ export class Votes {
     }
     const room = this.#room;
     if (!room) throw new RangeError('votes begin at layer 0');
-    const skipped = view.n - n;
-    encoder.record(
-      weigh({
-        ...{ n, h, g, d, heads: view.heads, appended: view.n, scale: view.scale, window: view.window },
-        queries: view.queries + 4 * skipped * h * d,
-        positions: view.positions + 4 * skipped,
-        format: view.format,
-        states: room.states,
-        out: room.address + 4 * view.layer * h * stride,
-        stride,
-        rows: 'added',
-      }),
-    );
+    const out = room.address + 4 * view.layer * h * stride;
+    const last = { first: view.n - n, n };
+    encoder.record(weighRows(this.#host, view, last, { states: room.states, out, stride, rows: 'added' }));
   }
 
   /** Votes of one query head for the first `slots` slots. @throws RangeError before any were recorded. */
@@ -51,12 +42,17 @@ export class Votes {
     return Float32Array.from(this.#host.device.floats(at, Math.min(slots, stride)));
   }
 
-  /** The mean of some query heads' votes. */
-  mean(layer: number, heads: readonly number[], slots: number): Float32Array {
+  /** The mean of the votes of `count` query heads from `first` on, each made smooth before if so wished. */
+  mean(
+    layer: number,
+    { first, count }: { readonly first: number; readonly count: number },
+    slots: number,
+    smooth: (votes: Float32Array) => Float32Array = (votes) => votes,
+  ): Float32Array {
     const mean = new Float32Array(slots);
-    for (const head of heads) {
-      const votes = this.of(layer, head, slots);
-      for (let i = 0; i < slots; i++) mean[i] = (mean[i] ?? 0) + (votes[i] ?? 0) / heads.length;
+    for (let head = first; head < first + count; head++) {
+      const votes = smooth(this.of(layer, head, slots));
+      for (let i = 0; i < slots; i++) mean[i] = (mean[i] ?? 0) + (votes[i] ?? 0) / count;
     }
     return mean;
   }

@@ -1,3 +1,5 @@
+import type { ProgressiveRows } from '@loci/kernels';
+
 /** Rounds to the nearest whole number, halves to the even one, as the papers' and PyTorch's rounding does. */
 export function roundEven(x: number): number {
   const low = Math.floor(x);
@@ -33,17 +35,8 @@ export function isNarrow(low: number, high: number): boolean {
   return high - low > 15 && high - low < 23;
 }
 
-/** A matrix in 4 bits: w[r, c] ≈ rowScale[r] · (q[r, c] − zero[r, g]) · scale[r, g], g = c / group. */
-export interface Progressive {
-  readonly rows: number;
-  readonly columns: number;
-  readonly group: number;
-  /** [rows, columns], 0 … 15 */
-  readonly q: Uint8Array;
-  /** [rows, columns / group], 1 … 16 */
-  readonly scale: Uint8Array;
-  /** [rows, columns / group], 0 … 15 */
-  readonly zero: Uint8Array;
+/** A matrix in 4 bits, with the scales of its rows. */
+export interface Progressive extends ProgressiveRows {
   /** [rows], halves */
   readonly rowScale: Float32Array;
 }

@@ -1,5 +1,5 @@
 import type { CapturedLayer } from '../keeping/captured.ts';
-import { dot } from './reference.ts';
+import { dot } from '../keeping/dot.ts';
 
 /** What a head's query gets from attention over everything, and over what a window keeps, in float64. */
 export interface Compensated {

@@ -1,3 +1,4 @@
+import { dot } from '../keeping/dot.ts';
 /** A slot of a head and what is added to its score. */
 export interface BiasedSlot {
   readonly key: ArrayLike<number>;
@@ -29,10 +30,4 @@ export function compensation(dropped: readonly BiasedSlot[]): BiasedSlot {
     value: mean(dropped.map(({ value }) => value)),
     bias: Math.log(dropped.length),
   };
-}
-
-export function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let sum = 0;
-  for (let c = 0; c < a.length; c++) sum += (a[c] ?? 0) * (b[c] ?? 0);
-  return sum;
 }

@@ -1,6 +1,7 @@
 import type { Encoder } from '@loci/device';
-import { weigh, weighStride } from '@loci/kernels';
+import { weighStride } from '@loci/kernels';
 import type { Host, KvCache, LayerView, Probing, Ran } from 'loci';
+import { weighRows } from '../keeping/weigh-rows.ts';
 
 /** Attention of one query, in float32 whatever the cache holds. */
 export interface AttentionRow {
@@ -36,24 +37,14 @@ export class AttentionRows implements Probing {
 
   attended(encoder: Encoder, view: LayerView): void {
     if (view.moment === 'prompt') return;
-    const { heads: h, kvHeads: g, headSize: d } = this.#host.arch;
     const rows = view.moment === 'decode' ? Math.min(view.n, mostRows) : 1;
-    const skipped = view.n - rows;
     // A program that failed has left its rooms.
     if (view.layer === 0) this.#release(view.cache);
     const room = this.#allocate(rows, weighStride(view.slots));
     this.#rooms.set(view.cache, [...(this.#rooms.get(view.cache) ?? []), room]);
+    const { states, address: out, stride } = room;
     encoder.record(
-      weigh({
-        ...{ n: rows, h, g, d, heads: view.heads, appended: view.n, scale: view.scale, window: view.window },
-        queries: view.queries + 4 * skipped * h * d,
-        positions: view.positions + 4 * skipped,
-        format: view.format,
-        states: room.states,
-        out: room.address,
-        stride: room.stride,
-        rows: 'each',
-      }),
+      weighRows(this.#host, view, { first: view.n - rows, n: rows }, { states, out, stride, rows: 'each' }),
     );
   }
 

@@ -82,13 +82,10 @@ class WindowVotes implements Scorer {
   };
 
   scores(_: unknown, layer: number, kvHead: number, candidates: number): Float32Array {
-    const mean = new Float32Array(candidates);
-    for (let r = 0; r < this.#group; r++) {
-      const votes = this.#votes.of(layer, kvHead * this.#group + r, candidates);
-      const smooth = pooled(votes, candidates, this.#kernel, this.#pooling);
-      for (let i = 0; i < candidates; i++) mean[i] = (mean[i] ?? 0) + (smooth[i] ?? 0) / this.#group;
-    }
-    return mean;
+    const heads = { first: kvHead * this.#group, count: this.#group };
+    return this.#votes.mean(layer, heads, candidates, (votes) =>
+      pooled(votes, candidates, this.#kernel, this.#pooling),
+    );
   }
 
   close(): void {

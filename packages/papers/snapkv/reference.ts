@@ -1,3 +1,4 @@
+import { dot } from '../keeping/dot.ts';
 /** Queries [h][n][d], keys and values [g][n][d] of one layer, rotated. */
 export interface Layer {
   readonly queries: readonly (readonly ArrayLike<number>[])[];
@@ -61,10 +62,4 @@ function pool(scores: readonly number[], { kernel, pooling }: Window): number[] 
     const near = scores.slice(Math.max(0, j - reach), j + reach + 1);
     return pooling === 'max' ? Math.max(...near) : near.reduce((sum, score) => sum + score, 0) / kernel;
   });
-}
-
-function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < b.length; i++) sum += (a[i] ?? 0) * (b[i] ?? 0);
-  return sum;
 }
