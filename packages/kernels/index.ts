@@ -12,7 +12,17 @@ export {
   pageSlots,
 } from './append/index.ts';
 export { type Argmax, argmax } from './argmax/index.ts';
-export { type Attend, attend, attendScratch, mergeSplits, partialFloats } from './attend/index.ts';
+export {
+  allSlots,
+  type Attend,
+  attend,
+  attendScratch,
+  type BlockLists,
+  listWords,
+  mergeParts,
+  partialFloats,
+  splitsOf,
+} from "./attend/index.ts";
 export { type Bytes8, type Command, opcodes } from './command.ts';
 export { copy } from './copy/index.ts';
 export { embed } from './embed/index.ts';

@@ -1,5 +1,5 @@
 import type { Encoder } from '@loci/device';
-import { type Attend, activate, append, attend, mergeSplits, norm, partialFloats, quantize, rope } from '@loci/kernels';
+import { type Attend, activate, append, attend, mergeParts, norm, partialFloats, quantize, rope } from '@loci/kernels';
 import type { Architecture, LayerShape } from '../families/architecture.ts';
 import { linear, normFor } from './linear.ts';
 import type { Placed } from './segment.ts';
@@ -62,7 +62,7 @@ export function recordAttention(encoder: Encoder, context: LayerContext, layer: 
   }
   const attends = attendsOf(context, layer);
   encoder.record(...attends.map(attend));
-  encoder.record(...attends.flatMap((one) => mergeSplits(one) ?? []));
+  encoder.record(...attends.flatMap((one) => mergeParts(one) ?? []));
   callHooks('attended', encoder, context, layer);
   if (inputForms(precision, [weights.o]).bytes) {
     encoder.record(quantize({ x: w.mixed.float, stride: h * d, rows: n, columns: h * d }, w.mixed.bytes));

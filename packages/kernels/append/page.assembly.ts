@@ -21,6 +21,9 @@
 
 // @ts-ignore: decorator
 @inline export const SLOTS: i32 = 32;
+/** The set of all of them. */
+// @ts-ignore: decorator
+@inline export const ALL_SLOTS: i32 = -1;
 // @ts-ignore: decorator
 @inline export const F32: i32 = 0;
 // @ts-ignore: decorator

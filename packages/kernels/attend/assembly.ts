@@ -1,6 +1,6 @@
 // Attention of a tile of query rows over the pages of one key/value head. A page is unpacked once for the whole tile; the
 // softmax is accumulated page by page (max, denominator, output).
-import { biasOf, headOf, pageOf, sinksOf, sizeOf, SLOTS, tableOf, usedOf, windowOf } from '../append/page.assembly';
+import { ALL_SLOTS, biasOf, headOf, pageOf, sinksOf, sizeOf, SLOTS, tableOf, usedOf, windowOf } from '../append/page.assembly';
 import { address, float, int, take } from '../assembly/args';
 import { exp2 } from '../assembly/simd';
 import * as centred from './centred.assembly';
@@ -42,11 +42,20 @@ function touch(page: usize, bytes: usize, spare: usize): void {
   v128.store(spare, any);
 }
 
+/** How many of the first `count` slots are set. */
+// @ts-ignore: decorator
+@inline function among(slots: i32, count: i32): i32 {
+  return popcnt(count < SLOTS ? slots & ((1 << count) - 1) : slots);
+}
+
 /**
  * Arguments: 0 queries [n, h, d], 1 n, 2 h, 3 g, 4 d, 5 heads [g] (see ../append/page.assembly.ts; used slots are those before these n),
  * 6 positions [n], 7 out [n, h, d], 8 scale, 9 window (a key is seen when position − key position < window; 0: all),
  * 10 store, 11 the most tokens a tile, 12 pages a split (0: no split), 13 splits, 14 partials [n, h, splits, d + 2],
- * 15 kind.
+ * 15 kind,
+ * 16 lists [ceil(n / rows), heads that have lists] of { i32 count, count of { i32 page, u32 slots } } (0: every page is read),
+ * 17 rows of queries that share a list, 18 heads that have lists, 19 bytes from list to list, 20 counts i64 [2] of slots
+ * read and of pairs scored (0: not counted), 21 the first of these partials, 22 partials of a row in all.
  */
 export function attend(args: usize, counter: usize, scratch: usize, threads: i32): void {
   const q = address(args, 0);
@@ -60,16 +69,25 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
   const scale = float(args, 8);
   const window = int(args, 9);
   const format = int(args, 10);
-  // Fewer where every thread would not get several.
-  const tokens = min(int(args, 11), max(SMALLEST_TILE, (n * g) / (ITEMS * threads)));
   const splitPages = int(args, 12);
   const splits = int(args, 13);
   const partials = address(args, 14);
-
-  const group = h / g;
   const kind = int(args, 15);
-  const tiles = (n + tokens - 1) / tokens;
-  const items = g * tiles * splits;
+  const lists = address(args, 16);
+  const listRows = int(args, 17);
+  const listHeads = int(args, 18);
+  const listBytes = <usize>int(args, 19);
+  const counts = address(args, 20);
+  const firstPart = int(args, 21);
+  const parts = int(args, 22);
+
+  // Query heads of a tile: those that share a list, and with it a key/value head.
+  const group = h / listHeads;
+  // Fewer where every thread would not get several.
+  const tokens = min(min(int(args, 11), listRows), max(SMALLEST_TILE, (n * g) / (ITEMS * threads)));
+  const listTiles = (listRows + tokens - 1) / tokens;
+  const tiles = (n / listRows) * listTiles + ((n % listRows) + tokens - 1) / tokens;
+  const items = listHeads * tiles * splits;
   const rowBytes = <usize>d << 2;
   const tile = Tile.at(scratch, (tokens * group + 3) & ~3, d);
   // Bytes are read in steps that the processor does not foresee; halves it does, and reading them twice costs.
@@ -78,17 +96,19 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
   const factor = f32x4.splat(kind == HALVES ? scale * half.LIFT : scale);
 
   for (let item = take(counter); item < items; item = take(counter)) {
-    const head = item % g;
-    const split = (item / g) % splits;
+    const head = item % listHeads;
+    const split = (item / listHeads) % splits;
     // The last tiles see the most keys: they go first, so that no thread is left with a long one at the end.
-    const t0 = (tiles - 1 - item / (g * splits)) * tokens;
-    const t1 = min(t0 + tokens, n);
+    const t = tiles - 1 - item / (listHeads * splits);
+    const list = t / listTiles;
+    const t0 = list * listRows + (t % listTiles) * tokens;
+    const t1 = min(min(t0 + tokens, (list + 1) * listRows), n);
     const rows = (t1 - t0) * group;
     begin(tile, q, t0, t1, h, head, group, factor);
     memory.fill(tile.sums, 0, <usize>tile.padded * rowBytes);
     if (kind == INT8 || kind == CENTRED || kind == KV4) int8.packQueries(tile);
 
-    const entry = headOf(heads, head);
+    const entry = headOf(heads, (head * g) / listHeads);
     const table = tableOf(entry);
     const used = usedOf(entry) + n;
     const sinks = sinksOf(entry), near = windowOf(entry, window), bias = biasOf(entry);
@@ -96,28 +116,39 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
     const lastQuery = load<i32>(positions + (<usize>(t1 - 1) << 2));
     const first = split * splitPages;
     const all = (used + SLOTS - 1) / SLOTS;
-    const end = splitPages ? min(all, first + splitPages) : all;
-    for (let i = first; i < end; i++) {
+    const listed = lists ? lists + <usize>(list * listHeads + head) * listBytes : 0;
+    const pages = listed ? load<i32>(listed) : all;
+    const end = splitPages ? min(pages, first + splitPages) : pages;
+    let before: usize = 0;
+    let reads = 0;
+    for (let e = first; e < end; e++) {
+      const i = listed ? load<i32>(listed + (<usize>e << 3), 4) : e;
+      const slots = listed ? load<i32>(listed + (<usize>e << 3), 8) : ALL_SLOTS;
+      if (i >= all) break;
       const page = pageOf(table, i << 5);
       const count = min(SLOTS, used - (i << 5));
       const oldest = load<i32>(page);
       const newest = load<i32>(page + (<usize>(count - 1) << 2));
       if (oldest > lastQuery) break; // positions ascend: nothing further is visible
       if (near && newest <= firstQuery - near && oldest >= sinks) continue;
+      reads += among(slots, count);
       tile.count = count;
-      if (touches && i + 1 < end) touch(pageOf(table, (i + 1) << 5), pageBytes, tile.spare);
+      if (touches && e + 1 < end) {
+        const next = listed ? load<i32>(listed + (<usize>e << 3), 12) : e + 1;
+        if (next < all) touch(pageOf(table, next << 5), pageBytes, tile.spare);
+      }
 
       if (kind == HALVES) half.scorePage(tile, page);
-      else if (kind == CENTRED) centred.scorePage(tile, page, i > 0 ? pageOf(table, (i - 1) << 5) : 0, format);
+      else if (kind == CENTRED) centred.scorePage(tile, page, before ? before : i > 0 ? pageOf(table, (i - 1) << 5) : 0, format);
       else if (kind == INT8) int8.scorePage(tile, page);
       else if (kind == INT4) int4.scorePage(tile, page);
       else if (kind == KV4) kv4.scorePage(tile, page);
       else floats.scorePage(tile, page, format);
 
       if (i == 0 && bias != 0) raise(tile, bias);
-      if (count < SLOTS || newest > firstQuery || (near && oldest <= lastQuery - near)) {
+      if (count < SLOTS || newest > firstQuery || (near && oldest <= lastQuery - near) || slots != ALL_SLOTS) {
         for (let r = 0; r < rows; r++) {
-          mask(tile.weight(r), page, count, load<i32>(positions + (<usize>(t0 + r / group) << 2)), sinks, near);
+          mask(tile.weight(r), page, count, slots, load<i32>(positions + (<usize>(t0 + r / group) << 2)), sinks, near);
         }
       }
       for (let r = 0; r < rows; r++) {
@@ -131,6 +162,11 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
       else if (kind == INT4) int4.addPage(tile, page);
       else if (kind == KV4) kv4.addPage(tile, page);
       else floats.addPage(tile, page, format);
+      if (listed) before = page;
+    }
+    if (counts) {
+      atomic.add<i64>(counts, <i64>reads);
+      atomic.add<i64>(counts, <i64>reads * <i64>rows, 8);
     }
 
     for (let r = 0; r < rows; r++) {
@@ -138,7 +174,7 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
       const m = load<f32>(tile.state(r));
       const l = load<f32>(tile.state(r), 4);
       if (splitPages) {
-        const to = partials + (row * splits + split) * (rowBytes + 8);
+        const to = partials + (row * parts + firstPart + split) * (rowBytes + 8);
         store<f32>(to, m);
         store<f32>(to, l, 4);
         memory.copy(to + 8, tile.sum(r), rowBytes);

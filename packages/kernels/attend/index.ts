@@ -22,21 +22,51 @@ export interface Attend {
   readonly mayRound: boolean;
   /** Room for `partialFloats` floats. */
   readonly partials: number;
+  /** What is read of the pages; everything where there is none. */
+  readonly lists?: BlockLists | undefined;
+  /** Address of int64 [2], to which slots read and pairs of a query row and a slot scored are added. */
+  readonly counts?: number | undefined;
+  /** Where other keys are attended to beside these: which of the rows' partial results are this call's. */
+  readonly share?: { readonly first: number; readonly total: number } | undefined;
   readonly join?: boolean;
+}
+
+/**
+ * For every block of queries and every head the pages that it reads, ascending, and which of their slots: int32
+ * [ceil(n / rows)][heads] lists of { count, count × { page, set of slots } }, one every `2 · capacity + 1` words.
+ */
+export interface BlockLists {
+  readonly address: number;
+  /** Queries that share a list. */
+  readonly rows: number;
+  /** g: one for a key/value head; h: one for every query head. */
+  readonly heads: number;
+  /** Pages that a list has room for. */
+  readonly capacity: number;
+}
+
+/** All 32 slots of a page. */
+export const allSlots = -1;
+
+/** Words of a list with room for so many pages. */
+export function listWords(capacity: number): number {
+  return 2 * capacity + 1;
 }
 
 /** Up to this many tokens the keys, not the queries, are shared out over the threads. */
 const splitTokens = 8;
 /** Fixed, so that the order of additions does not depend on the number of threads. */
 const splitPages = 16;
+/** More pages than there are. */
+const unsplit = 2 ** 30;
 /** Up to this many rows of queries a page of halves or of 4 bits is read as it lies. */
 const fewRows = 8;
 /** How products over pages are taken, in the order of assembly.ts. */
 export const attendKinds = ['floats', 'halves', 'int8', 'int4', 'centred', 'kv4'] as const;
 export type AttendKind = (typeof attendKinds)[number];
 
-function kindOf({ format, n, h, g, mayRound }: Attend): AttendKind {
-  const isFew = n * (h / g) <= fewRows;
+function kindOf({ format, n, h, g, mayRound, lists }: Attend): AttendKind {
+  const isFew = n * (h / (lists?.heads ?? g)) <= fewRows;
   if (format === 'f16' && isFew) return 'halves';
   if (!mayRound || format === 'f32') return 'floats';
   if (format === 'q8') return 'int8';
@@ -47,14 +77,18 @@ function kindOf({ format, n, h, g, mayRound }: Attend): AttendKind {
 /** Rows of queries for which a page is unpacked once, at most. */
 const tileRows = 192;
 
-function splitsOf(n: number, slots: number): number {
+/** Into how many partial results `attend` of n tokens over `slots` keys is split. */
+export function splitsOf(n: number, slots: number): number {
   return n <= splitTokens ? Math.max(1, Math.ceil(slots / (splitPages * pageSlots))) : 1;
 }
 
-/** Floats of partial results that `attend` writes for n tokens over `slots` keys. */
-export function partialFloats(n: number, h: number, d: number, slots: number): number {
-  const splits = splitsOf(n, slots);
-  return splits === 1 ? 0 : n * h * splits * (d + 2);
+function splitsOfCall({ n, slots, lists }: Attend): number {
+  return splitsOf(n, lists ? Math.min(slots, lists.capacity * pageSlots) : slots);
+}
+
+/** Floats of `parts` partial results of n tokens; none where there is one, which is the result. */
+export function partialFloats(n: number, h: number, d: number, parts: number): number {
+  return parts === 1 ? 0 : n * h * parts * (d + 2);
 }
 
 /** Bytes of scratch a thread needs. */
@@ -70,10 +104,12 @@ function tileTokens(group: number): number {
 
 /**
  * Causal softmax attention over paged keys and values. Few queries over many keys are split by key ranges and joined by
- * partial softmax (Dao et al. 2023, Flash-Decoding): then `mergeSplits` must follow, behind a barrier.
+ * partial softmax (Dao et al. 2023, Flash-Decoding): then `mergeParts` must follow, behind a barrier.
  */
 export function attend(a: Attend): Command {
-  const splits = splitsOf(a.n, a.slots);
+  const splits = splitsOfCall(a);
+  const { first, total } = a.share ?? { first: 0, total: splits };
+  const groups = a.lists?.heads ?? a.g;
   const words = [
     a.queries,
     a.n,
@@ -86,17 +122,23 @@ export function attend(a: Attend): Command {
     floatWord(a.scale * Math.LOG2E),
     a.window,
     pageFormats.indexOf(a.format),
-    tileTokens(a.h / a.g),
-    splits > 1 ? splitPages : 0,
+    tileTokens(a.h / groups),
+    total === 1 ? 0 : splits > 1 ? splitPages : unsplit,
     splits,
     a.partials,
     attendKinds.indexOf(kindOf(a)),
+    a.lists?.address ?? 0,
+    a.lists?.rows ?? a.n,
+    groups,
+    4 * listWords(a.lists?.capacity ?? 0),
+    a.counts ?? 0,
+    first,
+    total,
   ];
   return command('attend', words, a.join);
 }
 
-/** Joins what `attend` split; nothing to do where it did not. */
-export function mergeSplits(a: Attend): Command | undefined {
-  const splits = splitsOf(a.n, a.slots);
-  return splits === 1 ? undefined : command('merge', [a.partials, a.n * a.h, splits, a.d, a.out], a.join);
+/** Joins the `parts` partial results of every row; nothing to do where there is one. */
+export function mergeParts(a: Attend, parts = splitsOfCall(a)): Command | undefined {
+  return parts === 1 ? undefined : command('merge', [a.partials, a.n * a.h, parts, a.d, a.out], a.join);
 }

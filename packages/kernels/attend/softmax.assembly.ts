@@ -24,20 +24,23 @@ export function begin(tile: Tile, q: usize, t0: i32, t1: i32, h: i32, head: i32,
   }
 }
 
-/** Sets the scores of slots that a query at `position` must not see to −∞. */
-export function mask(p: usize, page: usize, count: i32, position: i32, sinks: i32, window: i32): void {
+/** Sets the scores of slots that a query at `position` must not see, or that are not in the set `slots`, to −∞. */
+export function mask(p: usize, page: usize, count: i32, slots: i32, position: i32, sinks: i32, window: i32): void {
   const ahead = i32x4.splat(position);
   // Without a window the furthest position that is out of reach is one that there is not.
   const behind = i32x4.splat(window ? position - window : i32.MIN_VALUE);
   const near = i32x4.splat(sinks);
   const end = i32x4.splat(count);
   const none = f32x4.splat(NONE);
-  let slot = i32x4(0, 1, 2, 3);
+  const wanted = i32x4.splat(slots);
+  let slot = i32x4(0, 1, 2, 3), bit = i32x4(1, 2, 4, 8);
   for (let s: usize = 0; s < 128; s += 16) {
     const at = v128.load(page + s);
     const hidden = v128.or(i32x4.gt_s(at, ahead), v128.or(v128.andnot(i32x4.le_s(at, behind), i32x4.lt_s(at, near)), i32x4.ge_s(slot, end)));
-    v128.store(p + s, v128.bitselect(none, v128.load(p + s), hidden));
+    const unwanted = i32x4.eq(v128.and(wanted, bit), i32x4.splat(0));
+    v128.store(p + s, v128.bitselect(none, v128.load(p + s), v128.or(hidden, unwanted)));
     slot = i32x4.add(slot, i32x4.splat(4));
+    bit = i32x4.shl(bit, 4);
   }
 }
 

@@ -1,5 +1,14 @@
 import { type PageFormat, pageSlots } from '../append/index.ts';
-import { type Attend, attend, attendScratch, mergeSplits, partialFloats } from '../attend/index.ts';
+import {
+  type Attend,
+  attend,
+  attendScratch,
+  type BlockLists,
+  listWords,
+  mergeParts,
+  partialFloats,
+  splitsOf,
+} from '../attend/index.ts';
 import { attendReference, isSeen, type Seen } from '../attend/reference.ts';
 import type { Machine } from './machine.ts';
 import { type Fill, floats, ints, random, unit } from './numbers.ts';
@@ -19,6 +28,23 @@ export interface Problem {
   /** [n] */
   readonly positions: Int32Array;
   readonly heads: readonly PlacedHead[];
+  readonly lists?: Lists;
+}
+
+/** What blocks of queries read. */
+export interface Lists {
+  /** Queries that share a list. */
+  readonly rows: number;
+  /** Heads that have lists of their own: those of keys or those of queries. */
+  readonly heads: number;
+  /** [blocks][heads] of pages, ascending, and of the slots in them. */
+  readonly entries: readonly (readonly (readonly Listed[])[])[];
+}
+
+export interface Listed {
+  readonly page: number;
+  /** A set: bit s is slot s. */
+  readonly slots: number;
 }
 
 export interface Sizes {
@@ -124,11 +150,35 @@ export function runAttend(
     queries: machine.input(p.queries.subarray(from * h * d, to * h * d)),
     positions: machine.input(p.positions.subarray(from, to)),
     heads: placeHeads(machine, p.format, d, heads, random(n)),
-    partials: machine.output(4 * partialFloats(n, h, d, slots)),
+    partials: machine.output(4 * partialFloats(n, h, d, splitsOf(n, slots))),
+    lists: p.lists && placeLists(machine, p.lists),
     ...{ n, slots, out, mayRound },
   };
-  machine.run([attend(call), ...(mergeSplits(call) ? [mergeSplits(call)!] : [])], attendScratch(h, g, d));
+  machine.run([attend(call), ...(mergeParts(call) ? [mergeParts(call)!] : [])], attendScratch(h, g, d));
   return machine.floats(out, n * h * d);
+}
+
+export function placeLists(machine: Machine, { rows, heads, entries }: Lists): BlockLists {
+  const capacity = Math.max(...entries.flat().map(({ length }) => length));
+  const words = entries.flat().flatMap((list) => {
+    const filled = [list.length, ...list.flatMap(({ page, slots }) => [page, slots])];
+    return [...filled, ...Array.from({ length: listWords(capacity) - filled.length }, () => 0)];
+  });
+  return { address: machine.input(Int32Array.from(words)), rows, heads, capacity };
+}
+
+/** What a row of queries [token, head] sees: of all that its head could, what its list names. */
+function seenByRow(p: Problem, row: number): Seen {
+  const { h, g, lists } = p;
+  const seen = seenBy(p, Math.floor((row % h) / (h / g)));
+  if (!lists) return seen;
+  const head = Math.floor((row % h) / (h / lists.heads));
+  const list = lists.entries[Math.floor(row / h / lists.rows)]?.[head] ?? [];
+  const isListed = (slot: number) =>
+    list.some(({ page, slots }) => page === Math.floor(slot / pageSlots) && ((slots >>> (slot % pageSlots)) & 1) === 1);
+  const listed = seen.slots.filter((_, slot) => isListed(slot));
+  const { bias = 0, ...rest } = seen;
+  return { ...rest, slots: listed, bias: isListed(0) ? bias : 0 };
 }
 
 export function mostSlots({ heads }: Problem): number {
@@ -141,13 +191,13 @@ export function mostSlots({ heads }: Problem): number {
  * largest score changed, and the rounding of score − largest; then come two sums over the keys.
  */
 export function expectedAttention(p: Problem): { values: Float64Array; tolerances: Float64Array } {
-  const { n, h, g, d, scale } = p;
+  const { n, h, d, scale } = p;
   const values = new Float64Array(n * h * d);
   const tolerances = new Float64Array(n * h * d);
   for (let row = 0; row < n * h; row++) {
     const query = p.queries.subarray(row * d, (row + 1) * d);
     const position = p.positions[Math.floor(row / h)] ?? Number.NaN;
-    const seen = seenBy(p, Math.floor((row % h) / (h / g)));
+    const seen = seenByRow(p, row);
     const { slots } = seen;
     const sizes = slots.map((slot) => ({ ...slot, value: Float64Array.from(slot.value, Math.abs) }));
     values.set(attendReference(query, position, seen), row * d);

@@ -15,13 +15,14 @@ import {
   matmulFloat,
   matmulScratch,
   matrixBytes,
-  mergeSplits,
+  mergeParts,
   norm,
   type PageFormat,
   pack,
   pageBytes,
   pageSlots,
   partialFloats,
+  splitsOf,
   quantize,
   rope,
 } from '../index.ts';
@@ -96,10 +97,10 @@ export function mixture(room: Room, seed: number, n: number, past: number, forma
   const [normed, mixedBytes, inner] = [bytes(width), bytes(width), bytes(hidden)];
   const attention = {
     ...{ queries: q, out: mixed, n, h, g, d, heads, slots, positions, scale: 0.2, window: 0, format, mayRound: true },
-    partials: place(partialFloats(n, h, d, slots)),
+    partials: place(partialFloats(n, h, d, splitsOf(n, slots))),
   };
   const turn = { n, d, rotated: d, cos, sin };
-  const merge = mergeSplits(attention);
+  const merge = mergeParts(attention);
   const commands: Command[] = [
     embed({ table: matrix('q8x32', vocabulary, width), ids, n, out: x, factor: 0.5 }),
     norm({ ...rows(x), weight: vector(width), epsilon: 1e-5, bytes: normed }),

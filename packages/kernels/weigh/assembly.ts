@@ -1,6 +1,6 @@
 // Attention weights as numbers, for methods that decide by them. Scores are taken twice: once for every row's largest and
 // its denominator, then page by page for the weights themselves, so that no row is kept anywhere but in the result.
-import { biasOf, headOf, pageOf, sinksOf, SLOTS, tableOf, usedOf, windowOf } from '../append/page.assembly';
+import { ALL_SLOTS, biasOf, headOf, pageOf, sinksOf, SLOTS, tableOf, usedOf, windowOf } from '../append/page.assembly';
 import { address, float, int, take } from '../assembly/args';
 import { exp2, largest, larger, sum } from '../assembly/simd';
 import * as floats from '../attend/float.assembly';
@@ -41,7 +41,7 @@ function score(args: usize, tile: Tile, t0: i32, head: i32, i: i32): void {
   if (i == 0 && biasOf(entry) != 0) raise(tile, biasOf(entry));
   for (let r = 0; r < tile.rows; r++) {
     const position = load<i32>(address(args, 6) + (<usize>(t0 + r / group) << 2));
-    mask(tile.weight(r), page, tile.count, position, sinksOf(entry), windowOf(entry, int(args, 9)));
+    mask(tile.weight(r), page, tile.count, ALL_SLOTS, position, sinksOf(entry), windowOf(entry, int(args, 9)));
   }
 }
 
