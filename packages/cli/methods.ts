@@ -35,7 +35,7 @@ export async function methodsOf({ attend, keep, store, steer, probe }: MethodVal
 export async function writeDecisions(session: Session, path: string): Promise<void> {
   const { attend, keep, store, steer } = session.methods;
   const document = {
-    attend: { method: attend.spec },
+    attend: { method: attend.spec, ...session.reads, decided: session.attended },
     keep: { method: keep?.spec ?? 'all', kept: session.kept.map((heads) => heads.map((positions) => [...positions])) },
     store: { method: store.spec },
     steer: steer.map(({ spec }) => spec),

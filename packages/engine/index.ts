@@ -7,7 +7,7 @@ export {
   type ProgramObserver,
   type ProgramTime,
 } from '@loci/device';
-export { type Attend, dense } from './axes/attend.ts';
+export { type Attend, type Attending, type Beside, dense, type Selection } from './axes/attend.ts';
 export type { Hook, LayerView, Moment, Ran } from './axes/hook.ts';
 export {
   type ExtraSlot,
@@ -42,7 +42,7 @@ export {
   loadTokenizer,
 } from './load.ts';
 export type { GenerateOptions, GenerationResult, Prefilled, Token } from './session/generate.ts';
-export type { MethodSet } from './session/methods.ts';
+export type { MethodSet, Reads } from './session/methods.ts';
 export type { LoadOptions, Model, OpenOptions } from './session/model.ts';
 export type { SamplingOptions } from './session/sampler.ts';
 export type { ReadOptions, ReadProgress } from './session/sequence.ts';

@@ -13,16 +13,17 @@ export {
 } from './append/index.ts';
 export { type Argmax, argmax } from './argmax/index.ts';
 export {
-  allSlots,
   type Attend,
+  allSlots,
   attend,
   attendScratch,
   type BlockLists,
   listWords,
   mergeParts,
   partialFloats,
+  partsOf,
   splitsOf,
-} from "./attend/index.ts";
+} from './attend/index.ts';
 export { type Bytes8, type Command, opcodes } from './command.ts';
 export { copy } from './copy/index.ts';
 export { embed } from './embed/index.ts';

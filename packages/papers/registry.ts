@@ -15,6 +15,7 @@ import { duoAttention } from './duo-attention/keep.ts';
 import type { HeadProbe } from './heads/head-probe.ts';
 import { maskHeads } from './masking/mask-heads.ts';
 import type { MethodFactory } from './methods/define.ts';
+import { powerAttention } from './power-attention/attend.ts';
 import { kv4 } from './qserve/store.ts';
 import { razorAttention } from './razor-attention/keep.ts';
 import { induction, inductionHeads } from './razor-attention/probe.ts';
@@ -23,7 +24,7 @@ import { retrievalHead } from './retrieval-head/probe.ts';
 import { snapkv } from './snapkv/keep.ts';
 
 /** The methods of every axis, by name. */
-const attend: readonly MethodFactory<Attend>[] = [];
+const attend: readonly MethodFactory<Attend>[] = [powerAttention];
 const keep: readonly MethodFactory<Keep>[] = [snapkv, razorAttention, duoAttention, ...baselines];
 const store: readonly MethodFactory<Store>[] = [kv4];
 const steer: readonly MethodFactory<Steer>[] = [maskHeads];

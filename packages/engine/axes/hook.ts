@@ -27,6 +27,8 @@ export interface LayerView {
   /** Factor of the scores, and the layer's own window in tokens (0: none). */
   readonly scale: number;
   readonly window: number;
+  /** int64 [3], to which programs add: slots read, pairs of a query row and a slot scored, keys scored to choose others. */
+  readonly counts: number;
 }
 
 /** Rows of a sequence that have been computed. */

@@ -49,6 +49,7 @@ export class KvCache {
   #table: { address: number; capacity: number };
   #exactFrom = 0;
   #mostBytes = 0;
+  #edition = 0;
 
   constructor(device: Device, pool: PagePool, layers: number, g: number) {
     this.#device = device;
@@ -72,6 +73,11 @@ export class KvCache {
   /** The most bytes it ever held. */
   get mostBytes(): number {
     return this.#mostBytes;
+  }
+
+  /** Another one whenever slots other than the last are dropped: then the slots behind them have other numbers. */
+  get edition(): number {
+    return this.#edition;
   }
 
   /** Shortest length to which the sequence can be cut back: what is missing below was decided by what came after. */
@@ -186,6 +192,7 @@ export class KvCache {
       [this.#table, target.#table] = [target.#table, this.#table];
       [this.#pool, target.#pool] = [target.#pool, this.#pool];
       this.#exactFrom = length;
+      this.#edition++;
     } finally {
       target.close();
     }
@@ -222,6 +229,7 @@ export class KvCache {
       for (let slot = first; slot < head.pages.length; slot++) this.#writePage(index, slot);
       this.#setUsed(index, head.used - count * pageSlots);
       this.#exactFrom = length;
+      this.#edition++;
     }
   }
 
@@ -246,6 +254,7 @@ export class KvCache {
       fork.#writeEntry(index);
     }
     fork.#exactFrom = this.#exactFrom;
+    fork.#edition = this.#edition;
     return fork;
   }
 

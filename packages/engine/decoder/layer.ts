@@ -1,5 +1,18 @@
 import type { Encoder } from '@loci/device';
-import { type Attend, activate, append, attend, mergeParts, norm, partialFloats, quantize, rope } from '@loci/kernels';
+import {
+  type Attend,
+  activate,
+  append,
+  attend,
+  type Command,
+  mergeParts,
+  norm,
+  partialFloats,
+  partsOf,
+  quantize,
+  rope,
+} from '@loci/kernels';
+import type { LayerView } from '../axes/hook.ts';
 import type { Architecture, LayerShape } from '../families/architecture.ts';
 import { linear, normFor } from './linear.ts';
 import type { Placed } from './segment.ts';
@@ -60,9 +73,9 @@ export function recordAttention(encoder: Encoder, context: LayerContext, layer: 
       }),
     );
   }
-  const attends = attendsOf(context, layer);
-  encoder.record(...attends.map(attend));
-  encoder.record(...attends.flatMap((one) => mergeParts(one) ?? []));
+  const { attends, merges } = attendsOf(encoder, context, layer);
+  encoder.record(...attends);
+  encoder.record(...merges);
   callHooks('attended', encoder, context, layer);
   if (inputForms(precision, [weights.o]).bytes) {
     encoder.record(quantize({ x: w.mixed.float, stride: h * d, rows: n, columns: h * d }, w.mixed.bytes));
@@ -73,59 +86,87 @@ export function recordAttention(encoder: Encoder, context: LayerContext, layer: 
 }
 
 /** Lets the methods of every segment record what they have to at a place of the layer. */
-function callHooks(
-  place: 'rotated' | 'attended',
-  encoder: Encoder,
-  { arch, workspace: w, placed }: LayerContext,
-  { index, shape }: Layer,
-): void {
-  const { heads: h, kvHeads: g, headSize: d, attentionScale: scale } = arch;
-  for (const { segment, first, n } of placed) {
-    const { cache, moment } = segment;
-    for (const hook of segment.hooks) {
-      hook[place]?.(encoder, {
-        ...{ layer: index, moment, n, cache, heads: cache.headsOf(index), format: cache.pool.format },
-        queries: w.q + first * h * d * 4,
-        keys: w.k + first * g * d * 4,
-        values: w.v + first * g * d * 4,
-        attended: w.mixed.float + first * h * d * 4,
-        positions: w.positions + first * 4,
-        slots: cache.slotsOf(index) + n,
-        scale,
-        window: shape.window,
-      });
-    }
+function callHooks(place: 'rotated' | 'attended', encoder: Encoder, context: LayerContext, layer: Layer): void {
+  for (const placed of context.placed) {
+    for (const hook of placed.segment.hooks) hook[place]?.(encoder, viewOf(context, layer, placed));
   }
 }
 
-/** One attention call per segment. They are independent: only what is split must be joined before it is merged. */
-function attendsOf({ arch, workspace: w, precision, placed }: LayerContext, { index, shape }: Layer): Attend[] {
+function viewOf(
+  { arch, workspace: w }: LayerContext,
+  { index, shape }: Layer,
+  { segment, first, n }: Placed,
+): LayerView {
   const { heads: h, kvHeads: g, headSize: d, attentionScale: scale } = arch;
-  const slots = placed.map(({ segment, n }) => segment.cache.slotsOf(index) + n);
-  const partials = placed.map(({ n }, i) => partialFloats(n, h, d, slots[i] ?? 0));
-  const total = partials.reduce((sum, floats) => sum + floats, 0);
-  let room = total > 0 ? w.growing('partials', total) : 0;
-  return placed.map(({ segment, first, n }, i) => {
-    const mine = room;
-    room += (partials[i] ?? 0) * 4;
-    return {
-      queries: w.q + first * h * d * 4,
-      out: w.mixed.float + first * h * d * 4,
+  const { cache, moment, counts } = segment;
+  return {
+    ...{ layer: index, moment, n, cache, heads: cache.headsOf(index), format: cache.pool.format },
+    queries: w.q + first * h * d * 4,
+    keys: w.k + first * g * d * 4,
+    values: w.v + first * g * d * 4,
+    attended: w.mixed.float + first * h * d * 4,
+    positions: w.positions + first * 4,
+    slots: cache.slotsOf(index) + n,
+    scale,
+    window: shape.window,
+    counts,
+  };
+}
+
+/**
+ * Attention of every segment: over its cache or what is chosen of it, and over what lies beside it. The calls do not depend
+ * on one another: only what is in parts must be joined before it is merged.
+ */
+function attendsOf(
+  encoder: Encoder,
+  context: LayerContext,
+  layer: Layer,
+): { readonly attends: readonly Command[]; readonly merges: readonly Command[] } {
+  const { arch, workspace: w, precision } = context;
+  const { heads: h, kvHeads: g, headSize: d } = arch;
+  const segments = context.placed.map((placed) => {
+    const view = viewOf(context, layer, placed);
+    const { lists, beside = [] } = placed.segment.attending?.select?.(encoder, view) ?? {};
+    const { n, positions, scale, attended: out, counts } = view;
+    const common = {
       n,
       h,
       g,
       d,
-      heads: segment.cache.headsOf(index),
-      slots: slots[i] ?? 0,
-      positions: w.positions + first * 4,
+      positions,
       scale,
-      window: shape.window,
-      format: segment.cache.pool.format,
+      out,
+      counts,
       mayRound: precision === 'int8',
-      partials: mine,
-      join: i === placed.length - 1,
+      partials: 0,
+      join: false,
     };
+    const calls: Attend[] = [{ ...view, ...common, lists }, ...beside.map((one) => ({ ...common, ...one, window: 0 }))];
+    const parts = calls.map(partsOf);
+    return { calls, parts, total: parts.reduce((sum, count) => sum + count, 0), n };
   });
+  const floats = segments.map(({ n, total }) => partialFloats(n, h, d, total));
+  const all = floats.reduce((sum, count) => sum + count, 0);
+  let partials = all > 0 ? w.growing('partials', all) : 0;
+  const attends: Command[] = [];
+  const merges: Command[] = [];
+  for (const [i, { calls, parts, total }] of segments.entries()) {
+    let first = 0;
+    for (const [k, call] of calls.entries()) {
+      attends.push(attend({ ...call, partials, share: { first, total } }));
+      first += parts[k] ?? 0;
+    }
+    const [call] = calls;
+    const merge = call && mergeParts({ ...call, partials }, total);
+    if (merge) merges.push(merge);
+    partials += (floats[i] ?? 0) * 4;
+  }
+  return { attends: joined(attends), merges: joined(merges) };
+}
+
+/** Commands that run side by side: all threads meet behind the last. */
+function joined(commands: readonly Command[]): readonly Command[] {
+  return commands.map((one, i) => ({ ...one, join: i === commands.length - 1 }));
 }
 
 /** x += down(act(gate(norm(x))) · up(norm(x))) */

@@ -1,3 +1,4 @@
+import type { Attending } from '../axes/attend.ts';
 import type { Hook, Moment, Ran } from '../axes/hook.ts';
 import type { KvCache } from '../cache/cache.ts';
 
@@ -10,6 +11,10 @@ export interface Segment {
   readonly moment: Moment;
   /** What methods record, in their order. */
   readonly hooks: readonly Hook[];
+  /** What chooses the keys that are read. */
+  readonly attending?: Attending | undefined;
+  /** `LayerView.counts` */
+  readonly counts: number;
   /** Rows whose logits are wanted. */
   readonly logits?: readonly number[];
   /** Rows whose most likely token is wanted, without the logits. */

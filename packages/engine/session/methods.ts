@@ -1,5 +1,5 @@
 import type { PageFormat } from '@loci/kernels';
-import type { Attend } from '../axes/attend.ts';
+import type { Attend, Attending } from '../axes/attend.ts';
 import type { Hook, Ran } from '../axes/hook.ts';
 import { everything, type Keep, type Keeper } from '../axes/keep.ts';
 import { checkMethods, type Host, type Method } from '../axes/method.ts';
@@ -9,6 +9,7 @@ import type { Store } from '../axes/store.ts';
 import type { KvCache } from '../cache/cache.ts';
 import type { PagePool } from '../cache/pool.ts';
 import { LociError } from '../errors.ts';
+import type { MethodState } from './snapshot.ts';
 
 /** The methods of a session, one for each axis but for those that can be several. */
 export interface MethodSet {
@@ -22,6 +23,18 @@ export interface MethodSet {
 export function methodsOf({ attend, keep, store, steer, probes }: MethodSet): readonly Method[] {
   return [attend, ...(keep ? [keep] : []), store, ...steer, ...probes];
 }
+
+/** What attention has read since a session was opened. */
+export interface Reads {
+  /** Slots of keys and values; those that share a page with one that is wanted are not. */
+  readonly slots: number;
+  /** Pairs of a query row and a slot that were scored. */
+  readonly pairs: number;
+  /** Keys that were scored to choose others. */
+  readonly choosing: number;
+}
+
+const countBytes = 24;
 
 /** What hangs on a session and its forks: steering and probes, which the last sequence closes. */
 class Shared {
@@ -49,6 +62,9 @@ class Shared {
 export class OpenMethods {
   readonly set: MethodSet;
   readonly keeper: Keeper | undefined;
+  readonly attending: Attending | undefined;
+  /** Address of what programs count (`LayerView.counts`). */
+  readonly counts: number;
   readonly hooks: readonly Hook[];
   readonly #host: Host;
   readonly #shared: Shared;
@@ -60,25 +76,40 @@ export class OpenMethods {
     poolOf: (format: PageFormat) => PagePool,
     shared: Shared,
     keeper: Keeper | undefined,
+    attending: Attending | undefined,
   ) {
     this.set = set;
     this.keeper = keeper;
+    this.attending = attending;
+    this.counts = host.device.allocate(countBytes);
+    host.device.ints(this.counts, countBytes / 4).fill(0);
     this.#host = host;
     this.#shared = shared.hold();
     this.#poolOf = poolOf;
     // Probes see what steering has left.
-    this.hooks = [...shared.steering, ...(keeper ? [keeper] : []), ...shared.probing];
+    this.hooks = [
+      ...shared.steering,
+      ...(keeper ? [keeper] : []),
+      ...(attending ? [attending] : []),
+      ...shared.probing,
+    ];
   }
 
   /** @throws LociError `bad-option` when two of them clash. */
   static open(set: MethodSet, host: Host, poolOf: (format: PageFormat) => PagePool): OpenMethods {
     checkMethods(methodsOf(set), host);
-    return new OpenMethods(set, host, poolOf, new Shared(set, host), set.keep?.open(host));
+    return new OpenMethods(set, host, poolOf, new Shared(set, host), set.keep?.open(host), set.attend.open?.(host));
   }
 
   /** What the probes have found, in their order. */
   get found(): readonly { readonly probe: string; readonly result: unknown }[] {
     return this.#shared.probing.map((one, i) => ({ probe: this.set.probes[i]?.spec ?? '', result: one.result() }));
+  }
+
+  get reads(): Reads {
+    const words = this.#host.device.ints(this.counts, countBytes / 4);
+    const at = (i: number) => ((words[2 * i] ?? 0) >>> 0) + (words[2 * i + 1] ?? 0) * 2 ** 32;
+    return { slots: at(0), pairs: at(1), choosing: at(2) };
   }
 
   /** Pages of a prompt that is being read. */
@@ -95,11 +126,12 @@ export class OpenMethods {
     const { layers, kvHeads } = this.#host.arch;
     for (const layer of layers.keys()) {
       for (let head = 0; head < kvHeads; head++) {
-        const sight = this.set.attend.sight(layer, head, this.#host);
+        const sight = this.set.attend.sight?.(layer, head, this.#host);
         if (sight) cache.setSight(layer, head, sight);
       }
     }
     this.keeper?.begin?.(cache);
+    this.attending?.begin?.(cache);
   }
 
   /** Rows have been read: what is not kept goes, and what stays behind a prompt goes into the store's format. */
@@ -108,9 +140,11 @@ export class OpenMethods {
     const length = ran.position + ran.n;
     const pool = ran.moment === 'prompt' ? cache.pool : this.#poolOf(this.set.store.format);
     await this.keeper?.settle?.({ ...ran, length, retain: (kept) => cache.retain(kept, length, pool) });
-    if (cache.pool === pool) return;
-    const { layers, kvHeads } = this.#host.arch;
-    await cache.retain(everything(cache, layers.length, kvHeads), length, pool);
+    if (cache.pool !== pool) {
+      const { layers, kvHeads } = this.#host.arch;
+      await cache.retain(everything(cache, layers.length, kvHeads), length, pool);
+    }
+    await this.attending?.settle?.(ran);
   }
 
   /**
@@ -119,18 +153,39 @@ export class OpenMethods {
    */
   fork(others: Partial<Pick<MethodSet, 'keep' | 'store'>> = {}): OpenMethods {
     if (!('keep' in others) && !others.store) {
-      return new OpenMethods(this.set, this.#host, this.#poolOf, this.#shared, this.keeper?.fork());
+      return new OpenMethods(
+        this.set,
+        this.#host,
+        this.#poolOf,
+        this.#shared,
+        this.keeper?.fork(),
+        this.attending?.fork(),
+      );
     }
     const set = { ...this.set, ...others };
     checkMethods(methodsOf(set), this.#host);
     if ([this.set.keep, set.keep].some((keep) => keep?.needs.decides?.includes('sight'))) {
       throw new LociError('bad-option', 'a fork cannot change how far heads have seen: open a session for it');
     }
-    return new OpenMethods(set, this.#host, this.#poolOf, this.#shared, set.keep?.open(this.#host));
+    const keeper = set.keep?.open(this.#host);
+    return new OpenMethods(set, this.#host, this.#poolOf, this.#shared, keeper, this.attending?.fork());
+  }
+
+  /** What outlives `save` and `restore` beside the cache. */
+  save(): MethodState {
+    return { keep: this.keeper?.save?.() ?? null, attend: this.attending?.save?.() ?? null };
+  }
+
+  /** @throws RangeError when a state is not one that `save` wrote. */
+  restore({ keep, attend }: MethodState): void {
+    if (keep !== null) this.keeper?.restore?.(keep);
+    if (attend !== null) this.attending?.restore?.(attend);
   }
 
   close(): void {
     this.keeper?.close();
+    this.attending?.close();
+    this.#host.device.free(this.counts);
     this.#shared.release();
   }
 }

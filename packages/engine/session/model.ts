@@ -196,7 +196,7 @@ export class Model {
       });
       if (!cache || !set || !isPrecision(precision)) throw new LociError('bad-file', `${path}: the session is empty`);
       const methods = this.#openMethods(set);
-      if (state !== null) methods.keeper?.restore?.(state);
+      methods.restore(state);
       const sequence = new Sequence(cache, methods, this.#scheduler, precision, this.contextLength, ids);
       return new Session(this, precision, sequence);
     } finally {

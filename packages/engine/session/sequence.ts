@@ -133,6 +133,8 @@ export class Sequence {
           cache: this.cache,
           moment,
           hooks: this.methods.hooks,
+          attending: this.methods.attending,
+          counts: this.methods.counts,
           input: slice(input, from, n),
           positions: Int32Array.from({ length: n }, (_, i) => start + i),
           ...(isLast && (wants.best ? { best: [n - 1] } : { logits: [n - 1] })),
@@ -167,13 +169,14 @@ export class Sequence {
       keep: keep?.spec ?? '',
       store: store.spec,
       steer: steer.map(({ spec }) => spec).join(' '),
-      state: this.methods.keeper?.save?.() ?? null,
+      state: this.methods.save(),
     };
   }
 
   /** Rows of the next program, of so many that are left: the last ones stay together where a method must see them so. */
   #rows(left: number): number {
-    const most = Math.min(maxRows, this.methods.keeper?.chunk ?? maxRows);
+    const { keeper, attending } = this.methods;
+    const most = Math.min(maxRows, keeper?.chunk ?? maxRows, attending?.chunk ?? maxRows);
     const together = Math.min(this.methods.set.keep?.lastRows ?? 1, most);
     if (left <= most || left - most >= together) return Math.min(most, left);
     return left - together;

@@ -5,7 +5,7 @@ import type { Precision } from '../decoder/workspace.ts';
 import { LociError } from '../errors.ts';
 import type { ChatMessage } from '../text/chat-template.ts';
 import { type GenerateOptions, type GenerationResult, generate, type Prefilled, type Token } from './generate.ts';
-import type { MethodSet } from './methods.ts';
+import type { MethodSet, Reads } from './methods.ts';
 import type { Model, OpenOptions } from './model.ts';
 import type { ReadOptions, Sequence } from './sequence.ts';
 import { type SnapshotHeader, writeSnapshot } from './snapshot.ts';
@@ -65,6 +65,16 @@ export class Session {
   /** What the session's probes have found so far. */
   get found(): readonly { readonly probe: string; readonly result: unknown }[] {
     return this.#sequence.methods.found;
+  }
+
+  /** What attention has read since the session was opened. */
+  get reads(): Reads {
+    return this.#sequence.methods.reads;
+  }
+
+  /** What the attend method decided, for `--inspect`: JSON, or undefined. */
+  get attended(): unknown {
+    return this.#sequence.methods.attending?.inspect?.();
   }
 
   /** Tokens whose keys and values are kept. */

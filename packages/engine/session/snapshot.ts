@@ -10,7 +10,7 @@ import { LociError } from '../errors.ts';
 import type { ByteSource } from '../platform/types.ts';
 
 const magic = new TextEncoder().encode('LOCISESS');
-const version = 3;
+const version = 4;
 const hashBytes = 32;
 /** Used slots, sinks, window, bias. */
 const headBytes = 20;
@@ -24,8 +24,14 @@ export interface SavedMethods {
   readonly keep: string;
   readonly store: string;
   readonly steer: string;
-  /** What the keep method wrote. */
-  readonly state: unknown;
+  /** What the methods wrote. */
+  readonly state: MethodState;
+}
+
+/** What outlives `save` and `restore` beside the cache, of either axis; null where there is nothing. */
+export interface MethodState {
+  readonly keep: unknown;
+  readonly attend: unknown;
 }
 
 /** What must be the same for a saved session to make sense. */
@@ -152,7 +158,12 @@ function parseHeader(bytes: Uint8Array, file: string): SnapshotHeader {
 function isHeader(header: object): header is SnapshotHeader {
   const entries = new Map(Object.entries(header));
   const ids: unknown = entries.get('ids');
+  const state: unknown = entries.get('state');
   return (
+    typeof state === 'object' &&
+    state !== null &&
+    'keep' in state &&
+    'attend' in state &&
     ['model', 'precision', 'format', 'attend', 'keep', 'store', 'steer'].every(
       (key) => typeof entries.get(key) === 'string',
     ) &&

@@ -27,7 +27,7 @@ export interface Attend {
   /** Address of int64 [2], to which slots read and pairs of a query row and a slot scored are added. */
   readonly counts?: number | undefined;
   /** Where other keys are attended to beside these: which of the rows' partial results are this call's. */
-  readonly share?: { readonly first: number; readonly total: number } | undefined;
+  readonly share?: { readonly first: number; readonly total: number };
   readonly join?: boolean;
 }
 
@@ -82,7 +82,8 @@ export function splitsOf(n: number, slots: number): number {
   return n <= splitTokens ? Math.max(1, Math.ceil(slots / (splitPages * pageSlots))) : 1;
 }
 
-function splitsOfCall({ n, slots, lists }: Attend): number {
+/** Partial results that a call gives of every row. */
+export function partsOf({ n, slots, lists }: Attend): number {
   return splitsOf(n, lists ? Math.min(slots, lists.capacity * pageSlots) : slots);
 }
 
@@ -107,7 +108,7 @@ function tileTokens(group: number): number {
  * partial softmax (Dao et al. 2023, Flash-Decoding): then `mergeParts` must follow, behind a barrier.
  */
 export function attend(a: Attend): Command {
-  const splits = splitsOfCall(a);
+  const splits = partsOf(a);
   const { first, total } = a.share ?? { first: 0, total: splits };
   const groups = a.lists?.heads ?? a.g;
   const words = [
@@ -139,6 +140,6 @@ export function attend(a: Attend): Command {
 }
 
 /** Joins the `parts` partial results of every row; nothing to do where there is one. */
-export function mergeParts(a: Attend, parts = splitsOfCall(a)): Command | undefined {
+export function mergeParts(a: Attend, parts = partsOf(a)): Command | undefined {
   return parts === 1 ? undefined : command('merge', [a.partials, a.n * a.h, parts, a.d, a.out], a.join);
 }

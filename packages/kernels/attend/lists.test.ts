@@ -58,7 +58,9 @@ describe.each(builds)('%s build', (build) => {
     for (const mayRound of [false, true]) {
       const one = problem({ seed: 3, format, n: 40, group: 3, g: 2, d: 64, window: 0, mostUsed: 200 });
       const lists = someLists(one, 64, one.g, 1, 1);
-      const full = lists.entries.map((heads) => heads.map((list) => list.map(({ page }) => ({ page, slots: allSlots }))));
+      const full = lists.entries.map((heads) =>
+        heads.map((list) => list.map(({ page }) => ({ page, slots: allSlots }))),
+      );
       const listed = runAttend(machine, { ...one, lists: { ...lists, entries: full } }, 0, 40, 240, mayRound);
       expectSame(listed, runAttend(machine, one, 0, 40, 240, mayRound));
     }
@@ -76,10 +78,12 @@ describe.each(builds)('%s build', (build) => {
     const parts = [part((page) => page % 3 === 0), part((page) => page % 3 !== 0), part(() => false)];
     machine.reset();
     const out = machine.output(4 * n * h * d);
-    const splits = parts.map(({ entries }) => (n <= 8 ? Math.max(1, Math.ceil((entries[0]?.[0]?.length ?? 0) / 16)) : 1));
+    const splits = parts.map(({ entries }) =>
+      n <= 8 ? Math.max(1, Math.ceil((entries[0]?.[0]?.length ?? 0) / 16)) : 1,
+    );
     const total = splits.reduce((sum, count) => sum + count, 0);
     const call = {
-      ...one,
+      ...{ format: one.format, n, h, g, d, window: 0, scale: one.scale },
       queries: machine.input(one.queries),
       positions: machine.input(one.positions),
       heads: placeHeads(machine, one.format, d, one.heads, random(1)),

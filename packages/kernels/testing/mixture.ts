@@ -22,9 +22,9 @@ import {
   pageBytes,
   pageSlots,
   partialFloats,
-  splitsOf,
   quantize,
   rope,
+  splitsOf,
 } from '../index.ts';
 import type { Room } from './machine.ts';
 import { floats, ints, random } from './numbers.ts';
