@@ -46,7 +46,7 @@ describe('a pattern', () => {
   });
 
   test('goes by where the slots that were kept stand', async () => {
-    const keep = parseMethod.keep('snapkv:budget=25%,window=16')!;
+    const keep = parseMethod.keep('knorm:budget=25%')!;
     const patterned = await losses({ keep, attend: pattern(windowPattern) });
     const windowed = await losses({ keep, attend: window });
     expectSameLosses(patterned.nll, windowed.nll);
