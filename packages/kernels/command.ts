@@ -30,6 +30,10 @@ export const opcodes = {
   argmax: 17,
   pack: 18,
   progressive: 19,
+  graphRows: 23,
+  graphNearest: 24,
+  graphLink: 25,
+  graphSearch: 26,
 } as const;
 
 const floats = new Float32Array(1);
