@@ -11,6 +11,8 @@ export interface ReadProgress {
   readonly doneTokens: number;
   readonly totalTokens: number;
   readonly tokensPerSecond: number;
+  /** What a method is working at behind the rows that were read, and how much of it is done (0 … 1). */
+  readonly work?: { readonly what: string; readonly share: number };
 }
 
 export interface ReadOptions {
@@ -147,10 +149,12 @@ export class Sequence {
       losses.set(last.losses, from);
       for (let i = 0; i < n; i++)
         this.#ids.push(input.kind === 'ids' ? (input.ids[from + i] ?? embeddedRow) : embeddedRow);
-      await this.methods.settle({ moment, n, position: start, cache: this.cache });
       from += n;
       const seconds = (performance.now() - started) / 1000;
-      onProgress?.({ doneTokens: from, totalTokens: total, tokensPerSecond: from / seconds });
+      const done = { doneTokens: from, totalTokens: total, tokensPerSecond: from / seconds };
+      const progress = (what: string, share: number) => onProgress?.({ ...done, work: { what, share } });
+      await this.methods.settle({ moment, n, position: start, cache: this.cache, signal, progress });
+      onProgress?.(done);
     }
     return {
       logits: last?.logits[0] ?? new Float32Array(),
