@@ -20,6 +20,7 @@ import { powerAttention } from './power-attention/attend.ts';
 import { kv4 } from './qserve/store.ts';
 import { razorAttention } from './razor-attention/keep.ts';
 import { induction, inductionHeads } from './razor-attention/probe.ts';
+import { retrievalAttention } from './retrieval-attention/attend.ts';
 import { retrievalScores } from './retrieval-head/head-probe.ts';
 import { retrievalHead } from './retrieval-head/probe.ts';
 import { s2Attention } from './s2-attention/attend.ts';
@@ -27,7 +28,12 @@ import { s2Keep } from './s2-attention/keep.ts';
 import { snapkv } from './snapkv/keep.ts';
 
 /** The methods of every axis, by name. */
-const attend: readonly MethodFactory<Attend>[] = [powerAttention, s2Attention, neighborhoodAttention];
+const attend: readonly MethodFactory<Attend>[] = [
+  powerAttention,
+  s2Attention,
+  neighborhoodAttention,
+  retrievalAttention,
+];
 const keep: readonly MethodFactory<Keep>[] = [snapkv, razorAttention, duoAttention, s2Keep, ...baselines];
 const store: readonly MethodFactory<Store>[] = [kv4];
 const steer: readonly MethodFactory<Steer>[] = [maskHeads];

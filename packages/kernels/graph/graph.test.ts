@@ -36,7 +36,8 @@ function vectors(count: number, d: number, next: () => number, shift: number): V
 
 const bytesOf = (heads: readonly Vectors[], room: number, d: number): Uint8Array => {
   const rows = new Int16Array(heads.length * room * d);
-  for (const [head, keys] of heads.entries()) for (const [i, key] of keys.entries()) rows.set(key, (head * room + i) * d);
+  for (const [head, keys] of heads.entries())
+    for (const [i, key] of keys.entries()) rows.set(key, (head * room + i) * d);
   return new Uint8Array(rows.buffer);
 };
 
@@ -47,7 +48,13 @@ describe.each(builds)('%s build', (build) => {
   const machine = new Machine(build);
 
   /** Heads of keys in device memory, with room for a graph. */
-  function place(heads: readonly Vectors[], h: number, room: number, capacity: number, links?: readonly Linked[]): Graph {
+  function place(
+    heads: readonly Vectors[],
+    h: number,
+    room: number,
+    capacity: number,
+    links?: readonly Linked[],
+  ): Graph {
     const d = heads[0]?.[0]?.length ?? 16;
     const graph = { h, g: heads.length, d, room, capacity };
     const bytes = new Uint8Array(h * linkBytes(graph));
@@ -61,7 +68,10 @@ describe.each(builds)('%s build', (build) => {
       ...graph,
       counts: machine.input(Int32Array.from(heads, ({ length }) => length)),
       rows: machine.input(bytesOf(heads, room, d)),
-      starts: machine.output(4 * h, Int32Array.from({ length: h }, (_, head) => links?.[head]?.start ?? 0)),
+      starts: machine.output(
+        4 * h,
+        Int32Array.from({ length: h }, (_, head) => links?.[head]?.start ?? 0),
+      ),
       links: machine.output(bytes.length, bytes),
     };
   }
@@ -137,7 +147,9 @@ describe.each(builds)('%s build', (build) => {
           const kv = head >> 1;
           for (let q = 0; q < queries; q++) {
             const own = [...ranks.subarray((head * places + q) * neighbours, (head * places + q + 1) * neighbours)];
-            const found = own.filter((rank) => rank !== 0n).map((rank) => 0x7fffffff - Number((rank & 0xffffffffn) >> 1n));
+            const found = own
+              .filter((rank) => rank !== 0n)
+              .map((rank) => 0x7fffffff - Number((rank & 0xffffffffn) >> 1n));
             const limit = limits[kv * places + q] ?? 0;
             const expected = nearestReference(asked[head]?.[q] ?? [], heads[kv] ?? [], limit, neighbours);
             expect(found[0]).toBe(expected[0]);
@@ -160,24 +172,42 @@ describe.each(builds)('%s build', (build) => {
     const places = asked[0]?.length ?? 0;
     const early = heads.map((keys) => Math.max(0, keys.length - later));
     const nearest = machine.output(8 * h * places * neighbours);
-    const limits = machine.input(Int32Array.from({ length: heads.length * places }, (_, i) => early[Math.floor(i / places)] ?? 0));
-    const queries = { queries: machine.input(bytesOf(asked, places, heads[0]?.[0]?.length ?? 16)), count: places, places };
+    const limits = machine.input(
+      Int32Array.from({ length: heads.length * places }, (_, i) => early[Math.floor(i / places)] ?? 0),
+    );
+    const queries = {
+      queries: machine.input(bytesOf(asked, places, heads[0]?.[0]?.length ?? 16)),
+      count: places,
+      places,
+    };
     const found = { ...queries, limits, nearest, neighbours };
-    const call: Omit<GraphLink, 'work'> = { degree, pool, from: machine.input(new Int32Array(heads.length)), queries: found };
+    const call: Omit<GraphLink, 'work'> = {
+      degree,
+      pool,
+      from: machine.input(new Int32Array(heads.length)),
+      queries: found,
+    };
     const work = machine.output(graphLinkWork(graph, call));
     const first = { ...graph, counts: machine.input(Int32Array.from(early)) };
     const commands = [graphNearest(first, found), graphLink(first, { ...call, work })];
     const { queries: _, ...more } = call;
     if (later > 0) commands.push(graphLink(graph, { ...more, from: first.counts, work }));
     machine.run(commands, 16_384);
-    return linksOf(graph, heads.map(({ length }) => length));
+    return linksOf(
+      graph,
+      heads.map(({ length }) => length),
+    );
   }
   type Options = { neighbours: number; degree: number; pool: number; capacity: number; wide: boolean };
 
   function reference(keys: Vectors, asked: Vectors, options: Options, later: number): Linked {
     const early = keys.slice(0, Math.max(0, keys.length - later));
     const nearest = asked.map((query) => nearestReference(query, early, early.length, options.neighbours));
-    const linked = linkReference(early, nearest.filter(({ length }) => length > 0), options);
+    const linked = linkReference(
+      early,
+      nearest.filter(({ length }) => length > 0),
+      options,
+    );
     if (later > 0) connectReference(keys, linked, early.length, options);
     return linked;
   }
@@ -242,7 +272,11 @@ describe.each(builds)('%s build', (build) => {
         const graphs = Array.from({ length: h }, (_, head) => {
           const keys = heads[head >> 1] ?? [];
           const nearest = vectors(40, d, next, -0.5).map((query) => nearestReference(query, keys, count, 8));
-          return linkReference(keys, nearest.filter(({ length }) => length > 0), options);
+          return linkReference(
+            keys,
+            nearest.filter(({ length }) => length > 0),
+            options,
+          );
         });
         const queries = floats(n * h * d, next);
         machine.reset();
@@ -296,7 +330,13 @@ describe.each(builds)('%s build', (build) => {
 
 test('pruning keeps what is nearer to the key than to what is kept, and fills up with the best of the rest', () => {
   // From x = (2, 0): (3, 0) scores 6; (2.9, 1) is nearer to (3, 0) than to x; (1, 3) is not.
-  const keys = [[20, 0], [30, 0], [29, 10], [1, 30], [-5, 0]];
+  const keys = [
+    [20, 0],
+    [30, 0],
+    [29, 10],
+    [1, 30],
+    [-5, 0],
+  ];
   expect(pruneReference(0, [1, 2, 3, 4], keys, 2)).toEqual([1, 4]);
   expect(pruneReference(0, [1, 2, 4], keys, 3)).toEqual([1, 4, 2]);
   expect(allSlots).toBe(-1);

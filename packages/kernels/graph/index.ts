@@ -141,7 +141,10 @@ function searchWork(d: number, pool: number, slots: number): number {
   return Math.ceil((2 * d + 8 * pool + 4 * (Math.ceil(slots / 32) + 1)) / 64) * 64;
 }
 
-export function graphSearchWork({ h, d }: Graph, { n, pool, slots }: Pick<GraphSearch, 'n' | 'pool' | 'slots'>): number {
+export function graphSearchWork(
+  { h, d }: Graph,
+  { n, pool, slots }: Pick<GraphSearch, 'n' | 'pool' | 'slots'>,
+): number {
   return n * h * searchWork(d, pool, slots);
 }
 

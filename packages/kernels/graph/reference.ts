@@ -57,7 +57,12 @@ export function pruneReference(x: number, candidates: Iterable<number>, keys: Ve
 }
 
 /** What a walk along the links finds for a query, the best first, holding the best `pool` keys; and how many it scored. */
-export function walkReference(query: readonly number[] | undefined, keys: Vectors, { start, links }: Linked, pool: number) {
+export function walkReference(
+  query: readonly number[] | undefined,
+  keys: Vectors,
+  { start, links }: Linked,
+  pool: number,
+) {
   const visited = new Set([start]);
   const expanded = new Set<number>();
   let found = [start];
@@ -82,7 +87,9 @@ export function linkReference(keys: Vectors, nearest: readonly (readonly number[
   const { degree, capacity } = options;
   const links: Links = keys.map(() => []);
   const all = [...keys.keys()];
-  const mean = (keys[0] ?? []).map((_, c) => Math.trunc(keys.reduce((sum, key) => sum + (key[c] ?? 0), 0) / keys.length));
+  const mean = (keys[0] ?? []).map((_, c) =>
+    Math.trunc(keys.reduce((sum, key) => sum + (key[c] ?? 0), 0) / keys.length),
+  );
   const linked = { start: rankedFor(mean, keys, all)[0] ?? 0, links };
   // Projection: a query's nearest key is linked to its others.
   for (const x of all) {
@@ -111,7 +118,8 @@ export function connectReference(keys: Vectors, linked: Linked, from: number, op
   const { degree, capacity, pool } = options;
   const { links } = linked;
   for (let x = from; x < keys.length; x++) {
-    const own = (links[x] ??= []);
+    const own = links[x] ?? [];
+    links[x] = own;
     const { found } = walkReference(keys[x], keys, linked, pool);
     const candidates = found.filter((key) => key !== x && !own.includes(key));
     for (const y of pruneReference(x, candidates, keys, degree)) {
