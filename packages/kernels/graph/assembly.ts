@@ -181,7 +181,7 @@ function graphOf(args: usize, head: i32, graph: Graph): void {
 export function graphLink(args: usize, counter: usize, scratch: usize): void {
   const h = int(args, 3);
   for (let head = take(counter); head < h; head = take(counter)) {
-    const graph = changetype<Graph>(scratch);
+    const graph = Graph.at(scratch);
     graphOf(args, head, graph);
     const from = load<i32>(address(args, 12) + (<usize>((head * int(args, 4)) / h) << 2));
     const nearest = address(args, 13) + ((<usize>head * <usize>int(args, 15) * <usize>int(args, 16)) << 3);
@@ -204,7 +204,7 @@ export function graphSearch(args: usize, counter: usize, scratch: usize): void {
   const k = int(args, 12);
   const most = int(args, 13);
   const first = int(args, 15);
-  const graph = changetype<Graph>(scratch);
+  const graph = Graph.at(scratch);
   let scans: i64 = 0;
   // Rows of one head come one after the other, so that its keys stay in the processor's caches.
   for (let item = take(counter); item < n * h; item = take(counter)) {

@@ -17,6 +17,17 @@ export class Graph {
   /** Bits of the keys that a search has scored, and how many these are. */
   visited: usize;
   scans: i32;
+  /** Room for as many keys, i32, and for as many ranks, as a key has neighbours. */
+  fresh: usize;
+  batch: usize;
+
+  /** The graph at the start of scratch memory; `graphScratch` (index.ts) is what it takes. */
+  static at(scratch: usize): Graph {
+    const graph = changetype<Graph>(scratch);
+    graph.fresh = scratch + 128;
+    graph.batch = scratch + 1024;
+    return graph;
+  }
 
   @inline row(key: i32): usize {
     return this.rows + <usize>key * this.rowBytes;
@@ -65,13 +76,12 @@ export class Graph {
     memory.fill(this.visited, 0, <usize>((this.count + 31) >> 5) << 2);
   }
 
-  /** Whether a key is visited for the first time. */
-  @inline visit(key: i32): bool {
+  /** Marks a key; returns 1 when it is visited for the first time, else 0. */
+  @inline visit(key: i32): i32 {
     const at = this.visited + (<usize>(key >> 5) << 2);
     const was = load<u32>(at);
-    const bit = <u32>1 << (key & 31);
-    store<u32>(at, was | bit);
-    return (was & bit) == 0;
+    store<u32>(at, was | (<u32>1 << (key & 31)));
+    return <i32>(~(was >> (key & 31)) & 1);
   }
 }
 
@@ -129,12 +139,16 @@ export class Graph {
   return size;
 }
 
-/** The best keys for a query [d] that a walk along the links finds, the highest first, in `pool`; returns how many. */
+/**
+ * The best keys for a query [d] that a walk along the links finds, the highest first, in `pool`; returns how many. What it meets
+ * cannot be foreseen: neighbours are taken together, without a branch for each.
+ */
 export function walkGraph(graph: Graph, query: usize, pool: usize, most: i32): i32 {
+  const rowBytes = graph.rowBytes, fresh = graph.fresh, batch = graph.batch;
   graph.forget();
   graph.visit(graph.start);
   graph.scans = 1;
-  put(pool, 0, ranked(product(query, graph.row(graph.start), graph.rowBytes), graph.start));
+  put(pool, 0, ranked(product(query, graph.row(graph.start), rowBytes), graph.start));
   let size = 1;
   for (let i = 0; i < size; ) {
     const rank = at(pool, i);
@@ -144,19 +158,53 @@ export function walkGraph(graph: Graph, query: usize, pool: usize, most: i32): i
     }
     put(pool, i, rank | 1);
     const key = keyOf(rank);
-    let lowest = i + 1;
-    for (let j = 0, n = graph.degree(key); j < n; j++) {
+    let n = 0;
+    for (let j = 0, degree = graph.degree(key); j < degree; j++) {
       const to = graph.neighbour(key, j);
-      if (!graph.visit(to)) continue;
-      graph.scans++;
-      const place = insert(pool, size, most, ranked(product(query, graph.row(to), graph.rowBytes), to));
-      if (place == most) continue;
-      if (size < most) size++;
-      lowest = min(lowest, place);
+      store<i32>(fresh + (<usize>n << 2), to);
+      n += graph.visit(to);
     }
-    i = lowest;
+    graph.scans += n;
+    // Rows are asked for before any is needed, so that memory is at work on several.
+    let any = i32x4.splat(0);
+    for (let j = 0; j < n; j++) {
+      const row = graph.row(load<i32>(fresh + (<usize>j << 2)));
+      for (let c: usize = 0; c < rowBytes; c += 64) any = v128.or(any, v128.load(row + c));
+    }
+    v128.store(batch, any);
+    const least = size == most ? at(pool, most - 1) : 0;
+    let better = 0;
+    for (let j = 0; j < n; j++) {
+      const to = load<i32>(fresh + (<usize>j << 2));
+      const one = ranked(product(query, graph.row(to), rowBytes), to);
+      put(batch, better, one);
+      better += i32(one > least);
+    }
+    if (better == 0) {
+      i++;
+      continue;
+    }
+    i = min(i + 1, merge(pool, size, most, batch, better));
+    size = min(most, size + better);
   }
   return size;
+}
+
+/** Puts n more into a list of at most `most`, the highest first; returns where the highest of them stands. */
+function merge(pool: usize, size: i32, most: i32, batch: usize, n: i32): i32 {
+  for (let i = 1; i < n; i++) insert(batch, i, i + 1, at(batch, i));
+  let to = size + n;
+  let i = size - 1;
+  for (let j = n - 1; j >= 0; ) {
+    const one = at(batch, j);
+    const other = i >= 0 ? at(pool, i) : u64.MAX_VALUE;
+    const moves = other < one;
+    to--;
+    if (to < most) put(pool, to, moves ? other : one);
+    if (moves) i--;
+    else j--;
+  }
+  return to;
 }
 
 /** The best keys of all. */

@@ -10,6 +10,7 @@ import {
   graphLinkWork,
   graphNearest,
   graphRows,
+  graphScratch,
   graphSearch,
   graphSearchWork,
   linkBytes,
@@ -141,7 +142,10 @@ describe.each(builds)('%s build', (build) => {
         const limits = ints(2 * places, next, 0, count + 1);
         const nearest = machine.output(8 * 4 * places * neighbours);
         const call = { queries: machine.input(bytesOf(asked, places, d)), count: queries, places };
-        machine.run([graphNearest(graph, { ...call, limits: machine.input(limits), nearest, neighbours })], 8192);
+        machine.run(
+          [graphNearest(graph, { ...call, limits: machine.input(limits), nearest, neighbours })],
+          graphScratch,
+        );
         const ranks = words(machine, nearest, 4 * places * neighbours);
         for (let head = 0; head < 4; head++) {
           const kv = head >> 1;
@@ -192,7 +196,7 @@ describe.each(builds)('%s build', (build) => {
     const commands = [graphNearest(first, found), graphLink(first, { ...call, work })];
     const { queries: _, ...more } = call;
     if (later > 0) commands.push(graphLink(graph, { ...more, from: first.counts, work }));
-    machine.run(commands, 16_384);
+    machine.run(commands, graphScratch);
     return linksOf(
       graph,
       heads.map(({ length }) => length),
@@ -291,7 +295,10 @@ describe.each(builds)('%s build', (build) => {
         const call = { queries: machine.input(queries), n, k, pool, first, slots: used + n, lists, counts };
         const entries = heads.flatMap(() => headWords({ table: 0, used }));
         const work = machine.output(graphSearchWork(graph, call));
-        machine.run([graphSearch(graph, { ...call, heads: machine.input(Int32Array.from(entries)), work })], 256);
+        machine.run(
+          [graphSearch(graph, { ...call, heads: machine.input(Int32Array.from(entries)), work })],
+          graphScratch,
+        );
         let scans = 0;
         for (let row = 0; row < n; row++) {
           for (let head = 0; head < h; head++) {

@@ -31,6 +31,9 @@ function linkShift(room: number): 1 | 2 {
   return room <= narrowKeys ? 1 : 2;
 }
 
+/** Bytes of scratch a thread needs for all of them: less than attention does. */
+export const graphScratch = 16_384;
+
 /** Bytes of the neighbours of one query head. */
 export function linkBytes({ room, capacity }: Pick<Graph, 'room' | 'capacity'>): number {
   return (room * (capacity + 1)) << linkShift(room);

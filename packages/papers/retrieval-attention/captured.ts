@@ -56,7 +56,10 @@ class Capture implements Probing {
     this.#host = host;
     this.#positions = positions;
     this.#rooms = new Map(
-      layers.map((layer) => [layer, { queries: host.device.allocate(4 * positions.length * (h * d + 1)), count: 0, keys: 0 }]),
+      layers.map((layer) => [
+        layer,
+        { queries: host.device.allocate(4 * positions.length * (h * d + 1)), count: 0, keys: 0 },
+      ]),
     );
   }
 
@@ -95,10 +98,13 @@ class Capture implements Probing {
       const all = device.floats(queries, n * h * d);
       const heads = Array.from({ length: h }, (_, head) => {
         const own = new Float32Array(n * d);
-        for (let row = 0; row < n; row++) own.set(all.subarray((row * h + head) * d, (row * h + head + 1) * d), row * d);
+        for (let row = 0; row < n; row++)
+          own.set(all.subarray((row * h + head) * d, (row * h + head + 1) * d), row * d);
         return own;
       });
-      const rows = Array.from({ length: g }, (_, head) => device.floats(keys + 4 * head * count * d, count * d).slice());
+      const rows = Array.from({ length: g }, (_, head) =>
+        device.floats(keys + 4 * head * count * d, count * d).slice(),
+      );
       return [layer, { queries: heads, keys: rows }];
     });
     return { host: this.#host, layers: new Map(layers) };

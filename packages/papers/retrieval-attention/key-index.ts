@@ -79,6 +79,11 @@ export class KeyIndex {
     return this.#used;
   }
 
+  /** Keys of a head that are in it. */
+  count(layer: number, kvHead: number): number {
+    return this.#layers[layer]?.counts[kvHead] ?? 0;
+  }
+
   /** Tokens that came later. */
   addedTo(cache: KvCache): number {
     return cache.usedOf(0, 0) - this.#used;

@@ -108,8 +108,18 @@ export class Retrieving implements Attending {
     this.#index = KeyIndex.restore(this.#host, this.#options, state);
   }
 
-  fork(): Attending {
-    return new Retrieving(this.#host, this.#options, this.#index);
+  fork(): Retrieving {
+    return this.with(this.#options);
+  }
+
+  /** The same index, searched with other options. */
+  with(options: Options): Retrieving {
+    return new Retrieving(this.#host, options, this.#index);
+  }
+
+  /** Keys of a key/value head that are indexed. */
+  indexed(layer: number, kvHead: number): number {
+    return this.#index?.count(layer, kvHead) ?? 0;
   }
 
   close(): void {

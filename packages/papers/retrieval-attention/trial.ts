@@ -77,11 +77,22 @@ export class Trial {
         const graph = { h: 1, g: 1, d, room, capacity, rows, links, counts: words, starts: words + 4 };
         const asked = once(2 * places * d);
         const norm = longest(keys, d);
-        rounding.record(graphRows({ x: floats(keys), n: room, heads: 1, d, out: rows, room, first: 0, norm, join: false }));
-        rounding.record(graphRows({ x: floats(queries), n: places, heads: 1, d, out: asked, room: places, first: 0, norm: 0 }));
+        rounding.record(
+          graphRows({ x: floats(keys), n: room, heads: 1, d, out: rows, room, first: 0, norm, join: false }),
+        );
+        rounding.record(
+          graphRows({ x: floats(queries), n: places, heads: 1, d, out: asked, room: places, first: 0, norm: 0 }),
+        );
         const seen = once(4 * places);
         device.ints(seen, places).set(limits ?? new Int32Array(places).fill(room));
-        const found = { queries: asked, count: places, places, limits: seen, nearest: once(8 * places * neighbours), neighbours };
+        const found = {
+          queries: asked,
+          count: places,
+          places,
+          limits: seen,
+          nearest: once(8 * places * neighbours),
+          neighbours,
+        };
         nearing.record(graphNearest(graph, found, false));
         const call = { degree, pool: build, from: words + 8, queries: found };
         linking.record(graphLink(graph, { ...call, work: once(graphLinkWork(graph, call)) }, false));
@@ -169,7 +180,7 @@ function ownPivots({ device }: Host, address: number, count: number, neighbours:
     const at = own.findIndex((other) => (other & 0xffffffffn) === rank);
     // Where the key is not among its own nearest it takes the place of the first, which it is linked to all the same by others.
     const first = own[0] ?? 0n;
-    own[0] = at < 0 ? ((1n << 63n) | rank) : (own[at] ?? 0n);
+    own[0] = at < 0 ? (1n << 63n) | rank : (own[at] ?? 0n);
     if (at > 0) own[at] = first;
   }
 }
