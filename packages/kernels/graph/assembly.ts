@@ -9,7 +9,9 @@ import { linkHead } from './link.assembly';
 // @ts-ignore: decorator
 @inline const ROWS: i32 = 16;
 
-/** Arguments: 0 x f32 [n, heads, d], 1 n, 2 heads, 3 d, 4 out i16 [heads, room, d], 5 room, 6 where the first goes, 7 norm. */
+/**
+ * Arguments: 0 x f32 [n, stride], 1 n, 2 heads, 3 d, 4 out i16 [heads, room, d], 5 room, 6 where the first goes, 7 norm, 8 stride.
+ */
 export function graphRows(args: usize, counter: usize): void {
   const x = address(args, 0);
   const n = int(args, 1);
@@ -19,11 +21,12 @@ export function graphRows(args: usize, counter: usize): void {
   const room = int(args, 5);
   const first = int(args, 6);
   const norm = float(args, 7);
+  const stride = <usize>int(args, 8) << 2;
   for (let item = take(counter); item * ROWS < n; item = take(counter)) {
     for (let r = item * ROWS, end = min(n, r + ROWS); r < end; r++) {
       for (let head = 0; head < heads; head++) {
         const to = <usize>head * room + ((first + r) % room);
-        toRow(x + ((<usize>(r * heads + head) * d) << 2), d, norm, out + ((to * d) << 1));
+        toRow(x + <usize>r * stride + (<usize>(head * d) << 2), d, norm, out + ((to * d) << 1));
       }
     }
   }

@@ -43,8 +43,9 @@ export function linkBytes({ room, capacity }: Pick<Graph, 'room' | 'capacity'>):
 export const rowLength = 32_767;
 
 export interface GraphRows {
-  /** Address of float32 [n, heads, d]. */
+  /** Address of float32 [n, stride], of which the first [heads, d] are vectors; [n, heads, d] by default. */
   readonly x: number;
+  readonly stride?: number;
   readonly n: number;
   readonly heads: number;
   readonly d: number;
@@ -59,8 +60,8 @@ export interface GraphRows {
 }
 
 /** Rounds vectors to integers of 16 bits. Ranks by inner product stay: rows of one head have one scale, queries each their own. */
-export function graphRows({ x, n, heads, d, out, room, first, norm, join }: GraphRows): Command {
-  return command('graphRows', [x, n, heads, d, out, room, first, floatWord(norm)], join);
+export function graphRows({ x, stride, n, heads, d, out, room, first, norm, join }: GraphRows): Command {
+  return command('graphRows', [x, n, heads, d, out, room, first, floatWord(norm), stride ?? heads * d], join);
 }
 
 export interface GraphNearest {

@@ -117,7 +117,9 @@ class RandomKeys implements Attending {
         this.#drawn = (Math.imul(this.#drawn, 1_664_525) + 1_013_904_223) >>> 0;
         set(sinks + Math.floor((this.#drawn / 2 ** 32) * count));
       }
-      const list: Listed[] = Array.from(sets, (bits, page) => ({ page, slots: bits })).filter(({ slots: bits }) => bits !== 0);
+      const list: Listed[] = Array.from(sets, (bits, page) => ({ page, slots: bits })).filter(
+        ({ slots: bits }) => bits !== 0,
+      );
       buffer.write(lists, 0, head, list);
     }
     return { lists };

@@ -2,17 +2,22 @@ import type { Encoder } from '@loci/device';
 import { graphRows } from '@loci/kernels';
 import type { Host, LayerView } from 'loci';
 
-/** The last queries of a prompt as rows of integers: of every layer int16 [h, places, d], the one at position p in place p mod places. */
+/**
+ * Some of the last queries of a prompt as rows of integers: of every layer int16 [h, places, d]. Of `every` positions one is
+ * held; the i-th of these in place i mod places.
+ */
 export class QueryRing {
   readonly places: number;
   readonly #host: Host;
+  readonly #every: number;
   readonly #layers: number[] = [];
-  /** Positions that are held, [from, to). */
+  /** Which are held, [from, to): those at `every` times these numbers. */
   #from = 0;
   #to = 0;
 
-  constructor(host: Host, places: number) {
+  constructor(host: Host, places: number, every: number) {
     this.#host = host;
+    this.#every = every;
     this.places = places;
   }
 
@@ -29,28 +34,30 @@ export class QueryRing {
   /** The position of the query in a place; undefined where there is none. */
   positionIn(place: number): number | undefined {
     const { places } = this;
-    const position = this.#from + ((((place - this.#from) % places) + places) % places);
-    return position < this.#to ? position : undefined;
+    const number = this.#from + ((((place - this.#from) % places) + places) % places);
+    return number < this.#to ? number * this.#every : undefined;
   }
 
-  /** Records that the last rows of a program are held, in place of older ones; those of all layers are. */
+  /** Records that rows of a program are held, in place of older ones; those of all layers are. */
   capture(encoder: Encoder, { layer, queries, n, positions }: LayerView): void {
     const { heads: h, headSize: d } = this.#host.arch;
     const { places } = this;
-    const held = Math.min(n, places);
+    const every = this.#every;
     const [start = 0] = this.#host.device.ints(positions, n);
-    const to = start + n;
-    // What was behind these rows is another text's.
-    const follows = start >= this.#from && start <= this.#to;
+    const end = Math.ceil((start + n) / every);
+    const first = Math.max(Math.ceil(start / every), end - places);
+    if (first >= end) return;
     if (layer === 0) {
-      this.#from = Math.max(follows ? this.#from : start, to - places);
-      this.#to = to;
+      // What was held of these positions, and behind them, is another text's.
+      const follows = first >= this.#from && first <= this.#to;
+      this.#from = Math.max(follows ? this.#from : first, end - places);
+      this.#to = end;
     }
     this.#layers[layer] ??= this.#host.device.allocate(2 * h * places * d);
     encoder.record(
       graphRows({
-        ...{ x: queries + 4 * (n - held) * h * d, n: held, heads: h, d, norm: 0 },
-        ...{ out: this.rows(layer), room: places, first: (to - held) % places },
+        ...{ x: queries + 4 * (first * every - start) * h * d, stride: every * h * d, n: end - first, heads: h, d },
+        ...{ out: this.rows(layer), room: places, first: first % places, norm: 0 },
       }),
     );
   }

@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => model.close());
 
-const small = 'sinks=4,window=40,degree=6,neighbours=12,build=16,queries=300,tail=20';
+const small = 'sinks=4,window=40,degree=6,neighbours=12,build=16,queries=300,every=2,tail=20';
 /** A graph, and a scan of all keys. */
 const all = [
   `retrieval-attention:k=1000,pool=1000,from=0,${small}`,

@@ -7,7 +7,7 @@ import type { Options } from './options.ts';
 import { QueryRing } from './queries.ts';
 
 /** Queries without which there is no use in a graph. */
-const fewQueries = 128;
+const fewQueries = 64;
 
 /** The method at work: dense while a prompt is read, then an index and searches in it. */
 export class Retrieving implements Attending {
@@ -22,7 +22,7 @@ export class Retrieving implements Attending {
     this.#host = host;
     this.#options = options;
     this.#index = index?.hold();
-    this.#ring = new QueryRing(host, options.queries);
+    this.#ring = new QueryRing(host, options.queries, options.every);
     this.#lists = new ListBuffer(host.device);
   }
 
@@ -33,10 +33,10 @@ export class Retrieving implements Attending {
 
   rotated(encoder: Encoder, view: LayerView): void {
     if (view.moment === 'decode') return;
-    const { from, queries } = this.#options;
+    const { from, queries, every } = this.#options;
     const [start = 0] = this.#host.device.ints(view.positions, view.n);
     // An index over a text that is long enough for a graph has later queries than these.
-    if (start + view.n > from - queries) this.#ring.capture(encoder, view);
+    if (start + view.n > from - queries * every) this.#ring.capture(encoder, view);
   }
 
   select(encoder: Encoder, view: LayerView): Selection | undefined {
