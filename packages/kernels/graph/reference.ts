@@ -13,8 +13,10 @@ export interface Linked {
   readonly links: Links;
 }
 
-export function product(a: readonly number[] | undefined, b: readonly number[] | undefined): number {
-  return (a ?? []).reduce((sum, value, c) => sum + value * (b?.[c] ?? Number.NaN), 0);
+export function product(a: readonly number[] = [], b: readonly number[] = []): number {
+  let sum = 0;
+  for (let c = 0; c < a.length; c++) sum += (a[c] ?? 0) * (b[c] ?? 0);
+  return sum;
 }
 
 /** Vectors as whole numbers; see `graphRows`. */

@@ -1,7 +1,8 @@
 import { Encoder } from '@loci/device';
 import { Random } from '@loci/evaluate';
 import { mergeParts } from '@loci/kernels';
-import type { Host, Model, Probe } from 'loci';
+import type { Model } from 'loci';
+import { withHost } from './host.ts';
 
 const [rows, d, keys] = [9, 64, 300] as const;
 
@@ -10,18 +11,7 @@ const [rows, d, keys] = [9, 64, 300] as const;
  * score, the denominator and the weighted sum of each. The second set's scores are `below` lower; it may be empty.
  */
 export async function mergedGap(model: Model, below: number, isEmpty: boolean): Promise<number> {
-  const hosts: Host[] = [];
-  const probe: Probe = {
-    ...{ axis: 'probe', name: 'host', spec: 'host', needs: {} },
-    open(host) {
-      hosts.push(host);
-      return { result: () => null, close: () => {} };
-    },
-  };
-  const session = await model.open({ probes: [probe] });
-  try {
-    const [host] = hosts;
-    if (!host) throw new Error('the probe was not opened');
+  return await withHost(model, async ({ device }) => {
     const random = new Random(`merge ${below} ${isEmpty}`);
     const normal = () => Math.sqrt(-2 * Math.log(1 - random.real())) * Math.cos(2 * Math.PI * random.real());
     const values = Array.from({ length: keys }, () => Float64Array.from({ length: d }, normal));
@@ -35,7 +25,6 @@ export async function mergedGap(model: Model, below: number, isEmpty: boolean): 
       const { sum, total } = partOf(row, values, (key) => key % 2 === 0 || !isEmpty);
       return sum.map((value) => value / total);
     });
-    const { device } = host;
     const partials = device.allocate(4 * rows * 2 * (d + 2));
     const out = device.allocate(4 * rows * d);
     try {
@@ -70,9 +59,7 @@ export async function mergedGap(model: Model, below: number, isEmpty: boolean): 
       device.free(partials);
       device.free(out);
     }
-  } finally {
-    session.close();
-  }
+  });
 }
 
 /** Softmax over some keys: largest score, denominator and sum of weighted values. */
