@@ -2,6 +2,7 @@ import { Encoder } from '@loci/device';
 import { fetch, type Graph, graphLink, graphLinkWork, graphNearest, graphRows, linkBytes } from '@loci/kernels';
 import type { Host, KvCache, LayerView, Settling } from 'loci';
 import { slotRange } from '../keeping/rows.ts';
+import { longest } from './longest.ts';
 import type { Options } from './options.ts';
 import type { QueryRing } from './queries.ts';
 import { packLinks, type SavedIndex, savedIndex, unpackLinks } from './saved.ts';
@@ -452,15 +453,4 @@ function slotsUpTo(position: number, held: Int32Array | undefined): number {
     else high = middle;
   }
   return low;
-}
-
-/** Length of the longest of some rows [count, d]; not finite when a number is not. */
-function longest(rows: Float32Array, d: number): number {
-  let most = 0;
-  for (let at = 0; at < rows.length; at += d) {
-    let sum = 0;
-    for (let c = 0; c < d; c++) sum += (rows[at + c] ?? 0) ** 2;
-    if (!(sum <= most)) most = sum;
-  }
-  return Math.sqrt(most);
 }

