@@ -1,4 +1,4 @@
-import { type Claim, haystackOf, mean, median, repeatedPassage, type TaskCase, type Workbench } from '@loci/evaluate';
+import { type Claim, mean, median, repeatedPassage, type TaskCase, type Workbench } from '@loci/evaluate';
 import { Random } from '@loci/evaluate/random';
 import { pageBytes, pageSlots } from '@loci/kernels';
 import type { Keep, Model, OpenOptions } from 'loci';
@@ -6,7 +6,7 @@ import { namedScores } from '../heads/bundled.ts';
 import { type HeadSet, sizeOf } from '../heads/choose.ts';
 import { foreign, type HeadScores } from '../heads/scores.ts';
 import { capture } from '../keeping/captured.ts';
-import { largestGap, lastLogits } from '../keeping/logits.ts';
+import { bookText, largestGap, lastLogits } from '../keeping/logits.ts';
 import { answerLosses } from '../keeping/one-prompt.ts';
 import { alibiReach, normedInputs, randomLayer, weightBeyond } from './alibi.ts';
 import { type Compensated, compensated } from './compensated.ts';
@@ -28,7 +28,7 @@ export const claims: readonly Claim[] = [
     async run(workbench) {
       const model = await workbench.model();
       const options = { precision: 'float32' } as const;
-      const text = book(model, 264);
+      const text = bookText(model, 264);
       const gap = async (keep: Keep, prompt: number) =>
         largestGap(
           await lastLogits(model, { ...options, keep }, text, prompt),
@@ -261,17 +261,10 @@ function passages(model: Model, { scale }: Workbench): readonly TaskCase[] {
 }
 
 /** So many tokens from the middle of a book. */
-function book({ tokenizer }: Model, n: number): Int32Array {
-  const text = haystackOf('moby-dick')
-    .sentences.join(' ')
-    .slice(200_000, 200_000 + 8 * n);
-  return tokenizer.encode(text, { special: 'text' }).slice(0, n);
-}
-
 async function bytesOf(model: Model, options: OpenOptions, n: number): Promise<number> {
   const session = await model.open(options);
   try {
-    await session.prefill({ ids: book(model, n) });
+    await session.prefill({ ids: bookText(model, n) });
     return session.kvBytes;
   } finally {
     session.close();
