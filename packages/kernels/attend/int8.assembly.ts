@@ -5,7 +5,7 @@ import { keysOf, minimaK, Q8, scalesK, scalesV, SLOTS, valuesOf } from '../appen
 import { dot4, larger, largest, madd, number, ROUND, rounded } from '../assembly/simd';
 import { addScaled, fourBytes, lowBits } from './scaled.assembly';
 import { spoil } from './softmax.assembly';
-import { Tile, WEIGHT_ROW } from './tile.assembly';
+import { Tile } from './tile.assembly';
 
 export function packQueries(tile: Tile): void {
   const d = tile.d;
@@ -28,7 +28,7 @@ export function scoreKeys(tile: Tile, k: usize, scales: usize, minima: usize): v
   const d = tile.d;
   for (let r = 0; r < tile.padded; r += 4) {
     const meta = tile.queryScales + (<usize>r << 3);
-    score(tile.queryInts + <usize>(r * d), meta, k, scales, minima, d, tile.weight(r), WEIGHT_ROW);
+    score(tile.queryInts + <usize>(r * d), meta, k, scales, minima, d, tile.weight(r), tile.weightRow);
   }
 }
 
