@@ -37,9 +37,9 @@ import { Tile } from './tile.assembly';
 
 /** Reads every line of a page in order, so that memory is at work on it while the page before is computed. */
 function touch(page: usize, bytes: usize, spare: usize): void {
-  let any = i32x4.splat(0);
-  for (const end = page + bytes; page < end; page += 64) any = v128.or(any, v128.load(page));
-  v128.store(spare, any);
+  let any: i64 = 0;
+  for (const end = page + bytes; page < end; page += 64) any += load<i64>(page);
+  store<i64>(spare, any);
 }
 
 /** How many of the first `count` slots are set. */
@@ -220,10 +220,13 @@ export function merge(args: usize, counter: usize): void {
     for (let s = 0; s < splits; s++) {
       const part = first + <usize>s * partBytes;
       if (load<f32>(part, 4) == 0) continue;
-      const factor = f32x4.extract_lane(exp2(f32x4.splat(load<f32>(part) - m)), 0);
-      l += load<f32>(part, 4) * factor;
-      for (let c: usize = 0; c < rowBytes; c += 4) {
-        store<f32>(to + c, load<f32>(to + c) + load<f32>(part + c, 8) * factor);
+      const factors = exp2(f32x4.splat(load<f32>(part) - m));
+      l += load<f32>(part, 4) * f32x4.extract_lane(factors, 0);
+      for (let c: usize = 0; c < rowBytes; c += 32) {
+        const a = f32x4.add(v128.load(to + c), f32x4.mul(v128.load(part + c, 8), factors));
+        const b = f32x4.add(v128.load(to + c, 16), f32x4.mul(v128.load(part + c, 24), factors));
+        v128.store(to + c, a);
+        v128.store(to + c, b, 16);
       }
     }
     multiply(to, to, d, f32x4.splat(l == 0 ? 0 : <f32>1 / l));

@@ -19,11 +19,11 @@ export function scorePage(tile: Tile, page: usize): void {
 }
 
 export function addPage(tile: Tile, page: usize): void {
-  for (let r = 0; r < tile.padded; r++) multiply(tile.weight(r), tile.weight(r), SLOTS, f32x4.splat(LIFT));
+  multiply(tile.weights, tile.weights, tile.padded * SLOTS, f32x4.splat(LIFT));
   const v = valuesOf(page, tile.d, F16);
   for (let r = 0; r < tile.padded; r += 4) {
-    if (r + 3 < tile.rows) accumulate4(tile.weight(r), tile.weightRow, v, tile.count, tile.d, tile.sum(r));
-    else accumulate3(tile.weight(r), tile.weightRow, v, tile.count, tile.d, tile.sum(r));
+    if (r + 3 < tile.rows) accumulate4(tile.weight(r), v, tile.count, tile.d, tile.sum(r));
+    else accumulate3(tile.weight(r), v, tile.count, tile.d, tile.sum(r));
   }
 }
 
@@ -35,12 +35,12 @@ function score3(q: usize, k: usize, d: i32, out: usize, stride: usize): void {
   score(q, k, d, out, stride, false);
 }
 
-function accumulate4(p: usize, stride: usize, v: usize, count: i32, d: i32, o: usize): void {
-  accumulate(p, stride, v, count, d, o, true);
+function accumulate4(p: usize, v: usize, count: i32, d: i32, o: usize): void {
+  accumulate(p, v, count, d, o, true);
 }
 
-function accumulate3(p: usize, stride: usize, v: usize, count: i32, d: i32, o: usize): void {
-  accumulate(p, stride, v, count, d, o, false);
+function accumulate3(p: usize, v: usize, count: i32, d: i32, o: usize): void {
+  accumulate(p, v, count, d, o, false);
 }
 
 /** Scores of 3 or 4 query rows (`rowBytes` apart) against the 32 slots of a page [d][32]: [32] each, `stride` bytes apart. */
@@ -76,9 +76,9 @@ function accumulate3(p: usize, stride: usize, v: usize, count: i32, d: i32, o: u
   }
 }
 
-/** o [3 or 4][d] += p [3 or 4][count] (`stride` bytes apart) · v [count][d]; d is a multiple of 16. */
+/** o [3 or 4][d] += p [3 or 4][count] · v [count][d]; d is a multiple of 16. */
 // @ts-ignore: decorator
-@inline function accumulate(p: usize, stride: usize, v: usize, count: i32, d: i32, o: usize, four: bool): void {
+@inline function accumulate(p: usize, v: usize, count: i32, d: i32, o: usize, four: bool): void {
   const rowBytes = <usize>d << 2;
   const mask = halfMask();
   for (let c: usize = 0; c < rowBytes; c += 64) {
@@ -95,12 +95,12 @@ function accumulate3(p: usize, stride: usize, v: usize, count: i32, d: i32, o: u
       const v2 = halfBits(i32x4.extend_low_i16x8_s(i), mask), v3 = halfBits(i32x4.extend_high_i16x8_s(i), mask);
       let y = v128.load32_splat(x);
       a0 = madd(v0, y, a0), a1 = madd(v1, y, a1), a2 = madd(v2, y, a2), a3 = madd(v3, y, a3);
-      y = v128.load32_splat(x + stride);
+      y = v128.load32_splat(x, 128);
       b0 = madd(v0, y, b0), b1 = madd(v1, y, b1), b2 = madd(v2, y, b2), b3 = madd(v3, y, b3);
-      y = v128.load32_splat(x + 2 * stride);
+      y = v128.load32_splat(x, 256);
       c0 = madd(v0, y, c0), c1 = madd(v1, y, c1), c2 = madd(v2, y, c2), c3 = madd(v3, y, c3);
       if (four) {
-        y = v128.load32_splat(x + 3 * stride);
+        y = v128.load32_splat(x, 384);
         d0 = madd(v0, y, d0), d1 = madd(v1, y, d1), d2 = madd(v2, y, d2), d3 = madd(v3, y, d3);
       }
       vp += rowBytes >> 1;

@@ -76,10 +76,11 @@ function kindOf({ format, n, h, g, mayRound, lists }: Attend): AttendKind {
 
 /**
  * Pages whose scores become weights together. The bits of a result depend on it, so that it is one where few queries and
- * many must have the same.
+ * many must have the same; and halves, which are read as they come, are not left until their values have been read.
  */
-function stepOf({ n, h, g, mayRound, lists }: Attend): number {
-  return mayRound && n * (h / (lists?.heads ?? g)) <= fewRows ? splitPages : 1;
+function stepOf({ n, h, g, mayRound, format, lists }: Attend): number {
+  const isFew = n * (h / (lists?.heads ?? g)) <= fewRows;
+  return isFew && mayRound && format !== 'f16' && format !== 'f32' ? splitPages : 1;
 }
 
 /** Rows of queries for which a page is unpacked once, at most. */
