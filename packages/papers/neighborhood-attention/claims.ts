@@ -179,7 +179,13 @@ async function inGroups(device: Device, one: AttentionInput, dilation: number, w
 /** The first and the last token that the output at `token` depends on, through layers x + attention(x, x, x). */
 async function reachOf(device: Device, layers: readonly Axis[], token: number): Promise<readonly [number, number]> {
   const n = layers[0]?.length ?? 0;
-  const [d, start] = [16, input('reach', n).queries.slice(0, n * 16)];
+  // Small, so that no weight of the softmax is lost.
+  const [d, start] = [
+    16,
+    input('reach', n)
+      .queries.slice(0, n * 16)
+      .map((value) => value / 8),
+  ];
   const outputOf = async (x: Float32Array) => {
     let rows = x;
     for (const axis of layers) {
