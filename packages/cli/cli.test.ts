@@ -225,11 +225,27 @@ test('heads scores every head of the model and draws them', async () => {
   });
 });
 
-test('a Ctrl-C while heads are measured ends it, with what was done', async () => {
-  const { child, ended } = startCli(['heads', '--probe', 'retrieval-head', '--json']);
+test('every head probe takes the same options', async () => {
+  const asked = ['heads', '--probe', 'induction', '--precision', 'int8', '--store', 'q8', '--seed', '3', '--quiet'];
+  const { made, scores } = await json(...asked);
+  expect(scores.map((row: readonly number[]) => row.length)).toEqual(Array(30).fill(9));
+  expect(made).toMatchObject({
+    method: 'induction',
+    settings: { precision: 'int8', store: 'q8', count: 1, command: expect.stringMatching(/--seed 3 .*--store q8$/) },
+    seed: 3,
+  });
+  const hidden = await runCli(['heads', '--probe', 'induction', '--keep', 'snapkv']);
+  expect(hidden).toMatchObject({ code: 2, stderr: expect.stringMatching(/^loci: --probe induction.* --keep snapkv/) });
+});
+
+test.each(['retrieval-head', 'induction'])('a Ctrl-C while %s is measured ends it, with what was done', async (probe) => {
+  const { child, ended } = startCli(['heads', '--probe', probe, '--cases', '500', '--json']);
   await new Promise((resolve) => setTimeout(resolve, 3000));
   child.kill('SIGINT');
   const { code, stdout } = await ended;
   expect(code).toBe(130);
-  expect(JSON.parse(stdout).error.code).toBe('aborted');
+  expect(JSON.parse(stdout).error).toMatchObject({
+    code: 'aborted',
+    message: expect.stringMatching(/^stopped after \d+ of 500 texts$/),
+  });
 });
