@@ -238,14 +238,17 @@ test('every head probe takes the same options', async () => {
   expect(hidden).toMatchObject({ code: 2, stderr: expect.stringMatching(/^loci: --probe induction.* --keep snapkv/) });
 });
 
-test.each(['retrieval-head', 'induction'])('a Ctrl-C while %s is measured ends it, with what was done', async (probe) => {
-  const { child, ended } = startCli(['heads', '--probe', probe, '--cases', '500', '--json']);
-  await new Promise((resolve) => setTimeout(resolve, 3000));
-  child.kill('SIGINT');
-  const { code, stdout } = await ended;
-  expect(code).toBe(130);
-  expect(JSON.parse(stdout).error).toMatchObject({
-    code: 'aborted',
-    message: expect.stringMatching(/^stopped after \d+ of 500 texts$/),
-  });
-});
+test.each(['retrieval-head', 'induction'])(
+  'a Ctrl-C while %s is measured ends it, with what was done',
+  async (probe) => {
+    const { child, ended } = startCli(['heads', '--probe', probe, '--cases', '500', '--json']);
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    child.kill('SIGINT');
+    const { code, stdout } = await ended;
+    expect(code).toBe(130);
+    expect(JSON.parse(stdout).error).toMatchObject({
+      code: 'aborted',
+      message: expect.stringMatching(/^stopped after \d+ of 500 texts$/),
+    });
+  },
+);
