@@ -10,6 +10,7 @@ import { modelOptions } from '../options/shared.ts';
 import { counted, duration, twoColumns } from '../output/format.ts';
 import { headMapSvg, headMapText } from '../output/head-map.ts';
 import { TimeLeft } from '../output/time-left.ts';
+import { mustBeWritable } from '../output/writable.ts';
 
 const { probe: _, inspect: __, ...computing } = modelOptions;
 /** Options that decide the scores, in the order of a command line. */
@@ -38,7 +39,7 @@ export const heads = command({
     // A wrong name shows before the model is loaded.
     const found = name === undefined ? undefined : await probeNamed(name);
     // And so does a place where nothing can be written.
-    if (svg !== undefined) await writeFile(svg, '');
+    await mustBeWritable(svg, means);
     const { probes: __, ...methods } = await methodsOf(values);
     await withModel(values, context, async ({ model }) => {
       if (means !== undefined) return writeMeans(model, means, context);
