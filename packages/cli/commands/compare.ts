@@ -7,7 +7,6 @@ import { choice, text, texts, usage, whole } from '../options/option.ts';
 import { sourceOptions } from '../options/shared.ts';
 import { count, counted, duration, table } from '../output/format.ts';
 import { qualityPlotSvg } from '../output/quality-plot.ts';
-import { TimeLeft } from '../output/time-left.ts';
 import { mustBeWritable } from '../output/writable.ts';
 import { machine, openResults } from '../results.ts';
 
@@ -119,7 +118,6 @@ class Progress {
   readonly #lengths: readonly number[];
   /** Runs of every length. */
   readonly #runs: number;
-  readonly #timeLeft = new TimeLeft();
   readonly #started = performance.now();
   /** Runs of finished lengths that were known before, and the tokens of all known ones. */
   #known = { runs: 0, tokens: 0 };
@@ -146,7 +144,7 @@ class Progress {
       return;
     }
     const elapsed = performance.now() - this.#started;
-    const left = measured > 0 ? `, ${duration(this.#timeLeft.after(measured, elapsed, whole - found))} left` : '';
+    const left = measured > 0 ? `, ${duration((elapsed * (whole - found - measured)) / measured)} left` : '';
     reporter.progress(
       `${part} done; ${count(length)} tokens, ${contender}${left}`,
       `after ${part}; they are kept, and the same command goes on behind them`,
