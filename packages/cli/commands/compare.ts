@@ -55,9 +55,9 @@ export const compare = command({
       const perLength = count * contenders.length * modes[mode].length;
       const progress = new Progress(context, lengths, perLength);
       for (const length of lengths) {
-        const cases = Array.from({ length: count }, (_, number) => tasks[task](model, { length, seed }, number));
         const rows = await run(model, {
-          ...{ cases, contenders, store, modes: modes[mode], signal: interrupt.signal },
+          ...{ cases: count, contenders, store, modes: modes[mode], signal: interrupt.signal },
+          caseOf: (number) => tasks[task](model, { length, seed }, number),
           onProgress: (at) => progress.show(results.length, at),
         });
         results.push({ length, rows });
@@ -70,7 +70,7 @@ export const compare = command({
       progress.end();
       const { model: name, threads, peakBytes } = facts();
       reporter.document({ task, seed, cases: count, model: name, machine: machine(threads), peakBytes, results });
-      const said = `${task}, ${counted(count, 'case')}, ${name}`;
+      const said = `${task}, ${counted(count, 'case')}, ${name}; bars are 95 % intervals of the paired bootstrap`;
       if (svg !== undefined) await writeFile(svg, plot(said, modes[mode], results));
       if (markdown === undefined) return;
       const pages = results.map(

@@ -90,7 +90,7 @@ function axes(x: Scale, y: Scale, reference: string): readonly string[] {
     ]),
     rule(`M0 0v${height}h${width}`, '#666'),
     rule(`M0 ${zero}h${width}`, '#333', ' stroke-dasharray="5 4"'),
-    label(width - 4, zero - 5, `as ${reference}`, 'end'),
+    label(4, zero - 5, `as ${reference}`),
     label(width / 2, height + 34, 'allocated for keys and values, MB', 'middle'),
     label(-height / 2, -42, `loss beyond ${reference}, nats per token`, 'middle', 'transform="rotate(-90)"'),
   ];
@@ -151,17 +151,18 @@ function said(value: number): string {
   return String(Number(value.toPrecision(6))).replace('-', '−');
 }
 
-/** From zero, or below, to the highest value; ticks are 1, 2 or 5 times a power of ten apart. */
+/** All values and zero, and some room beside them; ticks are 1, 2 or 5 times a power of ten apart. */
 function linearScale(values: readonly number[]): Scale {
   const known = values.filter(Number.isFinite);
   const [least, most] = [Math.min(0, ...known), Math.max(0, ...known)];
   const span = most - least || 1;
   const power = 10 ** Math.floor(Math.log10(span / 5));
   const step = ([1, 2, 5].find((times) => span / (times * power) <= 6) ?? 10) * power;
-  const [low, high] = [Math.floor(least / step), Math.ceil((least + span) / step)];
+  const [low, high] = [least - span / 25, least + span * (1 + 1 / 25)];
+  const first = Math.ceil(low / step);
   return {
-    at: (value) => frame.height * (1 - (value / step - low) / (high - low)),
-    ticks: Array.from({ length: high - low + 1 }, (_, i) => (low + i) * step),
+    at: (value) => (frame.height * (high - value)) / (high - low),
+    ticks: Array.from({ length: Math.floor(high / step) - first + 1 }, (_, i) => (first + i) * step),
   };
 }
 

@@ -1,4 +1,5 @@
-import type { Model, OpenOptions } from 'loci';
+import { setImmediate } from 'node:timers/promises';
+import { LociError, type Model, type OpenOptions } from 'loci';
 import { codeVersion } from '../results/code.ts';
 import { resultKey } from '../results/key.ts';
 import type { ResultStore } from '../results/store.ts';
@@ -16,7 +17,9 @@ export interface Contender {
 }
 
 export interface CompareOptions {
-  readonly cases: readonly TaskCase[];
+  /** How many cases, and what makes them when their turn comes. */
+  readonly cases: number;
+  readonly caseOf: (number: number) => TaskCase;
   readonly contenders: readonly Contender[];
   readonly modes: readonly Mode[];
   readonly store: ResultStore;
@@ -57,16 +60,21 @@ export interface Row {
 /**
  * Runs every method on every case, case by case, so that what drifts on the machine hits all of them alike. Results are
  * kept in the store, and what is there is not computed again.
+ * @throws LociError `aborted`, what was measured being kept.
  */
 export async function compare(model: Model, options: CompareOptions): Promise<readonly Row[]> {
-  const { cases, contenders, modes, store, signal, onProgress } = options;
+  const { cases, caseOf, contenders, modes, store, signal, onProgress } = options;
   const code = codeVersion();
   const runs = modes.flatMap((mode) =>
     contenders.map((contender) => ({ mode, contender, results: [] as CaseResult[] })),
   );
-  const total = cases.length * runs.length;
+  const total = cases * runs.length;
   let [done, found] = [0, 0];
-  for (const one of cases) {
+  for (let number = 0; number < cases; number++) {
+    // Cases that are known take no time in which a signal could arrive.
+    await setImmediate();
+    if (signal?.aborted) throw new LociError('aborted', 'the comparison was stopped');
+    const one = caseOf(number);
     for (const { mode, contender, results } of runs) {
       onProgress?.({ done: done++, known: found, total, contender: contender.name });
       const method = `${contender.spec} ${mode} ${model.threads} threads`;
