@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import type { CompareProgress, Contender, Mode, Row } from '@loci/evaluate';
+import { thisMachine } from '@loci/evaluate/machine';
 import { type Context, command } from '../command.ts';
 import { withModel } from '../engine.ts';
 import { noMethods } from '../methods.ts';
@@ -8,7 +9,7 @@ import { sourceOptions } from '../options/shared.ts';
 import { count, counted, duration, table } from '../output/format.ts';
 import { qualityPlotSvg } from '../output/quality-plot.ts';
 import { mustBeWritable } from '../output/writable.ts';
-import { machine, openResults } from '../results.ts';
+import { openResults } from '../results.ts';
 
 const taskNames = [
   ...['needle', 'multikey', 'passkey', 'variables', 'common-words', 'key-value', 'repeated-passage', 'perplexity'],
@@ -69,7 +70,15 @@ export const compare = command({
       }
       progress.end();
       const { model: name, threads, peakBytes } = facts();
-      reporter.document({ task, seed, cases: count, model: name, machine: machine(threads), peakBytes, results });
+      reporter.document({
+        task,
+        seed,
+        cases: count,
+        model: name,
+        machine: { ...thisMachine(), threads },
+        peakBytes,
+        results,
+      });
       const said = `${task}, ${counted(count, 'case')}, ${name}; bars are 95 % intervals of the paired bootstrap`;
       if (svg !== undefined) await writeFile(svg, plot(said, modes[mode], results));
       if (markdown === undefined) return;

@@ -1,13 +1,14 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { thisMachine } from '@loci/evaluate/machine';
 import { command } from '../command.ts';
 import { withModel } from '../engine.ts';
 import { noMethods } from '../methods.ts';
 import { flag, text, texts, usage, whole } from '../options/option.ts';
 import { sourceOptions } from '../options/shared.ts';
 import { duration } from '../output/format.ts';
-import { machine, openResults } from '../results.ts';
+import { openResults } from '../results.ts';
 
 const results = fileURLToPath(new URL('../../../docs/results', import.meta.url));
 
@@ -39,7 +40,12 @@ export const reproduce = command({
     await withModel({ ...options, ...noMethods }, context, async ({ model }) => {
       using store = openResults();
       const reproduction = await run(paper, model, {
-        ...{ scale: full ? 'full' : 'quick', store, signal: interrupt.signal, machine: machine(model.threads) },
+        ...{
+          scale: full ? 'full' : 'quick',
+          store,
+          signal: interrupt.signal,
+          machine: { ...thisMachine(), threads: model.threads },
+        },
         ...(only.length > 0 && { only }),
         onProgress: ({ claim, index, total, what, share }) => {
           const part = share === undefined ? what : `${what}, ${Math.round(100 * share)} %`;
