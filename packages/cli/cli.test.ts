@@ -297,6 +297,20 @@ test('a comparison that was stopped goes on where it was, and gives one document
   ]);
 });
 
+test('papers lists a paper with its claims, and a method with its options', async () => {
+  const all = await json('papers');
+  const { papers, methods } = await json('papers', 'snapkv');
+  expect(papers).toEqual([all.papers.find(({ slug }: { readonly slug: string }) => slug === 'snapkv')]);
+  expect(methods).toMatchObject([{ axis: 'keep', method: 'snapkv' }]);
+  expect(methods[0].options).toContainEqual(expect.objectContaining({ name: 'pooling', default: 'max' }));
+  const plain = await runCli(['papers', 'knorm']);
+  expect(plain.stdout).toMatch(/^--keep knorm: .*\n\n +option +default +what it is\n +budget +1024 +slots per head/);
+  expect(await runCli(['papers', 'snapvk'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('"snapvk"; there are duo'),
+  });
+});
+
 test('a comparison refuses before it loads a model what it could not end with', async () => {
   const asked = (...args: string[]) => runCli(['compare', '--length', '128', '--cases', '1', ...args]);
   const [wrong, nowhere, short] = await Promise.all([
