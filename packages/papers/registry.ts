@@ -11,6 +11,7 @@ import {
   type Store,
 } from 'loci';
 import { baselines } from './baselines/index.ts';
+import { windowAttention } from './baselines/window.ts';
 import { duoAttention } from './duo-attention/keep.ts';
 import type { HeadProbe } from './heads/head-probe.ts';
 import { maskHeads } from './masking/mask-heads.ts';
@@ -27,7 +28,7 @@ import { s2Keep } from './s2-attention/keep.ts';
 import { snapkv } from './snapkv/keep.ts';
 
 /** The methods of every axis, by name. */
-const attend: readonly MethodFactory<Attend>[] = [powerAttention, s2Attention, neighborhoodAttention];
+const attend: readonly MethodFactory<Attend>[] = [windowAttention, powerAttention, s2Attention, neighborhoodAttention];
 const keep: readonly MethodFactory<Keep>[] = [snapkv, razorAttention, duoAttention, s2Keep, ...baselines];
 const store: readonly MethodFactory<Store>[] = [kv4];
 const steer: readonly MethodFactory<Steer>[] = [maskHeads];

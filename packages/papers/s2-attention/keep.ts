@@ -19,7 +19,7 @@ export const s2Keep = define<Keep, ReturnType<typeof stridedOptions>>({
     needs: { decides: ['slots'] },
     open: (host) => {
       const pattern = stridedOf(settings, host);
-      return new BlockKeeper(host, { ...pattern, stays: (...of) => isOnStripe(pattern, ...of) });
+      return new BlockKeeper(host, { ...pattern, stays: (head, layer, key) => isOnStripe(pattern, head, layer, key) });
     },
   }),
 });
