@@ -171,6 +171,7 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
         soften(tile.weight(r), <usize>scored << 7, tile.state(r), tile.sum(r), d, tile.spare, shift);
       }
 
+      if (kind == INT4) int4.beginStep(tile);
       for (let s = 0; s < scored; s++) {
         const page = tile.again(s);
         if (kind == HALVES) half.addPage(tile, page);
@@ -181,6 +182,7 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
         else floats.addPage(tile, page, format);
         tile.weights += 4 * SLOTS;
       }
+      if (kind == INT4) int4.endStep(tile);
     }
     if (counts) {
       atomic.add<i64>(counts, <i64>reads);

@@ -105,7 +105,16 @@ export function partialFloats(n: number, h: number, d: number, parts: number): n
 export function attendScratch(h: number, g: number, d: number): number {
   const rows = Math.ceil((tileTokens(h / g) * (h / g)) / 4) * 4;
   // In the order of tile.assembly.ts; few rows over many pages take less than that.
-  return 128 + rows * (8 * d + 4 * pageSlots + 8) + 64 + 8 * pageSlots * d + 512 + rows * (d + 8 + 32 + 8) + 4 * d + 8 * splitPages;
+  return (
+    128 +
+    rows * (8 * d + 4 * pageSlots + 8) +
+    64 +
+    8 * pageSlots * d +
+    512 +
+    rows * (d + 8 + 32 + 8) +
+    4 * d +
+    8 * splitPages
+  );
 }
 
 function tileTokens(group: number): number {

@@ -61,6 +61,12 @@ export function raise(tile: Tile, bias: f32): void {
 
 /** The same where one of 32 halves is NaN. */
 export function spoilHalves(tile: Tile, halves: usize): void {
+  let any = i16x8.splat(0);
+  for (let s: usize = 0; s < 64; s += 16) {
+    const magnitude = v128.and(v128.load(halves + s), i16x8.splat(0x7fff));
+    any = v128.or(any, i16x8.gt_s(magnitude, i16x8.splat(0x7c00)));
+  }
+  if (!v128.any_true(any)) return;
   for (let s = 0; s < tile.count; s += 4) {
     const magnitude = v128.and(v128.load16x4_s(halves + (<usize>s << 1)), i32x4.splat(0x7fff));
     spoil(tile, s, i32x4.gt_s(magnitude, i32x4.splat(0x7c00)));
