@@ -1,5 +1,5 @@
 /** The laboratory: arrays as expressions, a model shell, and what trains it. */
-export type { LayerSize, Mixer, Parameters } from './model/mixer.ts';
+export type { LayerSize, MixContext, Mixer, Parameters } from './model/mixer.ts';
 export { LanguageModel, type Layer, type ModelShape } from './model/model.ts';
 export { filled, initialNumbers, type ParameterSpec, type ParameterSpecs, weights } from './model/parameters.ts';
 export { readConfig, type TrainConfig, type TrainConfigInput } from './training/config.ts';

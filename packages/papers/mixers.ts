@@ -3,10 +3,11 @@ import { LociError } from 'loci';
 import { ZodError } from 'zod';
 import type { MethodFactory } from './methods/define.ts';
 import { attention, baseConv } from './zoology/mix.ts';
+import { selective } from './zoology/selective.ts';
 import { mqarTask } from './zoology/task.ts';
 
 /** What layers of trained models can be made of, by name. */
-export const mixers: readonly MethodFactory<Mixer>[] = [attention, baseConv];
+export const mixers: readonly MethodFactory<Mixer>[] = [attention, baseConv, selective];
 
 /** What models can be trained on, by name. */
 export const trainingTasks = { mqar: mqarTask } as const;

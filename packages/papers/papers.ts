@@ -4,6 +4,7 @@ import { paper as qserve } from './qserve/paper.ts';
 import { paper as razorAttention } from './razor-attention/paper.ts';
 import { paper as retrievalHead } from './retrieval-head/paper.ts';
 import { paper as snapkv } from './snapkv/paper.ts';
+import { paper as zoology } from './zoology/paper.ts';
 
 /** The papers whose claims are programs, in the order of their names. */
-export const papers: readonly Paper[] = [duoAttention, qserve, razorAttention, retrievalHead, snapkv];
+export const papers: readonly Paper[] = [duoAttention, qserve, razorAttention, retrievalHead, snapkv, zoology];

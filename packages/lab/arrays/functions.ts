@@ -132,6 +132,12 @@ export const sub = binary('sub');
 export const mul = binary('mul');
 export const div = binary('div');
 
+/** y where x is above 0, and 0 elsewhere. It has no derivative by x. */
+export function where(x: Tensor, y: Tensor): Tensor {
+  const shape = mul(x, y).shape;
+  return tensor(shape, { kind: 'binary', f: 'reluGradient', x: broadcast(x, shape), y: broadcast(y, shape) });
+}
+
 /** [batch …, m, k] · [batch …, k, n], or · [k, n] for all. */
 export function matmul(x: Tensor, y: Tensor): Tensor {
   const [m, k, n] = [dimension(x, -2), dimension(x, -1), dimension(y, -1)];

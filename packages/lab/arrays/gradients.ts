@@ -173,6 +173,9 @@ function binaryShares(
       if (wanted(x)) shares.push([x, f.div(dy, y)]);
       if (wanted(y)) shares.push([y, f.affine(f.div(f.mul(dy, out), y), -1)]);
       return shares;
+    case 'reluGradient':
+      // Constant in x wherever it has a slope.
+      return wanted(y) ? [[y, tensor(dy.shape, { kind: 'binary', f: 'reluGradient', x, y: dy })]] : [];
     default:
       throw new RangeError(`${name} is a derivative, of which there is no further one`);
   }

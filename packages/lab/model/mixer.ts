@@ -11,6 +11,13 @@ export interface LayerSize {
   readonly layer: number;
 }
 
+/** What a mixer may look at beside what it mixes. */
+export interface MixContext extends LayerSize {
+  /** The tokens, [batch, n]. */
+  readonly ids: Tensor;
+  readonly vocabulary: number;
+}
+
 /** How tokens learn of one another in a layer: attention, a recurrence, a convolution. Opened from its options. */
 export interface Mixer {
   readonly axis: 'mix';
@@ -20,7 +27,7 @@ export interface Mixer {
   /** @throws LociError `bad-option` when the size does not suit it. */
   parameters(size: LayerSize): ParameterSpecs;
   /** x [batch, n, width], normed → the same shape, to be added to the residual stream. No token may see later ones. */
-  mix(x: Tensor, parameters: Parameters, size: LayerSize): Tensor;
+  mix(x: Tensor, parameters: Parameters, context: MixContext): Tensor;
   /** Bytes that a sequence of n tokens keeps for those to come, in float32: everything that decoding would need. */
   stateBytes(size: LayerSize, n: number): number;
 }

@@ -65,7 +65,8 @@ export class LanguageModel {
     if (positions === 'learned') x = f.add(x, f.slice(parameters('positions'), 0, 0, n));
     for (const [layer, { mixer, feedForward }] of layers.entries()) {
       const of = (part: string) => (name: string) => parameters(`layers.${layer}.${part}.${name}`);
-      x = f.add(x, mixer.mix(this.#norm(x, of('norm')), of('mix'), this.size(layer)));
+      const context = { ...this.size(layer), ids, vocabulary: this.shape.vocabulary };
+      x = f.add(x, mixer.mix(this.#norm(x, of('norm')), of('mix'), context));
       if (feedForward === 0) continue;
       const [up, down] = [of('feedForward')('up'), of('feedForward')('down')];
       x = f.add(x, f.matmul(f.gelu(f.matmul(this.#norm(x, of('feedForwardNorm')), up)), down));

@@ -20,7 +20,7 @@ const schema = z.strictObject({
     norm: z.enum(['layer', 'rms']).default('layer'),
   }),
   training: z.strictObject({
-    steps: whole(1),
+    steps: whole(0),
     batch: whole(1, 2 ** 20),
     accumulate: whole(1, 2 ** 16)
       .default(1)

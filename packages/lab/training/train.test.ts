@@ -54,7 +54,9 @@ test('a run that is stopped and resumed ends with the bits and the log of one th
       code: 'aborted',
     });
   }
-  expect(bits(await run({ folder: stopped }))).toEqual(bits(whole));
+  const resumed = await run({ folder: stopped });
+  expect(bits(resumed)).toEqual(bits(whole));
+  expect(resumed.validation).toEqual(whole.validation);
   const log = (name: string) => readFileSync(join(folder, name, 'log.csv'), 'utf8');
   expect(log('stopped')).toBe(log('whole'));
   expect(log('whole').trim().split('\n')).toHaveLength(1 + tinyConfig.training.steps);

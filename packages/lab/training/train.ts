@@ -8,7 +8,7 @@ import { type Checkpoint, readCheckpoint, saveCheckpoint } from './checkpoint.ts
 import { configHash, type TrainConfig } from './config.ts';
 import { evaluate, type Score } from './evaluate.ts';
 import { Learner } from './learner.ts';
-import { type LogRow, TrainingLog } from './log.ts';
+import { type Accuracy, type LogRow, TrainingLog } from './log.ts';
 import { rateAt } from './schedule.ts';
 import { batchOf, batchShape, Order, type TrainingTask } from './task.ts';
 
@@ -41,7 +41,8 @@ export interface TrainResult {
   readonly parameters: number;
   /** Bytes of the state that a sequence of the task's length leaves. */
   readonly stateBytes: number;
-  readonly validation: readonly Score[];
+  /** On the validation split, step by step. */
+  readonly validation: readonly Accuracy[];
   readonly test: Score;
   /** Of this process; evaluation included. */
   readonly ms: number;
@@ -68,7 +69,7 @@ export async function train(config: TrainConfig, parts: Parts, options: TrainOpt
     const begun = await file?.open();
     if (begun) learner.restore(begun.state);
     const order = new Order(task.size('train'), seed);
-    const validation: Score[] = [];
+    const scores: Accuracy[] = [];
     const started = performance.now();
     const first = begun?.step ?? 0;
     let step = first;
@@ -90,7 +91,7 @@ export async function train(config: TrainConfig, parts: Parts, options: TrainOpt
       const gradient = await learner.update(step, { ...training, rate });
       const evaluates = config.evaluateEvery > 0 && (step % config.evaluateEvery === 0 || step === training.steps);
       const score = evaluates ? await evaluate(learner, task, 'validation', step, signal) : undefined;
-      if (score) validation.push(score);
+      if (score) scores.push({ step, accuracy: score.accuracy });
       done = config.until < 1 && (score?.accuracy ?? 0) >= config.until;
       const row = { step, loss, rate, gradient, ...(score && { accuracy: score.accuracy }) };
       file?.log?.add(row);
@@ -101,7 +102,7 @@ export async function train(config: TrainConfig, parts: Parts, options: TrainOpt
     const test = await evaluate(learner, task, 'test', step, signal);
     const result = {
       ...{ config, steps: step, parameters: learner.parameterCount, stateBytes: model.stateBytes(task.length) },
-      ...{ validation, test, ms: performance.now() - started },
+      ...{ validation: file?.log?.accuracies ?? scores, test, ms: performance.now() - started },
     };
     await file?.end(result);
     return { ...result, model, weights: learner.state().parameters };

@@ -1,4 +1,4 @@
-import type { TrainingTask } from '@loci/lab';
+import type { Example, TrainingTask } from '@loci/lab';
 import { z } from 'zod';
 import { checkMqar, type MqarOptions, mqar } from './mqar.ts';
 
@@ -31,12 +31,20 @@ export function mqarTask(given: unknown, seed: number): TrainingTask {
   const { examples, held, name, ...options } = schema.parse(given);
   const own: MqarOptions = options;
   checkMqar(own);
+  // Every epoch asks for the same examples again.
+  const known = new Map<string, Example>();
+  const keeps = (examples + 2 * held) * own.length < 2 ** 24;
   return {
     name,
     vocabulary: own.vocabulary,
     length: own.length,
     labelled: own.pairs,
     size: (split) => (split === 'train' ? examples : held),
-    example: (split, index) => mqar(own, `mqar ${seed} ${split} ${index}`),
+    example(split, index) {
+      const key = `mqar ${seed} ${split} ${index}`;
+      const example = known.get(key) ?? mqar(own, key);
+      if (keeps) known.set(key, example);
+      return example;
+    },
   };
 }
