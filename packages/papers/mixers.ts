@@ -1,13 +1,15 @@
 import type { Mixer, Parts } from '@loci/lab';
 import { LociError } from 'loci';
 import { ZodError } from 'zod';
+import { taylor } from './based/mix.ts';
+import { lightning } from './lightning-attention/mix.ts';
 import type { MethodFactory } from './methods/define.ts';
 import { attention, baseConv } from './zoology/mix.ts';
 import { selective } from './zoology/selective.ts';
 import { mqarTask } from './zoology/task.ts';
 
 /** What layers of trained models can be made of, by name. */
-export const mixers: readonly MethodFactory<Mixer>[] = [attention, baseConv, selective];
+export const mixers: readonly MethodFactory<Mixer>[] = [attention, baseConv, selective, taylor, lightning];
 
 /** What models can be trained on, by name. */
 export const trainingTasks = { mqar: mqarTask } as const;
