@@ -1,5 +1,7 @@
 import type { Claim } from '@loci/evaluate';
 import { chiSquare } from './chi-square.ts';
+import { pretrainedClaims } from './claims-pretrained.ts';
+import { trainedClaims } from './claims-trained.ts';
 import { mqar } from './mqar.ts';
 import { compareSelection } from './selection.ts';
 import { trained } from './setting.ts';
@@ -83,6 +85,8 @@ export const claims: readonly Claim[] = [
       };
     },
   },
+  ...trainedClaims,
+  ...pretrainedClaims,
   {
     id: '6',
     claimed:

@@ -1,7 +1,9 @@
+import { Random } from '@loci/evaluate/random';
 import * as f from '@loci/lab/arrays';
 import { evaluate } from '@loci/lab/arrays';
 import { describe, expect, test } from 'vitest';
 import { trainingParts } from '../mixers.ts';
+import { hitsOf, PairCounts } from './ar-hits.ts';
 import { type MqarOptions, mqar } from './mqar.ts';
 import { largest, occurredBefore } from './selective.ts';
 import { mqarTask } from './task.ts';
@@ -58,4 +60,26 @@ test('rows are selected by what came before them, or by the size of their gate',
     [1, 1, 1, 0, 1],
     [1, 1, 1, 1, 1],
   ]);
+});
+
+test('AR hits are what a search through all earlier pairs finds', () => {
+  const random = new Random('hits');
+  const tokens = Array.from({ length: 300 }, () => random.integer(0, 11));
+  const brute = tokens.flatMap((token, at) => {
+    if (at === 0) return [];
+    for (let earlier = at - 1; earlier > 0; earlier--) {
+      if (tokens[earlier] === token && tokens[earlier - 1] === tokens[at - 1]) return [{ at, earlier }];
+    }
+    return [];
+  });
+  expect(hitsOf(tokens)).toEqual(brute);
+  const counts = new PairCounts();
+  counts.add(tokens);
+  for (const [a, b] of [
+    [3, 4],
+    [0, 0],
+    [11, 2],
+  ] as const) {
+    expect(counts.of(a, b)).toBe(tokens.filter((token, i) => i > 0 && tokens[i - 1] === a && token === b).length);
+  }
 });
