@@ -7,6 +7,7 @@ import { paper as razorAttention } from './razor-attention/paper.ts';
 import { paper as retrievalHead } from './retrieval-head/paper.ts';
 import { paper as s2Attention } from './s2-attention/paper.ts';
 import { paper as snapkv } from './snapkv/paper.ts';
+import { paper as zoology } from './zoology/paper.ts';
 
 /** The papers whose claims are programs, in the order of their names. */
 export const papers: readonly Paper[] = [
@@ -18,4 +19,5 @@ export const papers: readonly Paper[] = [
   retrievalHead,
   s2Attention,
   snapkv,
+  zoology,
 ];
