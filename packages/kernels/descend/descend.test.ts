@@ -17,9 +17,7 @@ interface GoldenSet {
   readonly seed: number;
   readonly set: readonly number[];
 }
-const golden: readonly GoldenSet[] = JSON.parse(
-  readFileSync(new URL('./golden/sets.json', import.meta.url), 'utf8'),
-);
+const golden: readonly GoldenSet[] = JSON.parse(readFileSync(new URL('./golden/sets.json', import.meta.url), 'utf8'));
 
 /** The numbers that bench/oracles/halving-search.py draws. */
 function scoresOf({ count, seed, coarse }: Pick<GoldenSet, 'count' | 'seed' | 'coarse'>): number[] {
@@ -76,7 +74,11 @@ const searches = fc.record({
   window: fc.constantFrom(0, 1, 20, 64),
   representative: fc.constantFrom(...representatives),
 });
-const sharing = fc.record({ rows: fc.constantFrom(1, 8, 32), perQueryHead: fc.boolean(), ahead: fc.constantFrom(0, 8) });
+const sharing = fc.record({
+  rows: fc.constantFrom(1, 8, 32),
+  perQueryHead: fc.boolean(),
+  ahead: fc.constantFrom(0, 8),
+});
 
 /** Whole numbers, so that products are exact in any order and any format that holds them. */
 function wholeQueries(p: Problem): Problem {

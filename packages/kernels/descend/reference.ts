@@ -18,7 +18,8 @@ export function tokenSearch(scores: ArrayLike<number>, k: number): number[] {
         { first: middle, last },
       ].filter((half) => half.first <= half.last);
     });
-    const score = ({ first, last }: { first: number; last: number }) => scores[centre(first - 1, last) ?? 0] ?? Number.NaN;
+    const score = ({ first, last }: { first: number; last: number }) =>
+      scores[centre(first - 1, last) ?? 0] ?? Number.NaN;
     chunks = best(branches, k, score);
   }
   return chunks.map(({ first }) => first - 1);
