@@ -34,6 +34,7 @@ export {
   type Representative,
   representatives,
 } from './descend/index.ts';
+export { blockSearch, tokenSearch } from './descend/reference.ts';
 export { embed } from './embed/index.ts';
 export { type Fetch, fetch } from './fetch/index.ts';
 export { floatToHalf } from './half.ts';
