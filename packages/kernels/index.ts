@@ -26,6 +26,15 @@ export {
 } from './attend/index.ts';
 export { type Bytes8, type Command, opcodes } from './command.ts';
 export { copy } from './copy/index.ts';
+export {
+  type Descend,
+  descend,
+  descendScratch,
+  listCapacity,
+  type Representative,
+  representatives,
+} from './descend/index.ts';
+export { blockSearch, tokenSearch } from './descend/reference.ts';
 export { embed } from './embed/index.ts';
 export { type Fetch, fetch } from './fetch/index.ts';
 export { floatToHalf } from './half.ts';

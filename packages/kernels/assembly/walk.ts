@@ -5,6 +5,7 @@ import { append } from '../append/assembly';
 import { argmax } from '../argmax/assembly';
 import { attend, merge } from '../attend/assembly';
 import { copy } from '../copy/assembly';
+import { descend } from '../descend/assembly';
 import { embed } from '../embed/assembly';
 import { fetch } from '../fetch/assembly';
 import { loss } from '../loss/assembly';
@@ -85,6 +86,9 @@ export function walk(program: usize, control: usize, threads: i32, scratch: usiz
         break;
       case 19:
         progressive(args, counter);
+        break;
+      case 20:
+        descend(args, counter, scratch);
         break;
       default:
         unreachable();

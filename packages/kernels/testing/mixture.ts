@@ -6,9 +6,12 @@ import {
   type Bytes8,
   type Command,
   copy,
+  descend,
   embed,
   headWords,
   type Layout,
+  listCapacity,
+  listWords,
   loss,
   type Matrix,
   matmul,
@@ -99,6 +102,12 @@ export function mixture(room: Room, seed: number, n: number, past: number, forma
     ...{ queries: q, out: mixed, n, h, g, d, heads, slots, positions, scale: 0.2, window: 0, format, mayRound: true },
     partials: place(partialFloats(n, h, d, splitsOf(n, slots))),
   };
+  const search = {
+    ...{ chunks: 3, block: 8, keyStride: 2, queryStride: 2, sinks: 4, window: 10 },
+    representative: 'centre',
+  } as const;
+  const capacity = listCapacity(search, { rows: 4, slots, ahead: 0 });
+  const lists = { address: place(Math.ceil(n / 4) * g * listWords(capacity)), rows: 4, heads: g, capacity };
   const turn = { n, d, rotated: d, cos, sin };
   const merge = mergeParts(attention);
   const commands: Command[] = [
@@ -112,6 +121,7 @@ export function mixture(room: Room, seed: number, n: number, past: number, forma
     rope({ ...turn, x: q, heads: h, pairs: 'halves', join: false }),
     rope({ ...turn, x: k, heads: g, pairs: 'halves' }),
     append({ keys: k, values: v, n, g, d, heads, positions, format }),
+    descend({ ...search, queries: q, n, h, g, d, heads, format, lists, ahead: 0 }),
     attend(attention),
     ...(merge ? [merge] : []),
     quantize(rows(mixed), mixedBytes),
