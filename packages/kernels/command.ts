@@ -30,6 +30,8 @@ export const opcodes = {
   argmax: 17,
   pack: 18,
   progressive: 19,
+  progressiveFloat: 20,
+  quantizeRows: 21,
 } as const;
 
 const floats = new Float32Array(1);

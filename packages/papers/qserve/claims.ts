@@ -1,5 +1,5 @@
 import { type Claim, type Finding, haystackOf, type Workbench } from '@loci/evaluate';
-import { pageBytes } from '@loci/kernels';
+import { type ProgressiveRows, pageBytes } from '@loci/kernels';
 import { loadModel, type Model, type OpenOptions, type WeightCodec } from 'loci';
 import { qserve } from './codec.ts';
 import { keySizes } from './key-sizes.ts';
@@ -18,7 +18,6 @@ import {
   type Activations,
   integerProducts,
   integerProductsByWords,
-  type Progressive,
   quantizeActivations,
   quantizeProgressive,
 } from './weights.ts';
@@ -110,7 +109,7 @@ function notBuilt(what: string) {
 }
 
 /** Random and extreme matrices of whole tiles, with activations. */
-function* problems(count: number): Generator<readonly [Progressive, Activations]> {
+function* problems(count: number): Generator<readonly [ProgressiveRows, Activations]> {
   let state = 1;
   const next = () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -164,7 +163,7 @@ async function sameInKernels(bench: Workbench): Promise<Finding> {
 }
 
 /** The largest numbers of 4 bits and activations of ±127. */
-function extremes(rows: number, n: number, columns: number, group: number): [Progressive, Activations] {
+function extremes(rows: number, n: number, columns: number, group: number): [ProgressiveRows, Activations] {
   const groups = (rows * columns) / group;
   return [
     {
