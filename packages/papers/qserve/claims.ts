@@ -1,21 +1,11 @@
 import type { Device } from '@loci/device';
-import { type Claim, type Finding, haystackOf, mean, type Workbench } from '@loci/evaluate';
+import type { Claim, Finding, Workbench } from '@loci/evaluate';
 import { type ProgressiveRows, pageBytes } from '@loci/kernels';
-import { loadModel, type Model, type OpenOptions, type WeightCodec } from 'loci';
-import { largestGap, lastLogits } from '../keeping/logits.ts';
+import { loadModel, type Model, type WeightCodec } from 'loci';
 import { qserve } from './codec.ts';
-import { type KeySizes, keySizes } from './key-sizes.ts';
+import { outliers, perplexities, withWeights } from './losses.ts';
 import { deviceProducts, onDevice } from './products.ts';
 import { largestValue } from './range.ts';
-import {
-  divided,
-  folded,
-  type KeyFactors,
-  outlierFactors,
-  product,
-  smoothingFactors,
-  unpairedFactors,
-} from './smooth.ts';
 import { alternating, attentionTimes, productTimes } from './timings.ts';
 import {
   type Activations,
@@ -24,8 +14,6 @@ import {
   quantizeActivations,
   quantizeProgressive,
 } from './weights.ts';
-
-const exact: OpenOptions = { precision: 'float32', store: 'f32' };
 
 export const claims: readonly Claim[] = [
   {
@@ -175,161 +163,6 @@ function extremes(rows: number, n: number, columns: number, group: number): [Pro
       scale: new Float32Array(n).fill(1),
     },
   ];
-}
-
-/** Tokens that are scored, in pieces of so many. */
-const sizes = { quick: { pieces: 2, length: 384 }, full: { pieces: 20, length: 1024 } } as const;
-
-/** Tokens of a piece of running text; calibration reads another book. */
-function scoredPiece(bench: Workbench, { tokenizer }: Model, i: number): Int32Array {
-  const { pieces, length } = sizes[bench.scale];
-  const sentences = haystackOf('dracula').sentences.slice(400).join(' ');
-  const ids = tokenizer.encode(sentences.slice(0, 8 * pieces * length), { special: 'text' });
-  return ids.slice(i * length, (i + 1) * length);
-}
-
-/** Mean loss of all pieces. */
-async function lossOf(bench: Workbench, model: Model, options: OpenOptions): Promise<number> {
-  const session = await model.open(options);
-  try {
-    const losses: number[] = [];
-    for (let i = 0; i < sizes[bench.scale].pieces; i++) {
-      const scores = await session.score({ ids: scoredPiece(bench, model, i) }, { signal: bench.signal });
-      losses.push(scores.meanNll);
-    }
-    return mean(losses);
-  } finally {
-    session.close();
-  }
-}
-
-async function withWeights<T>(bench: Workbench, weights: WeightCodec, work: (model: Model) => Promise<T>): Promise<T> {
-  const model = await loadModel(undefined, { weights, signal: bench.signal });
-  try {
-    return await work(model);
-  } finally {
-    await model.close();
-  }
-}
-
-const basis =
-  'The bundled model, whose weights have 4 bits with a scale and a minimum per 32 already: float32 means computing with them in floats. Activations in 8 bits have a scale per 32 numbers here, not per token; weights are rounded to nearest, without a search for clipping.';
-
-/** Losses are measured once each; every part of item 3 divides what it needs. */
-async function perplexities(bench: Workbench, part: 'all' | 'row' | 'a8' | 'kv4' | 'kv8'): Promise<Finding> {
-  const model = await bench.model();
-  const plain = (name: string, options: OpenOptions) => bench.once(name, () => lossOf(bench, model, options));
-  const rounded = (name: string, group: 64 | 'row', options: OpenOptions) =>
-    bench.once(name, () => withWeights(bench, qserve.with({ group }), (other) => lossOf(bench, other, options)));
-  const float32 = await plain('float32', exact);
-  const finding = (measured: Record<string, number>, holds: boolean): Finding => ({
-    measured: { float32, ...measured },
-    holds,
-    note: basis,
-  });
-  if (part === 'row') {
-    const [g64, row] = [await rounded('w4 g64', 64, exact), await rounded('w4 row', 'row', exact)];
-    const times = (row - float32) / (g64 - float32);
-    return finding({ g64, row, times }, times >= 1.5);
-  }
-  const limit = { all: 1.25, a8: 1.03, kv4: 1.06, kv8: 1.005 }[part];
-  const loss = await {
-    all: () => rounded('w4a8kv4 g64', 64, { precision: 'int8', store: 'kv4' }),
-    a8: () => plain('a8', { precision: 'int8', store: 'f32' }),
-    kv4: () => plain('kv4', { precision: 'float32', store: 'kv4' }),
-    kv8: () => plain('kv8', { precision: 'float32', store: 'q8' }),
-  }[part]();
-  const times = Math.exp(loss - float32);
-  return finding({ [part]: loss, times }, times <= limit);
-}
-
-type Outliers = Record<
-  | 'plain'
-  | 'plainKv4'
-  | 'injectedKv4'
-  | 'smoothedKv4'
-  | 'wholeKv4'
-  | 'wholeInjectedKv4'
-  | 'injectedLogits'
-  | 'smoothedLogits'
-  | 'unpairedLogits',
-  number
->;
-
-async function outliers(bench: Workbench, part: 'grows' | 'smooths' | 'whole' | 'unpaired'): Promise<Finding> {
-  const found = await bench.once('outliers', () => measureOutliers(bench));
-  const growth = found.injectedKv4 - found.plainKv4;
-  const times = (found.injectedKv4 - found.plain) / (found.plainKv4 - found.plain);
-  const removed = (found.injectedKv4 - found.smoothedKv4) / growth;
-  const { plain, plainKv4, injectedKv4, smoothedKv4, wholeKv4, wholeInjectedKv4 } = found;
-  const { injectedLogits, smoothedLogits, unpairedLogits } = found;
-  return {
-    grows: {
-      measured: { injectedLogits, plain, plainKv4, injectedKv4, times },
-      holds: injectedLogits <= 1e-3 && times >= 3,
-    },
-    smooths: {
-      measured: { smoothedLogits, injectedKv4, smoothedKv4, removed },
-      holds: smoothedLogits <= 1e-3 && removed >= 0.4,
-      note: calibrated,
-    },
-    whole: {
-      measured: { wholeKv4, wholeInjectedKv4 },
-      holds: Math.abs(wholeKv4 - wholeInjectedKv4) <= 1e-3,
-      note: calibrated,
-    },
-    unpaired: { measured: { unpairedLogits }, holds: unpairedLogits > 1e-2, note: calibrated },
-  }[part];
-}
-
-const calibrated = 'Calibrated on another book than the one that is scored.';
-
-async function measureOutliers(bench: Workbench): Promise<Outliers> {
-  const model = await bench.model();
-  const { arch } = model;
-  const { largest, mean: average } = await sizesOfKeys(bench);
-  const outlier = outlierFactors(average, arch, 16);
-  const injectedSizes = divided(largest, outlier);
-  const kv4: OpenOptions = { precision: 'float32', store: 'kv4' };
-  const logits = (of: Model) => lastLogits(of, exact, scoredPiece(bench, of, 0), 256);
-  const plainLogits = await logits(model);
-  const folding = <T>(name: string, factors: KeyFactors, work: (other: Model) => Promise<T>) => {
-    bench.progress(name);
-    return withWeights(bench, folded(name, factors, arch), work);
-  };
-  const gap = async (of: Model) => largestGap(await logits(of), plainLogits);
-  const kv4Loss = (of: Model) => lossOf(bench, of, kv4);
-  const smoothed = (alpha: number) => product(outlier, smoothingFactors(injectedSizes, arch, alpha));
-  const [injectedLogits, injectedKv4] = await folding('outliers', outlier, async (other) => [
-    await gap(other),
-    await kv4Loss(other),
-  ]);
-  const [smoothedLogits, smoothedKv4] = await folding('smoothed by half', smoothed(0.5), async (other) => [
-    await gap(other),
-    await kv4Loss(other),
-  ]);
-  return {
-    plain: await lossOf(bench, model, exact),
-    plainKv4: await kv4Loss(model),
-    ...{ injectedKv4, smoothedKv4, injectedLogits, smoothedLogits },
-    wholeInjectedKv4: await folding('smoothed, with outliers', smoothed(1), kv4Loss),
-    wholeKv4: await folding('smoothed', smoothingFactors(largest, arch, 1), kv4Loss),
-    unpairedLogits: await folding('unpaired', unpairedFactors(largest, 0.5), gap),
-  };
-}
-
-/** How large the keys of another book are, by channel. */
-async function sizesOfKeys(bench: Workbench): Promise<KeySizes> {
-  const model = await bench.model();
-  const { probe, sizes: found } = keySizes();
-  const session = await model.open({ ...exact, probes: [probe] });
-  try {
-    const sentences = haystackOf('frankenstein').sentences.slice(100).join(' ');
-    await session.prefill(sentences.slice(0, bench.scale === 'full' ? 16_000 : 2_000), { signal: bench.signal });
-    return found();
-  } finally {
-    session.close();
-  }
 }
 
 /** One thread each, so that what is compared is the kernels. */
