@@ -84,7 +84,7 @@ export async function perplexities(bench: Workbench, part: 'all' | 'row' | 'a8' 
       return {
         measured: { float32, w4: one, w4a8: two, w4a8kv4: all, times: times(all) },
         holds: times(all) <= 1.25,
-        note: `${basis} Of the excess the weights are ${share(one - float32, all - float32)} %, activations with one scale per token ${share(two - one, all - float32)} % and the cache ${share(all - two, all - float32)} %. Weights are rounded to nearest: a search for clipping by their own squared error and SmoothAttention (3d) do not make up for it, and GPTQ, with which the paper's figures are had, is not here.`,
+        note: `${basis} Of the excess the weights are ${share(one - float32, all - float32)} %, activations with one scale per token ${share(two - one, all - float32)} % and the cache ${share(all - two, all - float32)} %. Weights are rounded to nearest: the paper's rotation, GPTQ and search for clipping are not here.`,
       };
     }
     case 'row': {
