@@ -14,6 +14,8 @@ import { matmulFloat } from '../matmul/float.assembly';
 import { norm, quantize } from '../norm/assembly';
 import { pack } from '../pack/assembly';
 import { progressive } from '../progressive/assembly';
+import { progressiveFloat } from '../progressive/float.assembly';
+import { quantizeRows } from '../progressive/rows.assembly';
 import { rope } from '../rope/assembly';
 import { scale } from '../scale/assembly';
 import { weigh, weighStates } from '../weigh/assembly';
@@ -85,10 +87,16 @@ export function walk(program: usize, control: usize, threads: i32, scratch: usiz
         pack(args, counter);
         break;
       case 19:
-        progressive(args, counter);
+        progressive(args, counter, scratch);
         break;
       case 20:
         descend(args, counter, scratch);
+        break;
+      case 35:
+        progressiveFloat(args, counter, scratch);
+        break;
+      case 36:
+        quantizeRows(args, counter);
         break;
       default:
         unreachable();
