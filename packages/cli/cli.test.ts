@@ -228,7 +228,20 @@ test('heads scores every head of the model and draws them', async () => {
 });
 
 test('every head probe takes the same options', async () => {
-  const asked = ['heads', '--probe', 'induction', '--precision', 'int8', '--store', 'q8', '--seed', '3', '--quiet'];
+  const asked = [
+    'heads',
+    '--probe',
+    'induction',
+    '--precision',
+    'int8',
+    '--store',
+    'q8',
+    '--seed',
+    '3',
+    '--threads',
+    '1',
+    '--quiet',
+  ];
   const { made, scores } = await json(...asked);
   expect(scores.map((row: readonly number[]) => row.length)).toEqual(Array(30).fill(9));
   expect(made).toMatchObject({
