@@ -101,9 +101,7 @@ export function attendScratch(h: number, g: number, d: number): number {
 export function tileScratch(rows: number, d: number): number {
   const padded = Math.ceil(rows / 4) * 4;
   // In the order of tile.assembly.ts.
-  return (
-    128 + padded * (8 * d + 4 * pageSlots + 8) + 64 + 8 * pageSlots * d + 512 + padded * (d + 8 + 32 + 8) + 4 * d
-  );
+  return 128 + padded * (8 * d + 4 * pageSlots + 8) + 64 + 8 * pageSlots * d + 512 + padded * (d + 8 + 32 + 8) + 4 * d;
 }
 
 function tileTokens(group: number): number {

@@ -46,7 +46,11 @@ function options() {
     window: whole(1, 1_000_000, 64, 'tokens before and with a query that it always reads'),
     dense: whole(0, 1000, 3, 'first layers that read everything'),
     refresh: whole(1, 1000, 8, 'tokens of an answer after which the search is made anew'),
-    share: choice(['group', 'head'], 'group', 'whether query heads of a key/value head share a search'),
+    share: choice(
+      ['head', 'group'],
+      'head',
+      'whether every query head searches, or those of a key/value head together',
+    ),
     stands: choice(representatives, 'centre', 'which block of a stretch stands for it'),
     sparse: choice(['both', 'prefill', 'decode'], 'both', 'where less than everything is read'),
   };
