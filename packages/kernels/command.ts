@@ -31,6 +31,8 @@ export const opcodes = {
   pack: 18,
   progressive: 19,
   descend: 20,
+  progressiveFloat: 35,
+  quantizeRows: 36,
 } as const;
 
 const floats = new Float32Array(1);

@@ -54,11 +54,17 @@ export {
 export { norm, quantize } from './norm/index.ts';
 export { type Pack, type Packable, pack, packables } from './pack/index.ts';
 export {
-  type Progressive,
+  type ByteRows,
+  mostProgressiveGroup,
+  type ProgressiveMatrix,
   type ProgressiveRows,
   packProgressive,
   progressive,
   progressiveBytes,
+  progressiveFloat,
+  progressiveScratch,
+  progressiveSums,
+  quantizeRows,
 } from './progressive/index.ts';
 export { type RopePairs, rope } from './rope/index.ts';
 export { type Scale, scale } from './scale/index.ts';
