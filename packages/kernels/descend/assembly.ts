@@ -5,9 +5,10 @@ import {
   F16, F32, headOf, keysOf, KV4, minimaK, pageOf, Q8, scalesK, scalesK4, scalesV4, SLOTS, slotBytesK, slotK, tableOf, usedOf,
 } from '../append/page.assembly';
 import { address, int, take } from '../assembly/args';
-import { beyondHalves, halfToFloat, madd } from '../assembly/simd';
-import { LIFT } from '../attend/half.assembly';
+import { beyondHalves, halfToFloat, largest, larger, madd } from '../assembly/simd';
+import * as floats from '../attend/float.assembly';
 import { multiply } from '../attend/softmax.assembly';
+import { Tile } from '../attend/tile.assembly';
 
 // Which block of a stretch stands for it, in the order of `representatives` (index.ts).
 // @ts-ignore: decorator
@@ -21,9 +22,9 @@ import { multiply } from '../attend/softmax.assembly';
 /** Below every score: not known yet. */
 // @ts-ignore: decorator
 @inline const UNKNOWN: i32 = i32.MIN_VALUE;
-/** Keys that are scored together. */
+// 2¹¹²: what a half's bits are short of where a float's stand.
 // @ts-ignore: decorator
-@inline const BATCH: i32 = 4;
+@inline const LIFT: f32 = reinterpret<f32>(0x77800000);
 
 /** What a search works with, at the start of scratch memory; `descendScratch` of index.ts states the same sizes. */
 @unmanaged
@@ -31,20 +32,20 @@ class Search {
   d: i32;
   format: i32;
   table: usize;
+  /** Slots of a key block, and every which of them is scored. */
+  block: i32;
+  stride: i32;
+  representative: i32;
   /** Slots that the last query sees. */
   seen: i32;
-  /** Sampled rows of queries, the newest first, and the last slot that each sees: floats [rows][d], i32 [rows]. */
-  rows: i32;
-  queries: usize;
+  /** The sampled rows of queries, the newest first, and the last slot that each sees, i32 [rows]. */
+  tile: Tile;
   lastSlots: usize;
-  /** Keys at hand: floats [4][d], their slots and the branches they stand for, i32 [4] each, and how many there are. */
-  keys: usize;
+  /** Keys at hand, in the tile as floats [d][32]: their slots and the halves whose block they are of, i32 [32] each. */
   slots: usize;
-  branches: usize;
+  owners: usize;
   batch: i32;
-  /** 128 bytes for anything. */
-  spare: usize;
-  /** Stretches that are left, and their halves with i32 scores of their own, the number of either. */
+  /** Stretches that are left; their halves, and i32 scores of these. */
   stretches: usize;
   halves: usize;
   scores: usize;
@@ -55,17 +56,15 @@ class Search {
 /** The search at the start of scratch memory for so many rows of queries and stretches. */
 function searchAt(scratch: usize, rows: i32, chunks: i32, d: i32): Search {
   const search = changetype<Search>(scratch);
-  const row = <usize>d << 2;
   search.d = d;
   search.slots = scratch + 128;
-  search.branches = search.slots + 16;
-  search.spare = search.slots + 64;
-  search.keys = search.spare + 128;
-  search.queries = search.keys + BATCH * row;
-  search.lastSlots = search.queries + <usize>rows * row;
+  search.owners = search.slots + 4 * SLOTS;
+  search.lastSlots = search.owners + 4 * SLOTS;
   search.stretches = search.lastSlots + (<usize>rows << 2);
   search.halves = search.stretches + <usize>chunks * STRETCH;
   search.scores = search.halves + <usize>(2 * chunks) * STRETCH;
+  // Vectors of scores reach behind the last.
+  search.tile = Tile.at((search.scores + (<usize>(2 * chunks) << 2) + 79) & ~63, (rows + 3) & ~3, d);
   search.batch = 0;
   search.scored = 0;
   return search;
@@ -97,6 +96,9 @@ export function descend(args: usize, counter: usize, scratch: usize): void {
   const most = ((min(n, listRows) + queryStride - 1) / queryStride) * group;
   const search = searchAt(scratch, most, chunks, d);
   search.format = int(args, 6);
+  search.block = block;
+  search.stride = int(args, 13);
+  search.representative = int(args, 17);
   const firstBlock = (int(args, 15) + block - 1) / block;
   const items = ((n + listRows - 1) / listRows) * listHeads;
   for (let item = take(counter); item < items; item = take(counter)) {
@@ -114,7 +116,7 @@ export function descend(args: usize, counter: usize, scratch: usize): void {
       continue;
     }
     gatherQueries(search, address(args, 0), t0, t1, queryStride, h, head * group, group, used);
-    halve(search, firstBlock, endBlock, chunks, block, int(args, 13), int(args, 17));
+    halve(search, firstBlock, endBlock, chunks);
     addSlots(list, 0, firstBlock * block);
     for (let i = 0; i < chunks; i++) {
       const from = load<i32>(search.stretches + <usize>i * STRETCH) * block;
@@ -145,20 +147,21 @@ function addSlots(list: usize, from: i32, to: i32): void {
 
 /** Every so many rows of a block of queries, its last with them, of the query heads of a list. */
 function gatherQueries(search: Search, q: usize, t0: i32, t1: i32, stride: i32, h: i32, head: i32, group: i32, used: i32): void {
-  const row = <usize>search.d << 2;
-  const factor = f32x4.splat(search.format == F16 ? LIFT : 1);
+  const tile = search.tile, row = <usize>search.d << 2;
   let r = 0;
   for (let t = t1 - 1; t >= t0; t -= stride) {
     for (let j = 0; j < group; j++, r++) {
-      multiply(q + (<usize>t * h + head + j) * row, search.queries + <usize>r * row, search.d, factor);
+      multiply(q + (<usize>(t * h + head + j)) * row, tile.query(r), search.d, f32x4.splat(1));
       store<i32>(search.lastSlots + (<usize>r << 2), used + t);
     }
   }
-  search.rows = r;
+  tile.rows = r;
+  tile.padded = (r + 3) & ~3;
+  for (; r < tile.padded; r++) memory.fill(tile.query(r), 0, row);
 }
 
 /** Leaves the `chunks` blocks of [from, to), more than there are chunks, that the search ends at, ascending. */
-function halve(search: Search, from: i32, to: i32, chunks: i32, block: i32, stride: i32, representative: i32): void {
+function halve(search: Search, from: i32, to: i32, chunks: i32): void {
   const size = <i64>(to - from);
   for (let j = 0, at = search.stretches; j < chunks; j++, at += STRETCH) {
     store<i32>(at, from + bound(j, size, chunks));
@@ -169,9 +172,9 @@ function halve(search: Search, from: i32, to: i32, chunks: i32, block: i32, stri
     let count = 0;
     for (let i = 0, at = search.stretches; i < chunks; i++, at += STRETCH) {
       const first = load<i32>(at), end = load<i32>(at, 4), score = load<i32>(at, 8);
-      const middle = (first + end) >> 1, standsFor = representativeOf(first, end, representative);
-      if (middle > first) addHalf(search, count++, first, middle, standsFor, score, block, stride, representative);
-      addHalf(search, count++, middle, end, standsFor, score, block, stride, representative);
+      const middle = (first + end) >> 1, standsFor = representativeOf(first, end, search.representative);
+      if (middle > first) addHalf(search, count++, first, middle, standsFor, score);
+      addHalf(search, count++, middle, end, standsFor, score);
     }
     scoreBatch(search);
     whole = keepBest(search, count, chunks);
@@ -189,22 +192,26 @@ function halve(search: Search, from: i32, to: i32, chunks: i32, block: i32, stri
   return representative == FIRST ? first : representative == CENTRE ? first + ((end - first) >> 1) : end - 1;
 }
 
-/** Half of a stretch, which keeps the score of the whole where the same block stands for both; else its keys are to be scored. */
-function addHalf(
-  search: Search, index: i32, first: i32, end: i32, standsFor: i32, score: i32, block: i32, stride: i32, representative: i32,
-): void {
+/** Half of a stretch, which keeps the score of the whole where the same block stands for both; else its keys are scored. */
+function addHalf(search: Search, index: i32, first: i32, end: i32, standsFor: i32, score: i32): void {
   const at = search.halves + <usize>index * STRETCH;
-  const chosen = representativeOf(first, end, representative);
+  const chosen = representativeOf(first, end, search.representative);
   const known = score != UNKNOWN && chosen == standsFor;
   store<i32>(at, first);
   store<i32>(at, end, 4);
   store<i32>(search.scores + (<usize>index << 2), known ? score : ranked(-Infinity));
   if (known) return;
-  const last = min(search.seen, (chosen + 1) * block);
-  for (let slot = chosen * block; slot < last; slot += stride) {
-    store<i32>(search.slots + (<usize>search.batch << 2), slot);
-    store<i32>(search.branches + (<usize>search.batch << 2), index);
-    if (++search.batch == BATCH) scoreBatch(search);
+  const last = min(search.seen, (chosen + 1) * search.block);
+  if (search.stride == 1 && search.block >= SLOTS) {
+    for (let slot = chosen * search.block; slot < last; slot += SLOTS) scorePage(search, slot, index);
+    return;
+  }
+  for (let slot = chosen * search.block; slot < last; slot += search.stride) {
+    const batch = <usize>search.batch << 2;
+    gatherKey(search, slot, search.tile.keys + batch);
+    store<i32>(search.slots + batch, slot);
+    store<i32>(search.owners + batch, index);
+    if (++search.batch == SLOTS) scoreBatch(search);
   }
 }
 
@@ -251,94 +258,98 @@ function reaching(scores: usize, count: i32, bar: i32): i32 {
   return i32x4.extract_lane(sum, 0) + i32x4.extract_lane(sum, 1) + i32x4.extract_lane(sum, 2) + i32x4.extract_lane(sum, 3);
 }
 
-/** Scores the keys at hand: the best product with a query that sees the key counts for its branch. */
+/** Scores the keys at hand: the best product with a query that sees the key counts for the half. */
 function scoreBatch(search: Search): void {
   const batch = search.batch;
   if (batch == 0) return;
-  const row = <usize>search.d << 2;
-  for (let i = 0; i < BATCH; i++) {
-    // Where there are fewer the last one is taken again.
-    if (i >= batch) store<i32>(search.slots + (<usize>i << 2), load<i32>(search.slots + (<usize>(batch - 1) << 2)));
-    else gatherKey(search, load<i32>(search.slots + (<usize>i << 2)), search.keys + <usize>i * row);
-  }
-  const best = bestProducts(search);
-  v128.store(search.spare, best);
-  for (let i = 0; i < batch; i++) {
-    const at = search.scores + (<usize>load<i32>(search.branches + (<usize>i << 2)) << 2);
-    store<i32>(at, max(load<i32>(at), ranked(load<f32>(search.spare + (<usize>i << 2)))));
-  }
+  floats.scoreKeys(search.tile, search.tile.keys);
+  const best = bestOfRows(search);
+  for (let at: usize = 0; at < <usize>batch << 2; at += 4) raise(search, load<i32>(search.owners + at), load<f32>(best + at));
   search.scored += batch;
   search.batch = 0;
 }
 
-/** The largest product of each of 4 keys with the rows of queries that see it; −∞ where none does, and NaN is none. */
-function bestProducts(search: Search): v128 {
-  const row = <usize>search.d << 2;
-  const slots = v128.load(search.slots), spare = search.spare;
-  const none = f32x4.splat(-Infinity), zero = f32x4.splat(0);
-  let best = none;
-  for (let r = 0, q = search.queries; r < search.rows; r++, q += row) {
-    // Vectors in pairs, which meet in memory: see ../matmul/assembly.ts.
-    let a0 = zero, a1 = zero, b0 = zero, b1 = zero, c0 = zero, c1 = zero, d0 = zero, d1 = zero;
-    for (let c: usize = 0, k = search.keys; c < row; c += 32, k += 32) {
-      const x = v128.load(q + c), y = v128.load(q + c, 16);
-      a0 = madd(v128.load(k), x, a0), a1 = madd(v128.load(k, 16), y, a1);
-      b0 = madd(v128.load(k + row), x, b0), b1 = madd(v128.load(k + row, 16), y, b1);
-      c0 = madd(v128.load(k + 2 * row), x, c0), c1 = madd(v128.load(k + 2 * row, 16), y, c1);
-      d0 = madd(v128.load(k + 3 * row), x, d0), d1 = madd(v128.load(k + 3 * row, 16), y, d1);
-    }
-    v128.store(spare, a0);
-    v128.store(spare, a1, 16);
-    v128.store(spare, b0, 32);
-    v128.store(spare, b1, 48);
-    v128.store(spare, c0, 64);
-    v128.store(spare, c1, 80);
-    v128.store(spare, d0, 96);
-    v128.store(spare, d1, 112);
-    const a = f32x4.add(v128.load(spare), v128.load(spare, 16)), b = f32x4.add(v128.load(spare, 32), v128.load(spare, 48));
-    const e = f32x4.add(v128.load(spare, 64), v128.load(spare, 80)), f = f32x4.add(v128.load(spare, 96), v128.load(spare, 112));
-    const ab = f32x4.add(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
-    const ef = f32x4.add(v128.shuffle<i32>(e, f, 0, 4, 1, 5), v128.shuffle<i32>(e, f, 2, 6, 3, 7));
-    const products = f32x4.add(v128.shuffle<i32>(ab, ef, 0, 1, 4, 5), v128.shuffle<i32>(ab, ef, 2, 3, 6, 7));
-    const hidden = i32x4.gt_s(slots, v128.load32_splat(search.lastSlots + (<usize>r << 2)));
-    // Keeps the best where the product is NaN.
-    best = f32x4.pmax(best, v128.bitselect(none, products, hidden));
-  }
-  return best;
+/** The same for all keys of the page that begins with a slot, where blocks are whole pages. */
+function scorePage(search: Search, slot: i32, index: i32): void {
+  for (let s = 0; s < SLOTS; s++) store<i32>(search.slots + (<usize>s << 2), slot + s);
+  search.batch = SLOTS;
+  floats.scorePage(search.tile, pageOf(search.table, slot), search.format);
+  const best = bestOfRows(search);
+  let all = v128.load(best);
+  for (let at: usize = 16; at < 4 * SLOTS; at += 16) all = larger(all, v128.load(best + at));
+  raise(search, index, largest(all));
+  search.scored += min(SLOTS, search.seen - slot);
+  search.batch = 0;
 }
 
-/** A key as floats [d], half precision without 2¹¹², which the queries bring. A NaN of the slot shows in the first. */
+// @ts-ignore: decorator
+@inline function raise(search: Search, index: i32, score: f32): void {
+  const at = search.scores + (<usize>index << 2);
+  store<i32>(at, max(load<i32>(at), ranked(score)));
+}
+
+/** The largest product of each of the 32 keys at hand with a row that sees it, in place of the first row; −∞ where there is none. */
+function bestOfRows(search: Search): usize {
+  const tile = search.tile, none = f32x4.splat(-Infinity);
+  // The row that sees least is the last; keys ascend.
+  const hides = load<i32>(search.slots + (<usize>(search.batch - 1) << 2)) > load<i32>(search.lastSlots + (<usize>(tile.rows - 1) << 2));
+  for (let at: usize = 0; at < 4 * SLOTS; at += 16) {
+    let best = none;
+    for (let r = 0; r < tile.rows; r++) {
+      let products = v128.load(tile.weight(r) + at);
+      if (hides) {
+        const seen = v128.load32_splat(search.lastSlots + (<usize>r << 2));
+        products = v128.bitselect(none, products, i32x4.gt_s(v128.load(search.slots + at), seen));
+      }
+      // What is NaN is not taken.
+      best = f32x4.pmax(best, products);
+    }
+    v128.store(tile.weight(0) + at, best);
+  }
+  return tile.weight(0);
+}
+
+/** A key as floats, a number every 128 bytes. A NaN of the slot shows in the first. */
 function gatherKey(search: Search, slot: i32, to: usize): void {
   const page = pageOf(search.table, slot), s = slot & (SLOTS - 1), d = search.d, format = search.format;
-  const end = to + (<usize>d << 2);
+  const end = to + (<usize>d << 7);
   if (format == F16) {
     let from = slotK(page, s, F16);
     const bad = (<i32>load<u16>(from) & 0x7fff) > 0x7c00;
-    for (let at = to; at < end; at += 4, from += 2 * SLOTS) store<i32>(at, (<i32>load<i16>(from) << 13) & 0x8fffe000);
+    for (let at = to; at < end; at += 128, from += 2 * SLOTS) {
+      store<f32>(at, reinterpret<f32>((<i32>load<i16>(from) << 13) & 0x8fffe000) * LIFT);
+    }
     if (bad) store<f32>(to, NaN);
   } else if (format == F32) {
-    for (let at = to, from = slotK(page, s, F32); at < end; at += 4, from += 4 * SLOTS) store<f32>(at, load<f32>(from));
+    for (let at = to, from = slotK(page, s, F32); at < end; at += 128, from += 4 * SLOTS) store<f32>(at, load<f32>(from));
   } else if (format == Q8) {
     const scale = v128.load32_splat(scalesK(page, d) + (<usize>s << 2)), minimum = v128.load32_splat(minimaK(page, d) + (<usize>s << 2));
-    for (let at = to, from = slotBytesK(page, s); at < end; at += 16, from += 4 * SLOTS) {
-      v128.store(at, madd(fourFloats(load<u32>(from)), scale, minimum));
+    for (let at = to, from = slotBytesK(page, s); at < end; at += 512, from += 4 * SLOTS) {
+      store4(at, madd(fourFloats(load<u32>(from)), scale, minimum));
     }
   } else {
     const shift: u32 = s & 16 ? 4 : 0;
-    let from = keysOf(page) + (<usize>(s & 15) << 2);
-    let halves = scalesK4(page, d);
+    let from = keysOf(page) + (<usize>(s & 15) << 2), halves = scalesK4(page, d);
     const spoiling = halfAt(format == KV4 ? halves + (<usize>s << 1) : scalesV4(page, d) + (<usize>s << 1));
-    if (format == KV4) {
-      const scale = spoiling, minimum = halfAt(halves + (<usize>(SLOTS + s) << 1));
-      for (let at = to; at < end; at += 16, from += 64) v128.store(at, madd(fourFloats((load<u32>(from) >> shift) & 0x0f0f0f0f), scale, minimum));
-    } else {
-      for (let at = to; at < end; at += 16, from += 64, halves += 8) {
-        const scale = halfToFloat(v128.load16x4_s(halves)), minimum = halfToFloat(v128.load16x4_s(halves + (<usize>d << 1)));
-        v128.store(at, madd(fourFloats((load<u32>(from) >> shift) & 0x0f0f0f0f), scale, minimum));
+    let scale = spoiling, minimum = halfAt(halves + (<usize>(SLOTS + s) << 1));
+    for (let at = to; at < end; at += 512, from += 64, halves += 8) {
+      if (format != KV4) {
+        scale = halfToFloat(v128.load16x4_s(halves));
+        minimum = halfToFloat(v128.load16x4_s(halves + (<usize>d << 1)));
       }
+      store4(at, madd(fourFloats((load<u32>(from) >> shift) & 0x0f0f0f0f), scale, minimum));
     }
     if (v128.any_true(beyondHalves(spoiling))) store<f32>(to, NaN);
   }
+}
+
+/** Four numbers, 128 bytes apart. */
+// @ts-ignore: decorator
+@inline function store4(to: usize, v: v128): void {
+  v128.store32_lane(to, v, 0);
+  v128.store32_lane(to, v, 1, 128);
+  v128.store32_lane(to, v, 2, 256);
+  v128.store32_lane(to, v, 3, 384);
 }
 
 /** Four bytes as floats. */

@@ -145,7 +145,7 @@ describe.each(builds)('%s build', (build) => {
           for (let slot = seen; of.window > 0 && slot < seen + ahead; slot++) expect(slots).toContain(slot);
         }
       }),
-      { numRuns: 30 },
+      { numRuns: 25 },
     );
   });
 

@@ -1,5 +1,5 @@
 import { type PageFormat, pageFormats, pageSlots } from '../append/index.ts';
-import { type BlockLists, listWords } from '../attend/index.ts';
+import { type BlockLists, listWords, tileScratch } from '../attend/index.ts';
 import { type Command, command } from '../command.ts';
 
 /** Which key block of a stretch stands for it; the order is the number that the kernel knows it by. */
@@ -74,5 +74,6 @@ export function descendScratch(
   { rows, heads, d }: { readonly rows: number; readonly heads: number; readonly d: number },
 ): number {
   const sampled = Math.ceil(rows / queryStride) * heads;
-  return 128 + 64 + 128 + 16 * d + sampled * (4 * d + 4) + chunks * (12 + 24 + 8) + 16;
+  // In the order of `searchAt`.
+  return 128 + 2 * 4 * pageSlots + tileScratch(sampled, d) + 4 * sampled + chunks * (12 + 24 + 8) + 80;
 }

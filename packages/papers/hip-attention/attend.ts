@@ -39,14 +39,18 @@ function options() {
   return {
     k: whole(1, 1_000_000, 512, 'keys that are found for each block of queries'),
     block: whole(1, 1024, 32, 'keys that are found together, a power of two; 32 are a page'),
-    'key-stride': whole(1, 1024, 8, 'every which key of a block is scored'),
+    'key-stride': whole(1, 1024, 1, 'every which key of a block is scored'),
     rows: whole(1, 512, 64, 'queries that share a search'),
-    'row-stride': whole(1, 512, 16, 'every which of these queries searches'),
+    'row-stride': whole(1, 512, 8, 'every which of these queries searches'),
     sinks: whole(0, 1_000_000, 4, 'first tokens that are always read'),
     window: whole(1, 1_000_000, 64, 'tokens before and with a query that it always reads'),
     dense: whole(0, 1000, 3, 'first layers that read everything'),
     refresh: whole(1, 1000, 8, 'tokens of an answer after which the search is made anew'),
-    share: choice(['group', 'head'], 'group', 'whether query heads of a key/value head share a search'),
+    share: choice(
+      ['head', 'group'],
+      'head',
+      'whether every query head searches, or those of a key/value head together',
+    ),
     stands: choice(representatives, 'centre', 'which block of a stretch stands for it'),
     sparse: choice(['both', 'prefill', 'decode'], 'both', 'where less than everything is read'),
   };

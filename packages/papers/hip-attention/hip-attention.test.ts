@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => model.close());
 
-const tight = 'hip:k=64,block=8,key-stride=2,rows=32,window=16,dense=1,refresh=4';
+const tight = 'hip:k=64,block=8,key-stride=2,rows=32,share=group,window=16,dense=1,refresh=4';
 const prompt = () => ({ ids: ids.slice(0, 600) });
 const attend = (text: string) => ({ attend: parseMethod.attend(text) });
 
@@ -46,7 +46,7 @@ describe('hip', () => {
     ['no list at all', 'hip:k=2048'],
     // Sinks and window are read in whole blocks: seven more of 64 are everything.
     ['lists of everything', 'hip:k=448,block=64,dense=0'],
-    ['lists of everything for each query head', 'hip:k=448,block=64,dense=0,share=head,rows=17,row-stride=2'],
+    ['lists of everything that heads share', 'hip:k=448,block=64,dense=0,share=group,rows=17,row-stride=2'],
   ])('with room for everything it is dense attention: %s', async (_, spec) => {
     const text = ids.slice(0, 638);
     const nll = (options: OpenOptions) =>
