@@ -20,4 +20,5 @@ export {
   train,
 } from './training/train.ts';
 export { openTrainingDevice } from './wasm/device.ts';
+export { evaluateOn } from './wasm/evaluate.ts';
 export { Program } from './wasm/program.ts';

@@ -1,5 +1,7 @@
 import type { Paper } from '@loci/evaluate';
+import { paper as based } from './based/paper.ts';
 import { paper as duoAttention } from './duo-attention/paper.ts';
+import { paper as lightningAttention } from './lightning-attention/paper.ts';
 import { paper as qserve } from './qserve/paper.ts';
 import { paper as razorAttention } from './razor-attention/paper.ts';
 import { paper as retrievalHead } from './retrieval-head/paper.ts';
@@ -7,4 +9,13 @@ import { paper as snapkv } from './snapkv/paper.ts';
 import { paper as zoology } from './zoology/paper.ts';
 
 /** The papers whose claims are programs, in the order of their names. */
-export const papers: readonly Paper[] = [duoAttention, qserve, razorAttention, retrievalHead, snapkv, zoology];
+export const papers: readonly Paper[] = [
+  based,
+  duoAttention,
+  lightningAttention,
+  qserve,
+  razorAttention,
+  retrievalHead,
+  snapkv,
+  zoology,
+];
