@@ -1,6 +1,8 @@
 import type { Paper } from '@loci/evaluate';
+import { paper as based } from './based/paper.ts';
 import { paper as duoAttention } from './duo-attention/paper.ts';
 import { paper as hipAttention } from './hip-attention/paper.ts';
+import { paper as lightningAttention } from './lightning-attention/paper.ts';
 import { paper as neighborhoodAttention } from './neighborhood-attention/paper.ts';
 import { paper as powerAttention } from './power-attention/paper.ts';
 import { paper as qserve } from './qserve/paper.ts';
@@ -12,8 +14,10 @@ import { paper as zoology } from './zoology/paper.ts';
 
 /** The papers whose claims are programs, in the order of their names. */
 export const papers: readonly Paper[] = [
+  based,
   duoAttention,
   hipAttention,
+  lightningAttention,
   neighborhoodAttention,
   powerAttention,
   qserve,
