@@ -30,6 +30,9 @@ export const opcodes = {
   argmax: 17,
   pack: 18,
   progressive: 19,
+  descend: 20,
+  progressiveFloat: 35,
+  quantizeRows: 36,
 } as const;
 
 const floats = new Float32Array(1);

@@ -14,6 +14,7 @@ import { baselines } from './baselines/index.ts';
 import { windowAttention } from './baselines/window.ts';
 import { duoAttention } from './duo-attention/keep.ts';
 import type { HeadProbe } from './heads/head-probe.ts';
+import { hipAttention } from './hip-attention/attend.ts';
 import { maskHeads } from './masking/mask-heads.ts';
 import type { MethodFactory } from './methods/define.ts';
 import { neighborhoodAttention } from './neighborhood-attention/attend.ts';
@@ -28,7 +29,13 @@ import { s2Keep } from './s2-attention/keep.ts';
 import { snapkv } from './snapkv/keep.ts';
 
 /** The methods of every axis, by name. */
-const attend: readonly MethodFactory<Attend>[] = [windowAttention, powerAttention, s2Attention, neighborhoodAttention];
+const attend: readonly MethodFactory<Attend>[] = [
+  windowAttention,
+  powerAttention,
+  s2Attention,
+  neighborhoodAttention,
+  hipAttention,
+];
 const keep: readonly MethodFactory<Keep>[] = [snapkv, razorAttention, duoAttention, s2Keep, ...baselines];
 const store: readonly MethodFactory<Store>[] = [kv4];
 const steer: readonly MethodFactory<Steer>[] = [maskHeads];

@@ -17,13 +17,13 @@ const attends = [
     tight: 'neighborhood-attention:window=40,dilation=2,sinks=4',
   },
 ] as const;
-const stores = ['f32', 'f16', 'q8', 'q4', 'kv4'] as const;
+const stores = ['f32', 'q8', 'q4'] as const;
 
 let model: Model;
 let ids: Int32Array;
 beforeAll(async () => {
   model = await loadModel();
-  ids = bookText(model, 460);
+  ids = bookText(model, 250);
 });
 afterAll(() => model.close());
 
@@ -36,12 +36,20 @@ async function opened<T>(options: OpenOptions, work: (session: Session) => Promi
   }
 }
 
-const prompt = () => ({ ids: ids.slice(0, 400) });
-const losses = (text: string, more: OpenOptions = {}) =>
-  opened({ ...parseMethods(text), ...more }, async (session) => {
-    const [nll = new Float64Array()] = await session.scoreContinuations(prompt(), [ids.slice(400)]);
+const prompt = () => ({ ids: ids.slice(0, 200) });
+const scored = async (text: string) =>
+  opened(parseMethods(text), async (session) => {
+    const [nll = new Float64Array()] = await session.scoreContinuations(prompt(), [ids.slice(200)]);
     return { nll, reads: session.reads };
   });
+const known = new Map<string, ReturnType<typeof scored>>();
+
+/** Losses under some methods, once for the methods of all tests. */
+function losses(text: string): ReturnType<typeof scored> {
+  const found = known.get(text) ?? scored(text);
+  known.set(text, found);
+  return found;
+}
 
 describe.each(attends)('$name', ({ all, tight }) => {
   test.each(stores)('that reads everything is dense attention, over %s', async (store) => {
@@ -49,18 +57,16 @@ describe.each(attends)('$name', ({ all, tight }) => {
     expect(largestGap(listed.nll, dense.nll)).toBeLessThan(1e-5);
   });
 
-  test.each(['snapkv:budget=96,window=16', 'knorm:budget=96'])('goes with keep=%s, and reads less', async (keep) => {
-    for (const store of ['f16', 'q4']) {
-      const sparse = await losses(`attend=${tight},keep=${keep},store=${store}`);
-      const kept = await losses(`keep=${keep},store=${store}`);
-      expect(sparse.nll.every(Number.isFinite)).toBe(true);
-      expect(sparse.reads.pairs).toBeLessThan(kept.reads.pairs);
-    }
+  test('goes with a keep method and a store, and reads less', async () => {
+    const keep = 'keep=snapkv:budget=64,window=16,store=q4';
+    const [sparse, kept] = [await losses(`attend=${tight},${keep}`), await losses(keep)];
+    expect(sparse.nll.every(Number.isFinite)).toBe(true);
+    expect(sparse.reads.pairs).toBeLessThan(kept.reads.pairs);
   });
 
   test('a saved session goes on as if it had never been closed', async () => {
     const path = join(await mkdtemp(join(tmpdir(), 'loci-attend-')), 'session');
-    const options = parseMethods(`attend=${tight}`);
+    const options = { precision: 'float32', ...parseMethods(`attend=${tight}`) } as const;
     await opened(options, async (session) => {
       await session.prefill(prompt());
       await session.save(path);
@@ -75,21 +81,21 @@ describe.each(attends)('$name', ({ all, tight }) => {
 
   test('sequences in one batch, and forks, do not disturb one another', async () => {
     const alone = await losses(`attend=${tight}`);
-    const [a, b] = await Promise.all([losses(`attend=${tight}`), losses('dense')]);
+    const [a, b] = await Promise.all([scored(`attend=${tight}`), scored('dense')]);
     expect(largestGap(a.nll, alone.nll)).toBeLessThan(1e-6);
     expect(largestGap(b.nll, alone.nll)).toBeGreaterThan(1e-3);
   });
 
   test('a text that begins otherwise gets what a new session gives it', async () => {
-    const options = parseMethods(`attend=${tight}`);
-    const other = ids.slice(0, 400);
-    other[250] = 50;
+    const options = { precision: 'float32', ...parseMethods(`attend=${tight}`) } as const;
+    const other = ids.slice(0, 200);
+    other[150] = 50;
     const fresh = await opened(options, async (session) => (await session.prefill({ ids: other })).logits);
     await opened(options, async (session) => {
       await session.prefill(prompt());
       const { logits, reusedTokens } = await session.prefill({ ids: other });
-      expect(reusedTokens).toBe(250);
-      expect(largestGap(logits, fresh)).toBeLessThan(1);
+      expect(reusedTokens).toBe(150);
+      expect(largestGap(logits, fresh)).toBeLessThan(1e-3);
     });
   });
 });
