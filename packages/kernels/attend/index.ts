@@ -106,12 +106,20 @@ export function attendScratch(h: number, g: number, d: number): number {
   return tileScratch(tileTokens(h / g) * (h / g), d);
 }
 
-/** Bytes of a tile of so many rows of queries; few rows over many pages take no more than many over one. */
+/** Bytes of a tile of so many rows of queries. */
 export function tileScratch(rows: number, d: number): number {
   const padded = Math.ceil(rows / 4) * 4;
-  // In the order of tile.assembly.ts.
-  const perRow = 8 * d + 4 * pageSlots + 8 + (d + 8 + 32 + 8);
-  return 128 + padded * perRow + 64 + 8 * pageSlots * d + 512 + 4 * d + 8 * splitPages;
+  // In the order of tile.assembly.ts; few rows over many pages take less than that.
+  return (
+    128 +
+    padded * (8 * d + 4 * pageSlots + 8) +
+    64 +
+    8 * pageSlots * d +
+    512 +
+    padded * (d + 8 + 32 + 8) +
+    4 * d +
+    8 * splitPages
+  );
 }
 
 function tileTokens(group: number): number {
