@@ -30,6 +30,7 @@ export const opcodes = {
   argmax: 17,
   pack: 18,
   progressive: 19,
+  similar: 27,
 } as const;
 
 const floats = new Float32Array(1);

@@ -15,6 +15,7 @@ import { pack } from '../pack/assembly';
 import { progressive } from '../progressive/assembly';
 import { rope } from '../rope/assembly';
 import { scale } from '../scale/assembly';
+import { similar } from '../similar/assembly';
 import { weigh, weighStates } from '../weigh/assembly';
 
 // Words of the control block. Each stands in a cache line of its own: threads spin on them.
@@ -119,6 +120,9 @@ export function walk(program: usize, control: usize, threads: i32, scratch: usiz
         break;
       case 19:
         progressive(args, counter);
+        break;
+      case 27:
+        similar(args, counter, scratch);
         break;
       default:
         unreachable();
