@@ -32,11 +32,14 @@ export function splits(rows: Rows, measure: Measure): Float64Array {
   return found;
 }
 
+/** Stands for a side with nothing in it, as in the official code. */
+export const least = 1e-15;
+
 /** The smaller conductance of the two sides, from p·p, p·S and S·S. */
 function conductance(pp: number, ps: number, ss: number): number {
   const cut = ps - pp;
   const other = ss - 2 * ps + pp;
-  const of = (inside: number) => cut / Math.min(inside, ss - inside);
+  const of = (inside: number) => cut / (Math.min(inside, ss - inside) || least);
   return Math.min(of(pp), of(other));
 }
 
@@ -67,7 +70,7 @@ export function refined(cut: number, predecessor: number, { measure, min, first,
   const start = Math.max(first, predecessor - half);
   const from = Math.max(predecessor + min, start + 1);
   if (from >= cut) return cut;
-  const window = rows(start, Math.min(end, cut + half + 1));
+  const window = rows(start, Math.min(end, Math.max(cut + half, cut + 1)));
   const found = splits(window, measure);
   const sign = measure === 'modularity' ? 1 : -1;
   let best = cut;
