@@ -106,7 +106,10 @@ export class Sequence {
   checkFits(tokens: number): void {
     if (tokens <= this.window) return;
     const sizes = `${tokens} tokens do not fit the window of ${this.window} tokens`;
-    throw new LociError('too-long', `${sizes}: shorten the text, or choose a model with a longer window`);
+    throw new LociError(
+      'too-long',
+      `${sizes}: shorten the text, choose a model with a longer window, or read it with --remember`,
+    );
   }
 
   /**

@@ -29,8 +29,32 @@ interface Text {
   starts: number[];
   /** Events that stay as neighbours of what was chosen, by layer. */
   queues: (readonly number[])[];
-  /** Tokens that were cut before, for `inspect`. */
+  /** Tokens whose loss was taken on the way, and those of them that surprised. */
+  scored: number;
   surprises: number;
+}
+
+/** What `inspect` tells. */
+export interface Memory {
+  /** Tokens that were read, and those whose loss was taken on the way. */
+  readonly tokens: number;
+  readonly scoredTokens: number;
+  readonly surprises: number;
+  readonly events: readonly Range[];
+  /** Where the last event ends. */
+  readonly closed: number;
+  /** By layer, what the last rows read. */
+  readonly recalled: readonly { readonly similar: readonly Range[]; readonly neighbours: readonly Range[] }[];
+  readonly vectorBytes: number;
+  readonly memoryBytes: number;
+  readonly fileBytes: number;
+  /** Blocks that came back from the file. */
+  readonly fetched: number;
+}
+
+/** Whether this is what `inspect` of this method told. */
+export function isMemory(found: unknown): found is Memory {
+  return typeof found === 'object' && found !== null && 'events' in found && 'recalled' in found;
 }
 
 /**
@@ -153,7 +177,10 @@ export class EpisodicMemory implements Remembering {
     const length = position + n;
     while (text.losses.length < length) text.losses.push(Number.NaN);
     const from = position + 1;
-    for (const [i, loss] of losses.entries()) text.losses[from + i] = loss;
+    for (const [i, loss] of losses.entries()) {
+      text.losses[from + i] = loss;
+      if (!Number.isNaN(loss)) text.scored++;
+    }
     if (losses.some((loss) => !Number.isNaN(loss))) await this.#cut(from, length);
     await this.#close(length);
     await this.#keysOf().settle(text.closed);
@@ -161,18 +188,18 @@ export class EpisodicMemory implements Remembering {
     cache.setExactFrom(length);
   }
 
-  inspect(): unknown {
-    const { used, closed, starts, surprises, losses } = this.#text;
+  inspect(): Memory {
+    const { used, closed, starts, surprises, scored } = this.#text;
     const ranges = (events: readonly number[]) => events.map((event) => this.#event(event));
     return {
       tokens: used,
       events: starts.map((_, event) => this.#event(event)),
       closed,
       surprises,
-      scoredTokens: losses.filter((loss) => !Number.isNaN(loss)).length,
+      scoredTokens: scored,
       recalled: this.#chosen.map(({ events, queue }) => ({ similar: ranges(events), neighbours: ranges(queue) })),
       vectorBytes: this.#vectors.bytes,
-      ...this.#memory?.blocks.counts,
+      ...(this.#memory?.blocks.counts ?? { memoryBytes: 0, fileBytes: 0, fetched: 0 }),
     };
   }
 
@@ -212,7 +239,8 @@ export class EpisodicMemory implements Remembering {
     if (state.rotation !== this.#rotation()) throw new RangeError('what was remembered was rotated otherwise');
     const { losses, firstLoss, pages, vectors } = state;
     this.#text = {
-      ...{ used: state.used, closed: state.closed, cuts: state.cuts, starts: state.starts, surprises: state.surprises },
+      ...{ used: state.used, closed: state.closed, cuts: state.cuts, starts: state.starts },
+      ...{ surprises: state.surprises, scored: state.scored },
       queues: state.queues,
       losses: [...new Array<number>(firstLoss).fill(Number.NaN), ...losses.map((loss) => loss ?? Number.NaN)],
     };
@@ -479,14 +507,22 @@ export class EpisodicMemory implements Remembering {
 
 const numbers = z.array(z.int());
 const savedState = z.object({
-  ...{ used: z.int(), closed: z.int(), surprises: z.int(), firstLoss: z.int(), pages: z.int(), vectors: z.int() },
+  ...{
+    used: z.int(),
+    closed: z.int(),
+    surprises: z.int(),
+    scored: z.int(),
+    firstLoss: z.int(),
+    pages: z.int(),
+    vectors: z.int(),
+  },
   ...{ cuts: numbers, starts: numbers, queues: z.array(numbers), losses: z.array(z.number().nullable()) },
   ...{ format: z.string(), rotation: z.string() },
 });
 
 function newText({ init }: Settings, layers: number): Text {
   return {
-    ...{ used: 0, closed: init, losses: [], cuts: [], starts: [], surprises: 0 },
+    ...{ used: 0, closed: init, losses: [], cuts: [], starts: [], surprises: 0, scored: 0 },
     queues: Array.from({ length: layers }, () => []),
   };
 }
