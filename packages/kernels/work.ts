@@ -38,9 +38,12 @@ export function describeCommand({ opcode, words }: Command, keys: number): Descr
       return { kernel, shape: `${columns} → ${rows}, ${layout}`, work };
     }
     case opcodes.attend: {
-      const [, n = 0, h = 0, g = 0, d = 0, , , , , window = 0, formatIndex = -1, , , , , kindIndex = -1] = words;
+      const [, n = 0, h = 0, g = 0, d = 0, , , , , window = 0, formatIndex = -1, , , , , kindIndex = -1, lists = 0] =
+        words;
       const format = pageFormats[formatIndex];
       if (!format) return { kernel, shape: '' };
+      // How much lists name is known when they are read.
+      if (lists) return { kernel, shape: `${format}, lists` };
       const seen = (key: number) => (window > 0 ? Math.min(window, key) : key);
       let pairs = 0;
       for (let i = 0; i < n; i++) pairs += seen(keys - i);

@@ -95,6 +95,8 @@ function rangeOf(issue: z.core.$ZodIssue | undefined): string {
       return `it must be ${issue.inclusive ? 'at most' : 'less than'} ${issue.maximum}`;
     case 'invalid_type':
       return `it must be ${issue.expected === 'int' ? 'a whole number' : `a ${issue.expected}`}`;
+    case 'invalid_union':
+      return 'it must be a number or a text';
     case 'invalid_value':
       return `it must be ${issue.values.map(String).join(' or ')}`;
     default:

@@ -1,9 +1,10 @@
 import { type Claim, type Finding, haystackOf, type Workbench } from '@loci/evaluate';
 import { pageBytes } from '@loci/kernels';
 import { loadModel, type Model, type OpenOptions, type WeightCodec } from 'loci';
+import { onDevice } from '../methods/on-device.ts';
 import { qserve } from './codec.ts';
 import { keySizes } from './key-sizes.ts';
-import { deviceProducts, onDevice } from './products.ts';
+import { deviceProducts } from './products.ts';
 import { largestValue } from './range.ts';
 import {
   divided,

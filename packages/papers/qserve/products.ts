@@ -1,26 +1,6 @@
 import { type Device, Encoder } from '@loci/device';
 import { packProgressive, progressive } from '@loci/kernels';
-import type { Model, Probe } from 'loci';
 import type { Activations, Progressive } from './weights.ts';
-
-/** Works on the device that a model runs on, through a session that is opened for nothing else. */
-export async function onDevice<T>(model: Model, work: (device: Device) => Promise<T>): Promise<T> {
-  let device: Device | undefined;
-  const probe: Probe = {
-    ...{ axis: 'probe', name: 'device', spec: 'device', needs: {} },
-    open: (host) => {
-      device = host.device;
-      return { result: () => null, close: () => undefined };
-    },
-  };
-  const session = await model.open({ probes: [probe] });
-  try {
-    if (!device) throw new Error('the session has opened no probe');
-    return await work(device);
-  } finally {
-    session.close();
-  }
-}
 
 /** Integer products by the WebAssembly kernel; rows are a multiple of 4. */
 export async function deviceProducts(device: Device, w: Progressive, { n, q }: Activations): Promise<Int32Array> {

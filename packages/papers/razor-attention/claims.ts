@@ -1,4 +1,5 @@
-import { type Claim, haystackOf, mean, median, repeatedPassage, type TaskCase, type Workbench } from '@loci/evaluate';
+import { setImmediate } from 'node:timers/promises';
+import { type Claim, mean, median, repeatedPassage, type TaskCase, type Workbench } from '@loci/evaluate';
 import { Random } from '@loci/evaluate/random';
 import { pageBytes, pageSlots } from '@loci/kernels';
 import type { Keep, Model, OpenOptions } from 'loci';
@@ -6,7 +7,7 @@ import { namedScores } from '../heads/bundled.ts';
 import { type HeadSet, sizeOf } from '../heads/choose.ts';
 import { foreign, type HeadScores } from '../heads/scores.ts';
 import { capture } from '../keeping/captured.ts';
-import { largestGap, lastLogits } from '../keeping/logits.ts';
+import { bookText, largestGap, lastLogits } from '../keeping/logits.ts';
 import { answerLosses } from '../keeping/one-prompt.ts';
 import { alibiReach, normedInputs, randomLayer, weightBeyond } from './alibi.ts';
 import { type Compensated, compensated } from './compensated.ts';
@@ -28,7 +29,7 @@ export const claims: readonly Claim[] = [
     async run(workbench) {
       const model = await workbench.model();
       const options = { precision: 'float32' } as const;
-      const text = book(model, 264);
+      const text = bookText(model, 264);
       const gap = async (keep: Keep, prompt: number) =>
         largestGap(
           await lastLogits(model, { ...options, keep }, text, prompt),
@@ -74,9 +75,12 @@ export const claims: readonly Claim[] = [
       const model = await workbench.model();
       const k = workbench.scale === 'quick' ? 256 : 512;
       workbench.progress('reading random tokens, repeated and not');
-      const probed = await workbench.once(`scores k=${k}`, () => inductionScores(model, { k, seed: 1 }));
+      const probed = await workbench.once(`scores k=${k}`, () =>
+        inductionScores(model, { k, seed: 1, signal: workbench.signal }),
+      );
       const unrepeated = await workbench.once(`unrepeated k=${k}`, async () => {
-        const { scores, echo } = await repetitionScores(model, repeatedTokens(model, 4 * k, 2, 1), k);
+        const { signal } = workbench;
+        const { scores, echo } = await repetitionScores(model, repeatedTokens(model, 4 * k, 2, 1), k, { signal });
         return { induction: Math.max(...scores.flat()), echo: Math.max(...echo.flat()) };
       });
       const { kvHeads } = model.arch;
@@ -116,28 +120,30 @@ export const claims: readonly Claim[] = [
       const model = await workbench.model();
       const induction = 0.14;
       const seeds = Array.from({ length: 10 }, (_, seed) => seed);
-      const gapsAt = (echo: number) =>
-        workbench.once(`gaps with echo ${echo}`, async () => {
-          const shares = { ...short, induction, echo } as const;
-          const keeps = [
-            undefined,
-            razorAttention.with({ ...shares, protect: 'none' }),
-            razorAttention.with(shares),
-            ...seeds.map((seed) => razorAttention.with({ ...shares, protect: 'random', seed })),
-          ];
-          const losses: number[][] = [];
-          for (const one of passages(model, workbench)) {
-            const report = (done: number) => workbench.progress(`passages, ${echo} by echo`, done);
-            losses.push((await answerLosses(model, one, keeps, {}, report)).map((all) => mean([...all])));
-          }
-          const [dense = Number.NaN, without = Number.NaN, planned = Number.NaN, ...random] = keeps.map((_, i) =>
-            mean(losses.map((row) => row[i] ?? Number.NaN)),
-          );
-          const gap = (loss: number) => loss - dense;
-          const set = plan(scoresOf(model), model.arch.kvHeads, shares);
-          const share = sizeOf(set) / set.flat().length;
-          return { echo, share, dense, none: gap(without), plan: gap(planned), random: random.map(gap) };
-        });
+      const asked = passages(model, workbench);
+      const gapsAt = async (echo: number) => {
+        const shares = { ...short, induction, echo } as const;
+        const keeps = [
+          undefined,
+          razorAttention.with({ ...shares, protect: 'none' }),
+          razorAttention.with(shares),
+          ...seeds.map((seed) => razorAttention.with({ ...shares, protect: 'random', seed })),
+        ];
+        const losses: (readonly number[])[] = [];
+        for (const [i, one] of asked.entries()) {
+          const report = (done: number) => workbench.progress(`passages, ${echo} by echo`, (i + done) / asked.length);
+          report(0);
+          const work = async () => (await answerLosses(model, one, keeps, {}, report)).map((all) => mean([...all]));
+          losses.push(await workbench.once(`losses with echo ${echo}, ${one.id}`, work));
+        }
+        const [dense = Number.NaN, without = Number.NaN, planned = Number.NaN, ...random] = keeps.map((_, i) =>
+          mean(losses.map((row) => row[i] ?? Number.NaN)),
+        );
+        const gap = (loss: number) => loss - dense;
+        const set = plan(scoresOf(model), model.arch.kvHeads, shares);
+        const share = sizeOf(set) / set.flat().length;
+        return { echo, share, dense, none: gap(without), plan: gap(planned), random: random.map(gap) };
+      };
       const tried: Awaited<ReturnType<typeof gapsAt>>[] = [];
       for (const echo of [0.01, 0.03, 0.05, 0.1, 0.15]) {
         const found = await gapsAt(echo);
@@ -185,22 +191,21 @@ export const claims: readonly Claim[] = [
       const p = sizeOf(set) / set.flat().length;
       const lengths = [1024, 4096, 8192].filter((n) => n <= model.contextLength);
       // 251: with sinks and the slot for the rest the smallest window is whole pages.
-      const rows = await workbench.once('bytes', async () => {
-        const found: { n: number; s0: number; bytes: number; ofFormula: number; ofWholePages: number }[] = [];
-        for (const n of lengths) {
-          for (const s0 of n === 1024 ? [251, 256] : [256]) {
-            workbench.progress(`reading ${n} tokens`, lengths.indexOf(n) / lengths.length);
-            const settings = { sinks: 4, s0, c: 5, token: 'mean' } as const;
-            const bytes = await bytesOf(model, { keep: razorAttention.with(settings) }, n);
-            const slot = (pageBytes('f16', headSize) / pageSlots) * layers.length * kvHeads;
-            const formula = (kept: number) => (p * n + (1 - p) * kept) * slot;
-            const exact = 4 + Math.max(s0, Math.floor(n / 5)) + 1;
-            const ofFormula = bytes / formula(exact);
-            found.push({ n, s0, bytes, ofFormula, ofWholePages: bytes / formula(windowSlots(settings, n)) });
-          }
+      const rows: { n: number; s0: number; bytes: number; ofFormula: number; ofWholePages: number }[] = [];
+      for (const n of lengths) {
+        for (const s0 of n === 1024 ? [251, 256] : [256]) {
+          workbench.progress(`reading ${n} tokens`, lengths.indexOf(n) / lengths.length);
+          const settings = { sinks: 4, s0, c: 5, token: 'mean' } as const;
+          const bytes = await workbench.once(`bytes, ${n} tokens, s0 ${s0}`, () =>
+            bytesOf(model, { keep: razorAttention.with(settings) }, n, workbench.signal),
+          );
+          const slot = (pageBytes('f16', headSize) / pageSlots) * layers.length * kvHeads;
+          const formula = (kept: number) => (p * n + (1 - p) * kept) * slot;
+          const exact = 4 + Math.max(s0, Math.floor(n / 5)) + 1;
+          const ofFormula = bytes / formula(exact);
+          rows.push({ n, s0, bytes, ofFormula, ofWholePages: bytes / formula(windowSlots(settings, n)) });
         }
-        return found;
-      });
+      }
       const near = (ratio: number) => Math.abs(ratio - 1) <= 0.01;
       return {
         measured: { protectedShare: p, rows },
@@ -222,7 +227,9 @@ export const claims: readonly Claim[] = [
       let shortest = Number.POSITIVE_INFINITY;
       let inside = 0;
       for (let i = 0; i < 100; i++) {
-        workbench.signal.throwIfAborted();
+        // Nothing else lets a signal arrive.
+        await setImmediate();
+        workbench.progress('random layers', i / 100);
         const layer = randomLayer(random);
         const inputs = normedInputs(layer, random, n);
         for (const head of layer.heads) {
@@ -260,18 +267,10 @@ function passages(model: Model, { scale }: Workbench): readonly TaskCase[] {
   return Array.from({ length: count }, (_, i) => repeatedPassage(model, { length: 1800, passage }, i));
 }
 
-/** So many tokens from the middle of a book. */
-function book({ tokenizer }: Model, n: number): Int32Array {
-  const text = haystackOf('moby-dick')
-    .sentences.join(' ')
-    .slice(200_000, 200_000 + 8 * n);
-  return tokenizer.encode(text, { special: 'text' }).slice(0, n);
-}
-
-async function bytesOf(model: Model, options: OpenOptions, n: number): Promise<number> {
+async function bytesOf(model: Model, options: OpenOptions, n: number, signal: AbortSignal): Promise<number> {
   const session = await model.open(options);
   try {
-    await session.prefill({ ids: book(model, n) });
+    await session.prefill({ ids: bookText(model, n) }, { signal });
     return session.kvBytes;
   } finally {
     session.close();
@@ -303,11 +302,12 @@ function equalDropped(): number {
   return most;
 }
 
-interface HeadComparisons {
+/** Types and no interfaces, since these are what JSON can say. */
+type HeadComparisons = {
   /** Whether the plan keeps everything of the head. */
   readonly whole: boolean;
-  readonly triples: Compensated[];
-}
+  readonly triples: readonly Pick<Compensated, keyof Compensated>[];
+};
 
 /** Items 2 and 5: every head with some queries from the second copy of a passage. */
 async function comparisons(workbench: Workbench): Promise<readonly HeadComparisons[]> {
@@ -325,17 +325,20 @@ async function comparisons(workbench: Workbench): Promise<readonly HeadCompariso
     const set = plan(scoresOf(model), kvHeads);
     const n = one.context.length;
     const window = windowSlots({ sinks: 4, ...short, token: 'mean' }, n) - 5;
-    return layers.flatMap((layer, l) => {
+    const compared: HeadComparisons[] = [];
+    for (const [l, layer] of layers.entries()) {
+      await setImmediate();
       workbench.progress('comparing outputs', l / layers.length);
-      return Array.from({ length: heads }, (_, head) => {
+      for (let head = 0; head < heads; head++) {
         const kvHead = Math.floor(head / (heads / kvHeads));
         const triples = rows.map((row, i) => {
           const query = layer.queries.subarray((i * heads + head) * d, (i * heads + head + 1) * d);
           return { ...compensated(layer, kvHead, query, n + row + 1, [4, n - window]) };
         });
-        return { whole: set[l]?.[kvHead] === true, triples };
-      });
-    });
+        compared.push({ whole: set[l]?.[kvHead] === true, triples });
+      }
+    }
+    return compared;
   });
   return found;
 }
