@@ -1,5 +1,6 @@
 import type { Paper } from '@loci/evaluate';
 import { paper as duoAttention } from './duo-attention/paper.ts';
+import { paper as emLlm } from './em-llm/paper.ts';
 import { paper as neighborhoodAttention } from './neighborhood-attention/paper.ts';
 import { paper as powerAttention } from './power-attention/paper.ts';
 import { paper as qserve } from './qserve/paper.ts';
@@ -11,6 +12,7 @@ import { paper as snapkv } from './snapkv/paper.ts';
 /** The papers whose claims are programs, in the order of their names. */
 export const papers: readonly Paper[] = [
   duoAttention,
+  emLlm,
   neighborhoodAttention,
   powerAttention,
   qserve,
