@@ -180,9 +180,10 @@ export class Model {
    */
   async restore(path: string, options: Omit<OpenOptions, 'precision' | 'contextLength'> = {}): Promise<Session> {
     const source = await this.#platform.open(path);
+    let set: MethodSet | undefined;
+    let methods: OpenMethods | undefined;
+    let sequence: Sequence | undefined;
     try {
-      let set: MethodSet | undefined;
-      let sequence: Sequence | undefined;
       const accept = (header: SnapshotHeader): KvCache => {
         const { layers, kvHeads, headSize } = this.arch;
         const same = header.layers === layers.length && header.kvHeads === kvHeads && header.headSize === headSize;
@@ -201,17 +202,15 @@ export class Model {
       };
       const { precision } = await readSnapshot(source, accept, async ({ precision, ids, state }, cache, next) => {
         if (!set || !isPrecision(precision)) return;
-        const methods = this.#openMethods(set);
-        try {
-          await methods.restore(state, cache, next);
-        } catch (error) {
-          methods.close();
-          throw error instanceof RangeError ? new LociError('bad-file', `${path}: ${error.message}`) : error;
-        }
+        methods = this.#openMethods(set);
+        await methods.restore(state, cache, next);
         sequence = new Sequence(cache, methods, this.#scheduler, precision, this.#longest(set), ids);
       });
       if (!sequence || !isPrecision(precision)) throw new LociError('bad-file', `${path}: the session is empty`);
       return new Session(this, precision, sequence);
+    } catch (error) {
+      methods?.close();
+      throw error instanceof RangeError ? new LociError('bad-file', `${path}: ${error.message}`) : error;
     } finally {
       await source.close();
     }

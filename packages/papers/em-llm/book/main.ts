@@ -2,20 +2,23 @@
  * A whole book with facts in it at even depths: which of them a model answers questions about that reads it with EM-LLM,
  * with the first tokens and a window alone, and that is given the chunks of text that BM25 finds, of as many tokens.
  *
- *   node packages/papers/em-llm/book/main.ts BOOK OUT.json [tokens, all by default] [options of em-llm]
+ *   node packages/papers/em-llm/book/main.ts BOOK OUT.json [tokens] [options of em-llm] [depths] [threads] [which]
  *
- * The book is read once by each of the first two, and every question is asked behind it on its own.
+ * The book is read once, and every question is asked behind it on its own. With a window alone only the last tokens are read:
+ * what lies further back than layers times what one of them sees changes nothing. OUT.json keeps what was measured before of
+ * those that are not measured anew; `which` is em-llm, window, bm25, or several of them with + between.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { mean, sentences } from '@loci/evaluate';
 import { loadModel, type Model, type Session } from 'loci';
 import { parseMethod } from '../../registry.ts';
 import { bm25 } from './bm25.ts';
 import { drawFacts, type Fact, instruction, planted } from './facts.ts';
 
-const [book, out, tokens = '1000000', options = 'local=512,mem=512', depths = '20', threads = '1'] =
+const [book, out, tokens = '1000000', options = 'local=512,mem=512', depths = '20', threads = '1', which] =
   process.argv.slice(2);
-if (!book || !out) throw new Error('usage: main.ts BOOK OUT.json [tokens] [options of em-llm] [depths] [threads]');
+if (!book || !out) throw new Error('usage: main.ts BOOK OUT.json [tokens] [options] [depths] [threads] [which]');
+const wanted = (which ?? 'bm25+em-llm+window').split('+');
 
 interface Answer {
   readonly fact: string;
@@ -30,20 +33,35 @@ const model = await loadModel(undefined, { threads: Number(threads) });
 const facts = drawFacts('em-llm book', Number(depths));
 const text = planted(cut(model, sentences(readFileSync(book, 'utf8')), Number(tokens)), facts);
 const budget = tokenBudget(options);
-const report: Record<string, unknown> = { model: model.name, threads: model.threads, depths: facts.length, budget };
+const report: Record<string, unknown> = {
+  ...(existsSync(out) && JSON.parse(readFileSync(out, 'utf8'))),
+  ...{ model: model.name, threads: model.threads, depths: facts.length, budget },
+};
 
 const ask = (fact: Fact, document: string) =>
   model.render([{ role: 'user', content: `${instruction}${document}\n${fact.question}` }]) + fact.opening;
 const encode = (prompt: string) => model.tokenizer.encode(prompt, { special: 'parse' });
 
-await retrieved();
-await reading('em-llm', options);
-await reading('sinks and window', `${options},mem=0`.replace(/mem=\d+,(.*mem=0)/, '$1'));
+if (wanted.includes('bm25')) await retrieved();
+if (wanted.includes('em-llm')) await reading('em-llm', options, Number.POSITIVE_INFINITY);
+if (wanted.includes('window')) {
+  const { init, local, max } = sizes(options);
+  const reach = model.arch.layers.length * (local + 2 * max) + init;
+  await reading(
+    'sinks and window',
+    [...options.split(',').filter((one) => !one.startsWith('mem=')), 'mem=0'].join(','),
+    reach,
+  );
+}
 await model.close();
 
-/** Reads the book once and asks every question behind it. */
-async function reading(name: string, em: string): Promise<void> {
-  const prompts = facts.map((fact) => encode(ask(fact, text)));
+/** Reads the beginning and the last `reach` tokens of the book once, and asks every question behind them. */
+async function reading(name: string, em: string, reach: number): Promise<void> {
+  const whole = facts.map((fact) => encode(ask(fact, text)));
+  const [longest = new Int32Array()] = whole;
+  const skipped = Math.max(0, longest.length - reach);
+  const { init } = sizes(em);
+  const prompts = whole.map((ids) => Int32Array.from([...ids.slice(0, init), ...ids.slice(init + skipped)]));
   const [first = new Int32Array()] = prompts;
   const common = prompts.reduce((least, ids) => {
     let n = 0;
@@ -74,7 +92,11 @@ async function reading(name: string, em: string): Promise<void> {
   }
   const { events, fileBytes, memoryBytes, fetched, vectorBytes } = inspected(session);
   session.close();
-  write(name, { options: em, tokens: common, events, fileBytes, memoryBytes, fetched, vectorBytes, speed }, answers);
+  write(
+    name,
+    { options: em, tokens: common, skipped, events, fileBytes, memoryBytes, fetched, vectorBytes, speed },
+    answers,
+  );
 }
 
 /** Puts before every question the chunks that BM25 finds for it, in the order of the text, of so many tokens. */
@@ -145,8 +167,19 @@ function chunksOf(whole: string, tokens: number): readonly { readonly text: stri
 
 /** Tokens that EM-LLM sees of a text. */
 function tokenBudget(em: string): number {
-  const given = Object.fromEntries(em.split(',').map((one) => one.split('='))) as Record<string, string>;
-  return Number(given['init'] ?? 16) + Number(given['local'] ?? 512) + Number(given['mem'] ?? 512);
+  const { init, local, mem } = sizes(em);
+  return init + local + mem;
+}
+
+function sizes(em: string): {
+  readonly init: number;
+  readonly local: number;
+  readonly mem: number;
+  readonly max: number;
+} {
+  const given = new Map(em.split(',').map((one) => [one.split('=')[0] ?? '', Number(one.split('=')[1])] as const));
+  const size = (name: string, otherwise: number) => given.get(name) ?? otherwise;
+  return { init: size('init', 16), local: size('local', 512), mem: size('mem', 512), max: size('max', 64) };
 }
 
 function inspected(session: Session): Record<string, unknown> {
