@@ -2,10 +2,12 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadModel, type Model, type OpenOptions, type Session } from 'loci';
+import { type Host, type KvCache, loadModel, type Model, type OpenOptions, type Probe, type Session } from 'loci';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseMethod } from '../registry.ts';
-import { isMemory, type Memory } from './memory.ts';
+import { gapToBruteForce } from './brute-force.ts';
+import { PassingProbe } from './captured.ts';
+import { EpisodicMemory, isMemory, type Memory } from './memory.ts';
 
 let model: Model;
 let ids: Int32Array;
@@ -41,6 +43,17 @@ describe('everything that left the window', () => {
   test('is nothing where a text is no longer: attention is dense', async () => {
     const text = ids.slice(0, 200);
     expect(largestGap(await logits(remember('local=256,chunk=128'), text), await logits({}, text))).toBeLessThan(1e-4);
+  });
+
+  test('is attended to as if it stood at the edge of the window', async () => {
+    const probe = new PassingProbe(['queries', 'keys', 'values', 'attended'], (layer) => layer % 10 === 0);
+    const { arch } = model;
+    await logits({ ...remember('local=24,init=4,mem=10000,max=16,chunk=20'), probes: [probe] }, ids.slice(0, 64));
+    for (const [i, layer] of probe.layers.entries()) {
+      if (i % 10 !== 0) continue;
+      expect(layer.queries).toHaveLength(64);
+      expect(gapToBruteForce(layer, arch.layers[i]?.frequencies ?? [], 24, arch)).toBeLessThan(1e-4);
+    }
   });
 
   test('is seen once, whatever chunks the text is read in', async () => {
@@ -156,6 +169,49 @@ describe('a small memory', () => {
       restored.close();
     });
     await expect(model.restore(path)).rejects.toThrow(/saved with .* for remember, and is opened without any/);
+  });
+
+  test('goes with methods that choose among the keys of the window', async () => {
+    const attend = parseMethod.attend('power-attention:block=16,window=2');
+    const [both, alone] = [remember(tight), { ...remember(tight), attend }];
+    const read = (options: OpenOptions) =>
+      opened(options, async (session) => (await session.scoreContinuations(prompt(), [ids.slice(400, 440)]))[0]!);
+    const [all, some] = [await read(both), await read(alone)];
+    expect(some.every(Number.isFinite)).toBe(true);
+    expect(some.some((loss, i) => Math.abs(loss - (all[i] ?? 0)) > 1e-3)).toBe(true);
+  });
+
+  test('what was saved under another rotation or format, or is nothing of it, is refused', async () => {
+    let found: { host: Host; cache?: KvCache } | undefined;
+    const probe: Probe = {
+      ...{ axis: 'probe', name: 'host', spec: 'host', needs: {} },
+      open: (host: Host) => {
+        const held: { host: Host; cache?: KvCache } = { host };
+        found = held;
+        const ran = ({ cache }: { cache: KvCache }) => {
+          held.cache = cache;
+        };
+        return { ran, result: () => null, close: () => {} };
+      },
+    };
+    await opened({ probes: [probe], ...remember(tight) }, async (session) => {
+      await session.prefill({ ids: ids.slice(0, 20) });
+      const { host, cache } = found ?? {};
+      if (!host || !cache) throw new Error('no host');
+      const settings = { ...{ init: 4, local: 64, mem: 48, chunk: 32, min: 8, max: 24, gamma: 1, tokens: 4 } };
+      const memory = new EpisodicMemory(host, {
+        ...{ ...settings, contiguity: 0.3, refine: 'off', layers: 20, choose: 'similar', official: 'no', fast: 64 },
+      });
+      memory.begin(cache);
+      const { state } = memory.save();
+      const restored = (changed: object) =>
+        memory.restore({ ...(typeof state === 'object' && state), ...changed }, cache, async () => new Uint8Array());
+      await expect(restored({ rotation: '1 2 3' })).rejects.toThrow('rotated otherwise');
+      await expect(restored({ format: 'q4' })).rejects.toThrow('is in q4, not f16');
+      await expect(restored({ starts: ['x'] })).rejects.toThrow('cannot be read');
+      await expect(restored({})).rejects.toThrow(RangeError);
+      memory.close();
+    });
   });
 
   test('reading that is stopped goes on where it was', async () => {

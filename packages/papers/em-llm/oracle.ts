@@ -56,8 +56,11 @@ function officialCuts({ cuts, min, T }: OracleCase, all: Rows, measure: Measure)
   return moved;
 }
 
+/** Rows [start, end) of them. */
 export function part({ width, values }: Rows, start: number, end: number): Rows {
-  return { count: end - start, width, values: Array.from(values).slice(start * width, end * width) };
+  const within = [start * width, end * width] as const;
+  const cut = values instanceof Float64Array ? values.subarray(...within) : Array.from(values).slice(...within);
+  return { count: end - start, width, values: cut };
 }
 
 /** Numbers by chance around means of blocks, as the script draws them. */
