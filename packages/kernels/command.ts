@@ -30,7 +30,10 @@ export const opcodes = {
   argmax: 17,
   pack: 18,
   progressive: 19,
+  descend: 20,
   similar: 27,
+  progressiveFloat: 35,
+  quantizeRows: 36,
 } as const;
 
 const floats = new Float32Array(1);

@@ -16,6 +16,7 @@ import { windowAttention } from './baselines/window.ts';
 import { duoAttention } from './duo-attention/keep.ts';
 import { emLlm } from './em-llm/remember.ts';
 import type { HeadProbe } from './heads/head-probe.ts';
+import { hipAttention } from './hip-attention/attend.ts';
 import { maskHeads } from './masking/mask-heads.ts';
 import type { MethodFactory } from './methods/define.ts';
 import { neighborhoodAttention } from './neighborhood-attention/attend.ts';
@@ -30,7 +31,13 @@ import { s2Keep } from './s2-attention/keep.ts';
 import { snapkv } from './snapkv/keep.ts';
 
 /** The methods of every axis, by name. */
-const attend: readonly MethodFactory<Attend>[] = [windowAttention, powerAttention, s2Attention, neighborhoodAttention];
+const attend: readonly MethodFactory<Attend>[] = [
+  windowAttention,
+  powerAttention,
+  s2Attention,
+  neighborhoodAttention,
+  hipAttention,
+];
 const keep: readonly MethodFactory<Keep>[] = [snapkv, razorAttention, duoAttention, s2Keep, ...baselines];
 const store: readonly MethodFactory<Store>[] = [kv4];
 const remember: readonly MethodFactory<Remember>[] = [emLlm];

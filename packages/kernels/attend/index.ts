@@ -94,9 +94,14 @@ export function partialFloats(n: number, h: number, d: number, parts: number): n
 
 /** Bytes of scratch a thread needs. */
 export function attendScratch(h: number, g: number, d: number): number {
-  const rows = Math.ceil((tileTokens(h / g) * (h / g)) / 4) * 4;
+  return tileScratch(tileTokens(h / g) * (h / g), d);
+}
+
+/** Bytes of a tile of so many rows of queries. */
+export function tileScratch(rows: number, d: number): number {
+  const padded = Math.ceil(rows / 4) * 4;
   // In the order of tile.assembly.ts.
-  return 128 + rows * (8 * d + 4 * pageSlots + 8) + 64 + 8 * pageSlots * d + 512 + rows * (d + 8 + 32 + 8) + 4 * d;
+  return 128 + padded * (8 * d + 4 * pageSlots + 8) + 64 + 8 * pageSlots * d + 512 + padded * (d + 8 + 32 + 8) + 4 * d;
 }
 
 function tileTokens(group: number): number {

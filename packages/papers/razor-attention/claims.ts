@@ -1,5 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
-import { type Claim, mean, median, repeatedPassage, type TaskCase, type Workbench } from '@loci/evaluate';
+import {
+  type Claim,
+  mean,
+  median,
+  repeatedPassage,
+  type TaskCase,
+  type TextName,
+  type Workbench,
+} from '@loci/evaluate';
 import { Random } from '@loci/evaluate/random';
 import { pageBytes, pageSlots } from '@loci/kernels';
 import type { Keep, Model, OpenOptions } from 'loci';
@@ -119,48 +127,26 @@ export const claims: readonly Claim[] = [
     async run(workbench) {
       const model = await workbench.model();
       const induction = 0.14;
-      const seeds = Array.from({ length: 10 }, (_, seed) => seed);
-      const asked = passages(model, workbench);
-      const gapsAt = async (echo: number) => {
-        const shares = { ...short, induction, echo } as const;
-        const keeps = [
-          undefined,
-          razorAttention.with({ ...shares, protect: 'none' }),
-          razorAttention.with(shares),
-          ...seeds.map((seed) => razorAttention.with({ ...shares, protect: 'random', seed })),
-        ];
-        const losses: (readonly number[])[] = [];
-        for (const [i, one] of asked.entries()) {
-          const report = (done: number) => workbench.progress(`passages, ${echo} by echo`, (i + done) / asked.length);
-          report(0);
-          const work = async () => (await answerLosses(model, one, keeps, {}, report)).map((all) => mean([...all]));
-          losses.push(await workbench.once(`losses with echo ${echo}, ${one.id}`, work));
-        }
-        const [dense = Number.NaN, without = Number.NaN, planned = Number.NaN, ...random] = keeps.map((_, i) =>
-          mean(losses.map((row) => row[i] ?? Number.NaN)),
-        );
-        const gap = (loss: number) => loss - dense;
-        const set = plan(scoresOf(model), model.arch.kvHeads, shares);
-        const share = sizeOf(set) / set.flat().length;
-        return { echo, share, dense, none: gap(without), plan: gap(planned), random: random.map(gap) };
-      };
-      const tried: Awaited<ReturnType<typeof gapsAt>>[] = [];
+      const tried: PlanGaps[] = [];
       for (const echo of [0.01, 0.03, 0.05, 0.1, 0.15]) {
-        const found = await gapsAt(echo);
+        const found = await workbench.once(`gaps to choose by, echo ${echo}`, () =>
+          planGaps(model, workbench, 'dracula', { induction, echo }),
+        );
         tried.push(found);
         if (reaches(found)) break;
       }
-      const last = tried.at(-1);
+      const chosen = tried.at(-1)?.echo ?? 0;
+      const found = await workbench.once(`gaps with echo ${chosen}`, () =>
+        planGaps(model, workbench, 'moby-dick', { induction, echo: chosen }),
+      );
+      const told = ({ random, ...rest }: PlanGaps) => {
+        const byChance = mean([...random]);
+        return { ...rest, random: byChance, ofRandom: rest.plan / byChance, ofNone: rest.plan / rest.none };
+      };
       return {
-        measured: {
-          induction,
-          tried: tried.map(({ random, ...rest }) => {
-            const byChance = mean([...random]);
-            return { ...rest, random: byChance, ofRandom: rest.plan / byChance, ofNone: rest.plan / rest.none };
-          }),
-        },
-        holds: last !== undefined && last.share <= 0.3 && reaches(last),
-        note: 'the first share by echo of 0.01, 0.03, 0.05, 0.1, 0.15 that reaches both. Four heads of this model score above 0.4 by echo, and 1 % of 90 keeps one of them: more induction heads in its place, up to 29 %, leave the gap where it is. The plan does not know the text',
+        measured: { induction, ...told(found), triedOnOthers: tried.map(told) },
+        holds: found.share <= 0.3 && reaches(found),
+        note: 'the share by echo is the first of 0.01, 0.03, 0.05, 0.1, 0.15 that reaches both on passages of another book (triedOnOthers); what is judged is measured on passages that had no part in the choice. Four heads of this model score above 0.4 by echo, and 1 % of 90 keeps one of them: more induction heads in its place, up to 29 %, leave the gap where it is. The plan does not know the text',
       };
     },
   },
@@ -246,6 +232,38 @@ export const claims: readonly Claim[] = [
   },
 ];
 
+/** Losses of repeated passages above dense ones, by what is kept whole: none, a plan, as many heads by chance. */
+type PlanGaps = Readonly<Record<'echo' | 'share' | 'dense' | 'none' | 'plan', number>> & {
+  readonly random: readonly number[];
+};
+
+async function planGaps(
+  model: Model,
+  workbench: Workbench,
+  text: TextName,
+  { induction, echo }: { readonly induction: number; readonly echo: number },
+): Promise<PlanGaps> {
+  const shares = { ...short, induction, echo } as const;
+  const keeps = [
+    undefined,
+    razorAttention.with({ ...shares, protect: 'none' }),
+    razorAttention.with(shares),
+    ...Array.from({ length: 10 }, (_, seed) => razorAttention.with({ ...shares, protect: 'random', seed })),
+  ];
+  const losses: number[][] = [];
+  for (const one of passages(model, workbench, text)) {
+    const report = (done: number) => workbench.progress(`passages of ${text}, ${echo} by echo`, done);
+    losses.push((await answerLosses(model, one, keeps, {}, report)).map((all) => mean([...all])));
+  }
+  const [dense = Number.NaN, without = Number.NaN, planned = Number.NaN, ...random] = keeps.map((_, i) =>
+    mean(losses.map((row) => row[i] ?? Number.NaN)),
+  );
+  const gap = (loss: number) => loss - dense;
+  const set = plan(scoresOf(model), model.arch.kvHeads, shares);
+  const share = sizeOf(set) / set.flat().length;
+  return { echo, share, dense, none: gap(without), plan: gap(planned), random: random.map(gap) };
+}
+
 /** Whether a plan does what item 4 asks for. */
 function reaches({ plan, none, random }: { plan: number; none: number; random: readonly number[] }): boolean {
   return plan <= 0.5 * mean([...random]) && plan <= 0.35 * none;
@@ -262,9 +280,9 @@ function plan(scores: HeadScores, kvHeads: number, { induction = 0.14, echo = 0.
   return retrievalHeads(scores, kvHeads, { induction, echo, 'rank-over': 'kv' });
 }
 
-function passages(model: Model, { scale }: Workbench): readonly TaskCase[] {
+function passages(model: Model, { scale }: Workbench, text: TextName = 'moby-dick'): readonly TaskCase[] {
   const count = scale === 'quick' ? 2 : 6;
-  return Array.from({ length: count }, (_, i) => repeatedPassage(model, { length: 1800, passage }, i));
+  return Array.from({ length: count }, (_, i) => repeatedPassage(model, { length: 1800, passage, text }, i));
 }
 
 async function bytesOf(model: Model, options: OpenOptions, n: number, signal: AbortSignal): Promise<number> {
