@@ -31,6 +31,7 @@ export const opcodes = {
   pack: 18,
   progressive: 19,
   descend: 20,
+  similar: 27,
   progressiveFloat: 35,
   quantizeRows: 36,
 } as const;

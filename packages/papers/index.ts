@@ -1,6 +1,7 @@
 /** Methods from papers, each in a folder of its own. */
 export * from './baselines/index.ts';
 export { duoAttention } from './duo-attention/keep.ts';
+export { emLlm } from './em-llm/remember.ts';
 export type { HeadProbe } from './heads/head-probe.ts';
 export { type HeadScores, readHeadScores } from './heads/scores.ts';
 export { hipAttention } from './hip-attention/attend.ts';

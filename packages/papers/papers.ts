@@ -1,6 +1,7 @@
 import type { Paper } from '@loci/evaluate';
 import { paper as based } from './based/paper.ts';
 import { paper as duoAttention } from './duo-attention/paper.ts';
+import { paper as emLlm } from './em-llm/paper.ts';
 import { paper as hipAttention } from './hip-attention/paper.ts';
 import { paper as lightningAttention } from './lightning-attention/paper.ts';
 import { paper as neighborhoodAttention } from './neighborhood-attention/paper.ts';
@@ -16,6 +17,7 @@ import { paper as zoology } from './zoology/paper.ts';
 export const papers: readonly Paper[] = [
   based,
   duoAttention,
+  emLlm,
   hipAttention,
   lightningAttention,
   neighborhoodAttention,

@@ -290,8 +290,8 @@ export class KvCache {
     this.#writeEntry(index);
   }
 
-  /** Takes over where a saved sequence may be cut. */
-  restoreExactFrom(length: number): void {
+  /** Below this length the sequence cannot be cut back to from now on, since something that stays was decided by what came after. */
+  setExactFrom(length: number): void {
     this.#exactFrom = length;
   }
 

@@ -18,6 +18,7 @@ import { progressiveFloat } from '../progressive/float.assembly';
 import { quantizeRows } from '../progressive/rows.assembly';
 import { rope } from '../rope/assembly';
 import { scale } from '../scale/assembly';
+import { similar } from '../similar/assembly';
 import { weigh, weighStates } from '../weigh/assembly';
 import { barrier } from './barrier';
 
@@ -97,6 +98,9 @@ export function walk(program: usize, control: usize, threads: i32, scratch: usiz
         break;
       case 36:
         quantizeRows(args, counter);
+        break;
+      case 27:
+        similar(args, counter, scratch);
         break;
       default:
         unreachable();
