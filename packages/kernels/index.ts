@@ -37,6 +37,21 @@ export {
 export { blockSearch, tokenSearch } from './descend/reference.ts';
 export { embed } from './embed/index.ts';
 export { type Fetch, fetch } from './fetch/index.ts';
+export {
+  type Graph,
+  type GraphLink,
+  type GraphNearest,
+  type GraphRows,
+  type GraphSearch,
+  graphLink,
+  graphLinkWork,
+  graphNearest,
+  graphRows,
+  graphSearch,
+  graphSearchWork,
+  linkBytes,
+  rowLength,
+} from './graph/index.ts';
 export { floatToHalf } from './half.ts';
 export { floatMadds, integerDots, type LimitCommand, limitScratch, readMemory } from './limits/index.ts';
 export { loss, negativeLogLikelihood } from './loss/index.ts';

@@ -14,5 +14,6 @@ export { kv4 } from './qserve/store.ts';
 export { razorAttention } from './razor-attention/keep.ts';
 export { induction, inductionScores } from './razor-attention/probe.ts';
 export { headProbes, methods, parseMethod, parseMethods } from './registry.ts';
+export { retrievalAttention } from './retrieval-attention/attend.ts';
 export { retrievalHead } from './retrieval-head/probe.ts';
 export { snapkv } from './snapkv/keep.ts';

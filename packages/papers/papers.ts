@@ -8,6 +8,7 @@ import { paper as neighborhoodAttention } from './neighborhood-attention/paper.t
 import { paper as powerAttention } from './power-attention/paper.ts';
 import { paper as qserve } from './qserve/paper.ts';
 import { paper as razorAttention } from './razor-attention/paper.ts';
+import { paper as retrievalAttention } from './retrieval-attention/paper.ts';
 import { paper as retrievalHead } from './retrieval-head/paper.ts';
 import { paper as s2Attention } from './s2-attention/paper.ts';
 import { paper as snapkv } from './snapkv/paper.ts';
@@ -24,6 +25,7 @@ export const papers: readonly Paper[] = [
   powerAttention,
   qserve,
   razorAttention,
+  retrievalAttention,
   retrievalHead,
   s2Attention,
   snapkv,

@@ -24,6 +24,7 @@ import { powerAttention } from './power-attention/attend.ts';
 import { kv4 } from './qserve/store.ts';
 import { razorAttention } from './razor-attention/keep.ts';
 import { induction, inductionHeads } from './razor-attention/probe.ts';
+import { retrievalAttention } from './retrieval-attention/attend.ts';
 import { retrievalScores } from './retrieval-head/head-probe.ts';
 import { retrievalHead } from './retrieval-head/probe.ts';
 import { s2Attention } from './s2-attention/attend.ts';
@@ -37,6 +38,7 @@ const attend: readonly MethodFactory<Attend>[] = [
   s2Attention,
   neighborhoodAttention,
   hipAttention,
+  retrievalAttention,
 ];
 const keep: readonly MethodFactory<Keep>[] = [snapkv, razorAttention, duoAttention, s2Keep, ...baselines];
 const store: readonly MethodFactory<Store>[] = [kv4];

@@ -1,7 +1,7 @@
 import type { Encoder } from '@loci/device';
 import type { BlockLists, PageFormat } from '@loci/kernels';
 import type { KvCache, Sight } from '../cache/cache.ts';
-import type { Hook, LayerView, Ran } from './hook.ts';
+import type { Hook, LayerView, Settling } from './hook.ts';
 import type { Host, Method, ModelFacts } from './method.ts';
 
 /** Which keys queries are compared with. */
@@ -26,7 +26,7 @@ export interface Attending extends Hook {
    */
   select?(encoder: Encoder, view: LayerView): Selection | undefined;
   /** Rows have been read and committed, and what is not kept is gone. */
-  settle?(ran: Ran): Promise<void> | void;
+  settle?(rows: Settling): Promise<void> | void;
   /** What it decided, for `--inspect`: JSON. */
   inspect?(): unknown;
   /** What outlives `save` and `restore` beside the cache: JSON. */

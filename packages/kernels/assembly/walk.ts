@@ -8,6 +8,7 @@ import { copy } from '../copy/assembly';
 import { descend } from '../descend/assembly';
 import { embed } from '../embed/assembly';
 import { fetch } from '../fetch/assembly';
+import { graphLink, graphNearest, graphRows, graphSearch } from '../graph/assembly';
 import { loss } from '../loss/assembly';
 import { matmul } from '../matmul/assembly';
 import { matmulFloat } from '../matmul/float.assembly';
@@ -101,6 +102,18 @@ export function walk(program: usize, control: usize, threads: i32, scratch: usiz
         break;
       case 27:
         similar(args, counter, scratch);
+        break;
+      case 23:
+        graphRows(args, counter);
+        break;
+      case 24:
+        graphNearest(args, counter, scratch);
+        break;
+      case 25:
+        graphLink(args, counter, scratch);
+        break;
+      case 26:
+        graphSearch(args, counter, scratch);
         break;
       default:
         unreachable();
