@@ -11,7 +11,9 @@ import { papers } from './commands/papers.ts';
 import { reproduce } from './commands/reproduce.ts';
 import { run } from './commands/run.ts';
 import { score } from './commands/score.ts';
+import { sweep } from './commands/sweep.ts';
 import { tokenize } from './commands/tokenize.ts';
+import { train } from './commands/train.ts';
 import { overview } from './options/help.ts';
 import { usage } from './options/option.ts';
 import { Interrupt } from './output/interrupt.ts';
@@ -28,6 +30,8 @@ const commands: readonly Command[] = [
   compare,
   papers,
   reproduce,
+  train,
+  sweep,
   bench,
   models,
   demo,

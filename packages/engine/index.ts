@@ -20,6 +20,7 @@ export {
 } from './axes/keep.ts';
 export type { Decision, Host, Method, ModelFacts, Needs } from './axes/method.ts';
 export type { Probe, Probing } from './axes/probe.ts';
+export type { Read, Remember, Remembering, Saved } from './axes/remember.ts';
 export type { Steer, Steering } from './axes/steer.ts';
 export { isPageFormat, pages, type Store } from './axes/store.ts';
 export { extraPosition, type KvCache } from './cache/cache.ts';
@@ -32,6 +33,9 @@ export { readGguf } from './format/gguf-read.ts';
 export type { DownloadProgress } from './format/hub-progress.ts';
 export type { ListedModel } from './format/locate-list.ts';
 export { memorySource } from './format/memory-source.ts';
+export { readSafetensors } from './format/safetensors-read.ts';
+export { writeSafetensors } from './format/safetensors-write.ts';
+export type { StoredTensor } from './format/types.ts';
 export { measureLimits } from './limits.ts';
 export {
   defaultModel,
@@ -41,6 +45,7 @@ export {
   loadModel,
   loadTokenizer,
 } from './load.ts';
+export type { ScratchFile } from './platform/types.ts';
 export type { GenerateOptions, GenerationResult, Prefilled, Token } from './session/generate.ts';
 export type { MethodSet, Reads } from './session/methods.ts';
 export type { LoadOptions, Model, OpenOptions } from './session/model.ts';

@@ -30,10 +30,14 @@ export const opcodes = {
   argmax: 17,
   pack: 18,
   progressive: 19,
+  descend: 20,
   graphRows: 23,
   graphNearest: 24,
   graphLink: 25,
   graphSearch: 26,
+  similar: 27,
+  progressiveFloat: 35,
+  quantizeRows: 36,
 } as const;
 
 const floats = new Float32Array(1);

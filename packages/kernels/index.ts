@@ -26,6 +26,15 @@ export {
 } from './attend/index.ts';
 export { type Bytes8, type Command, opcodes } from './command.ts';
 export { copy } from './copy/index.ts';
+export {
+  type Descend,
+  descend,
+  descendScratch,
+  listCapacity,
+  type Representative,
+  representatives,
+} from './descend/index.ts';
+export { blockSearch, tokenSearch } from './descend/reference.ts';
 export { embed } from './embed/index.ts';
 export { type Fetch, fetch } from './fetch/index.ts';
 export {
@@ -60,13 +69,20 @@ export {
 export { norm, quantize } from './norm/index.ts';
 export { type Pack, type Packable, pack, packables } from './pack/index.ts';
 export {
-  type Progressive,
+  type ByteRows,
+  mostProgressiveGroup,
+  type ProgressiveMatrix,
   type ProgressiveRows,
   packProgressive,
   progressive,
   progressiveBytes,
+  progressiveFloat,
+  progressiveScratch,
+  progressiveSums,
+  quantizeRows,
 } from './progressive/index.ts';
 export { type RopePairs, rope } from './rope/index.ts';
 export { type Scale, scale } from './scale/index.ts';
+export { packVector, type Similar, similar, vectorBytes } from './similar/index.ts';
 export { type Weigh, weigh, weighStride } from './weigh/index.ts';
 export { type Described, describeCommand, type Work } from './work.ts';

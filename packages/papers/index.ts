@@ -1,8 +1,10 @@
 /** Methods from papers, each in a folder of its own. */
 export * from './baselines/index.ts';
 export { duoAttention } from './duo-attention/keep.ts';
+export { emLlm } from './em-llm/remember.ts';
 export type { HeadProbe } from './heads/head-probe.ts';
 export { type HeadScores, readHeadScores } from './heads/scores.ts';
+export { hipAttention } from './hip-attention/attend.ts';
 export { maskHeads } from './masking/mask-heads.ts';
 export { bookMeans, type HeadMeansFile, measureMeans } from './masking/means.ts';
 export type { MethodFactory } from './methods/define.ts';

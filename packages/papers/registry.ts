@@ -7,12 +7,16 @@ import {
   type OpenOptions,
   type Probe,
   pages,
+  type Remember,
   type Steer,
   type Store,
 } from 'loci';
 import { baselines } from './baselines/index.ts';
+import { windowAttention } from './baselines/window.ts';
 import { duoAttention } from './duo-attention/keep.ts';
+import { emLlm } from './em-llm/remember.ts';
 import type { HeadProbe } from './heads/head-probe.ts';
+import { hipAttention } from './hip-attention/attend.ts';
 import { maskHeads } from './masking/mask-heads.ts';
 import type { MethodFactory } from './methods/define.ts';
 import { neighborhoodAttention } from './neighborhood-attention/attend.ts';
@@ -29,20 +33,23 @@ import { snapkv } from './snapkv/keep.ts';
 
 /** The methods of every axis, by name. */
 const attend: readonly MethodFactory<Attend>[] = [
+  windowAttention,
   powerAttention,
   s2Attention,
   neighborhoodAttention,
+  hipAttention,
   retrievalAttention,
 ];
 const keep: readonly MethodFactory<Keep>[] = [snapkv, razorAttention, duoAttention, s2Keep, ...baselines];
 const store: readonly MethodFactory<Store>[] = [kv4];
+const remember: readonly MethodFactory<Remember>[] = [emLlm];
 const steer: readonly MethodFactory<Steer>[] = [maskHeads];
 const probe: readonly MethodFactory<Probe>[] = [retrievalHead, induction];
 
 /** Ways to score the heads of a model. */
 export const headProbes: readonly HeadProbe[] = [retrievalScores, inductionHeads];
 
-export const methods = { attend, keep, store, steer, probe } as const;
+export const methods = { attend, keep, store, remember, steer, probe } as const;
 
 /** Methods that come with the engine, which have no options. */
 const plain = {
@@ -56,6 +63,7 @@ export const parseMethod = {
   /** `all` keeps everything. */
   keep: (text: string): Keep | undefined => (text === 'all' ? undefined : parse('keep', keep, text, [], ['all'])),
   store: (text: string): Store => parse('store', store, text, plain.store),
+  remember: (text: string): Remember => parse('remember', remember, text),
   steer: (text: string): Steer => parse('steer', steer, text),
   probe: (text: string): Probe => parse('probe', probe, text),
 } as const;
@@ -75,17 +83,20 @@ export function parseMethods(text: string): OpenOptions {
     } else if (last) last.push(`${last.pop() ?? ''},${part}`);
     else throw new LociError('bad-option', `"${text}": "${part}" is not axis=method; axes are ${axes.join(', ')}`);
   }
-  const [attended, kept, stored] = [given.get('attend')?.[0], given.get('keep')?.[0], given.get('store')?.[0]];
+  const [attended, kept, stored, remembered] = (['attend', 'keep', 'store', 'remember'] as const).map(
+    (axis) => given.get(axis)?.[0],
+  );
   const keeps = kept === undefined ? undefined : parseMethod.keep(kept);
   return {
     ...(attended !== undefined && { attend: parseMethod.attend(attended) }),
     ...(keeps && { keep: keeps }),
     ...(stored !== undefined && { store: parseMethod.store(stored) }),
+    ...(remembered !== undefined && { remember: parseMethod.remember(remembered) }),
     steer: (given.get('steer') ?? []).map(parseMethod.steer),
   };
 }
 
-const axes = ['attend', 'keep', 'store', 'steer'] as const;
+const axes = ['attend', 'keep', 'store', 'remember', 'steer'] as const;
 type Axis = (typeof axes)[number];
 
 function parse<M extends Method>(

@@ -55,6 +55,8 @@ export interface Beside {
   readonly slots: number;
   readonly format: PageFormat;
   readonly lists?: BlockLists;
+  /** Address of int32 [n]: where queries stand for these keys; where they do by default. */
+  readonly positions?: number;
 }
 
 /** Every key that the model itself looks at. */

@@ -9,12 +9,12 @@ import {
   norm,
   partialFloats,
   partsOf,
-  quantize,
   rope,
 } from '@loci/kernels';
+import type { Beside } from '../axes/attend.ts';
 import type { LayerView } from '../axes/hook.ts';
 import type { Architecture, LayerShape } from '../families/architecture.ts';
-import { linear, normFor } from './linear.ts';
+import { linear, normFor, rounded, roundRows } from './linear.ts';
 import type { Placed } from './segment.ts';
 import type { LayerWeights, Vector } from './weights.ts';
 import { inputForms, type Precision, type Workspace } from './workspace.ts';
@@ -37,14 +37,14 @@ export interface LayerContext {
   readonly placed: readonly Placed[];
 }
 
-/** x += attention(norm(x)): norm → q, k, v → rope → append → attend → out. */
-export function recordAttention(encoder: Encoder, context: LayerContext, layer: Layer): void {
+/** Queries, keys and values: norm → q, k, v → rope → append. */
+export function recordKeys(encoder: Encoder, context: LayerContext, layer: Layer): void {
   const { arch, workspace: w, precision, n, placed } = context;
   const { index, weights, table } = layer;
   const { heads: h, kvHeads: g, headSize: d, normEpsilon: epsilon } = arch;
   const input = [weights.q, weights.k, weights.v];
   encoder.record(
-    normFor(precision, input, w.x, n, weights.attentionNorm, epsilon, w.normed),
+    ...normFor(precision, input, w.x, n, weights.attentionNorm, epsilon, w.normed),
     linear(precision, w.normed, n, weights.q, { out: w.q, bias: weights.qBias, join: false }),
     linear(precision, w.normed, n, weights.k, { out: w.k, bias: weights.kBias, join: false }),
     linear(precision, w.normed, n, weights.v, { out: w.v, bias: weights.vBias }),
@@ -73,13 +73,31 @@ export function recordAttention(encoder: Encoder, context: LayerContext, layer: 
       }),
     );
   }
-  const { attends, merges } = attendsOf(encoder, context, layer);
+}
+
+/** Keys of every segment that lie beside its cache, in the order of the segments. */
+export type Recalled = readonly (readonly Beside[])[];
+
+/** Whether a method of some segment wants to see what is recorded so far before it brings keys back. */
+export function waits(context: LayerContext, layer: Layer): boolean {
+  return context.placed.some((placed) => placed.segment.remembering?.waits?.(viewOf(context, layer, placed)));
+}
+
+export function recall(context: LayerContext, layer: Layer): Promise<Recalled> {
+  const { placed } = context;
+  return Promise.all(placed.map((one) => one.segment.remembering?.recall?.(viewOf(context, layer, one)) ?? []));
+}
+
+/** x += attention, behind `recordKeys`: attend → out. */
+export function recordAttention(encoder: Encoder, context: LayerContext, layer: Layer, recalled: Recalled): void {
+  const { arch, workspace: w, precision, n } = context;
+  const { heads: h, headSize: d } = arch;
+  const { weights } = layer;
+  const { attends, merges } = attendsOf(encoder, context, layer, recalled);
   encoder.record(...attends);
   encoder.record(...merges);
   callHooks('attended', encoder, context, layer);
-  if (inputForms(precision, [weights.o]).bytes) {
-    encoder.record(quantize({ x: w.mixed.float, stride: h * d, rows: n, columns: h * d }, w.mixed.bytes));
-  }
+  encoder.record(...rounded(precision, [weights.o], n, h * d, w.mixed));
   addBlock(encoder, context, weights.attentionPostNorm, (out, accumulate) =>
     linear(precision, w.mixed, n, weights.o, { out, accumulate }),
   );
@@ -121,12 +139,14 @@ function attendsOf(
   encoder: Encoder,
   context: LayerContext,
   layer: Layer,
+  recalled: Recalled,
 ): { readonly attends: readonly Command[]; readonly merges: readonly Command[] } {
   const { arch, workspace: w, precision } = context;
   const { heads: h, kvHeads: g, headSize: d } = arch;
-  const segments = context.placed.map((placed) => {
+  const segments = context.placed.map((placed, i) => {
     const view = viewOf(context, layer, placed);
-    const { lists, beside = [] } = placed.segment.attending?.select?.(encoder, view) ?? {};
+    const { lists, beside: selected = [] } = placed.segment.attending?.select?.(encoder, view) ?? {};
+    const beside = [...selected, ...(recalled[i] ?? [])];
     const { n, positions, scale, attended: out, counts } = view;
     const common = {
       n,
@@ -174,7 +194,7 @@ export function recordFeedForward(encoder: Encoder, context: LayerContext, { wei
   const { arch, workspace: w, precision, n } = context;
   const inner = inputForms(precision, [weights.down]);
   encoder.record(
-    normFor(precision, [weights.gate, weights.up], w.x, n, weights.ffnNorm, arch.normEpsilon, w.normed),
+    ...normFor(precision, [weights.gate, weights.up], w.x, n, weights.ffnNorm, arch.normEpsilon, w.normed),
     linear(precision, w.normed, n, weights.gate, { out: w.gate, join: false }),
     linear(precision, w.normed, n, weights.up, { out: w.up }),
     activate({
@@ -184,9 +204,10 @@ export function recordFeedForward(encoder: Encoder, context: LayerContext, { wei
       n,
       columns: arch.hidden,
       activation: arch.activation,
-      ...(inner.float && { out: w.inner.float }),
+      ...((inner.float || inner.rows !== undefined) && { out: w.inner.float }),
       ...(inner.bytes && { bytes: w.inner.bytes }),
     }),
+    ...roundRows(inner.rows, n, arch.hidden, w.inner),
   );
   addBlock(encoder, context, weights.ffnPostNorm, (out, accumulate) =>
     linear(precision, w.inner, n, weights.down, { out, accumulate }),

@@ -77,6 +77,11 @@ export class Session {
     return this.#sequence.methods.attending?.inspect?.();
   }
 
+  /** What the remember method decided, for `--inspect`: JSON, or undefined. */
+  get remembered(): unknown {
+    return this.#sequence.methods.remembering?.inspect?.();
+  }
+
   /** Tokens whose keys and values are kept. */
   get ids(): readonly number[] {
     return this.#sequence.ids;
@@ -165,10 +170,10 @@ export class Session {
   /**
    * A session that goes on from here by itself; pages are shared until one of the two writes to them. With another keep or
    * store, which act on what is read from then on: a prompt that has been read can be given to it again, and its
-   * end is read anew where the method must see it.
+   * end is read anew where the method must see it. A keep that is undefined keeps everything.
    * @throws LociError `bad-option` when the methods clash, or one of the two keeps decides how far heads see.
    */
-  fork(others?: Pick<OpenOptions, 'keep' | 'store'>): Session {
+  fork(others?: { readonly keep?: OpenOptions['keep'] | undefined } & Pick<OpenOptions, 'store'>): Session {
     const { store, ...keep } = others ?? {};
     const changed = others && { ...keep, ...(store && { store: typeof store === 'string' ? pages(store) : store }) };
     const fork = new Session(this.model, this.precision, this.#sequence.fork(changed));
@@ -180,11 +185,12 @@ export class Session {
   async save(path: string): Promise<void> {
     await this.#alone(async () => {
       const { arch, fingerprint, files } = this.model;
+      const { methods, remembered } = this.#sequence.saved();
       const header: SnapshotHeader = {
         model: fingerprint,
         precision: this.precision,
         format: this.#sequence.cache.pool.format,
-        ...this.#sequence.saved(),
+        ...methods,
         layers: arch.layers.length,
         kvHeads: arch.kvHeads,
         headSize: arch.headSize,
@@ -194,7 +200,7 @@ export class Session {
       await files.remove(partial);
       const file = await files.openGrowing(partial);
       try {
-        for await (const chunk of writeSnapshot(header, this.#sequence.cache)) await file.append(chunk);
+        for await (const chunk of writeSnapshot(header, this.#sequence.cache, remembered)) await file.append(chunk);
         await file.sync();
       } catch (error) {
         await file.close();
@@ -222,7 +228,7 @@ export class Session {
     if (reusedTokens === promptTokens && !known) reusedTokens--;
     // A method that looks at the last rows gets them anew, as far as they can be had.
     const rows = this.methods.keep?.lastRows ?? 0;
-    if (!known && promptTokens - rows >= this.#sequence.cache.exactFrom) {
+    if (!known && Math.max(0, promptTokens - rows) >= this.#sequence.cache.exactFrom) {
       reusedTokens = Math.min(reusedTokens, Math.max(0, promptTokens - rows));
     }
     reusedTokens = this.#sequence.truncate(reusedTokens);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { attendPattern } from '../attending/pattern.ts';
 import { define } from '../methods/define.ts';
 import { choice, whole } from '../methods/option.ts';
-import { type BlockPattern, patterns } from './patterns.ts';
+import { type BlockPattern, type PatternName, patterns } from './patterns.ts';
 
 /** Chen et al. 2025, PowerAttention, arXiv 2503.03588, and the patterns that it is compared with. */
 export const powerAttention = define<Attend, ReturnType<typeof options>>({
@@ -25,13 +25,14 @@ function options() {
     block: whole(1, 4096, 32, 'tokens of a block'),
     links: choice(['power', 'window', 'stride', 'dilated', 'longnet'], 'power', 'which blocks are linked'),
     window: whole(1, 1_000_000, 5, 'blocks of the window, the own one included; of dilated, those that are read'),
+    sinks: whole(0, 1_000_000, 1, 'blocks at the beginning that are always read'),
     stride: whole(1, 1_000_000, 32, 'blocks between links of stride'),
   };
 }
 
 function patternOf(
-  links: keyof typeof patterns,
-  { window, stride }: { readonly window: number; readonly stride: number },
+  links: PatternName,
+  { window, sinks, stride }: { readonly window: number; readonly sinks: number; readonly stride: number },
 ): BlockPattern {
-  return links === 'stride' ? patterns.stride(window, stride) : patterns[links](window);
+  return patterns[links](window, sinks, stride);
 }

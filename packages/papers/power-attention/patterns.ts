@@ -1,22 +1,20 @@
 /** Whether query block I reads key block J ≤ I. */
 export type BlockPattern = (queryBlock: number, keyBlock: number) => boolean;
 
-const sink = (keyBlock: number) => keyBlock === 0;
-
 /**
  * The links of Chen et al. 2025 (PowerAttention, arXiv 2503.03588, section 3) and of the patterns that it is compared with,
- * all in blocks. `window` counts the query's own block; with 128 blocks each of the defaults reads 10 of them at most.
+ * all in blocks. `window` counts the query's own block, `sinks` are blocks that all read; with 128 blocks each of the defaults reads 10 of them at most.
  */
 export const patterns = {
   /** Distances that are powers of two: one set bit of a distance is one hop. */
-  power: (window = 5): BlockPattern => {
-    return (i, j) => sink(j) || i - j < window || ((i - j) & (i - j - 1)) === 0;
+  power: (window = 5, sinks = 1): BlockPattern => {
+    return (i, j) => j < sinks || i - j < window || ((i - j) & (i - j - 1)) === 0;
   },
-  window: (window = 9): BlockPattern => {
-    return (i, j) => sink(j) || i - j < window;
+  window: (window = 9, sinks = 1): BlockPattern => {
+    return (i, j) => j < sinks || i - j < window;
   },
-  stride: (window = 6, stride = 32): BlockPattern => {
-    return (i, j) => sink(j) || i - j < window || (i - j) % stride === 0;
+  stride: (window = 6, sinks = 1, stride = 32): BlockPattern => {
+    return (i, j) => j < sinks || i - j < window || (i - j) % stride === 0;
   },
   dilated: (window = 10): BlockPattern => {
     return (i, j) => (i - j) % 2 === 0 && i - j < 2 * window;

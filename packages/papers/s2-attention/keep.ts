@@ -1,5 +1,6 @@
-import type { Host, Keep, Keeper, Kept, Reading } from 'loci';
+import type { Attend, Host, Keep, Keeper, Kept, Reading } from 'loci';
 import { z } from 'zod';
+import { attendPattern } from '../attending/pattern.ts';
 import { define } from '../methods/define.ts';
 import { stridedOf, stridedOptions } from './options.ts';
 import { isOnStripe, type Strided } from './pattern.ts';
@@ -16,17 +17,55 @@ export const s2Keep = define<Keep, ReturnType<typeof stridedOptions>>({
   create: (settings, base) => ({
     ...base,
     needs: { decides: ['slots'] },
-    open: (host) => new StripeKeeper(host, stridedOf(settings, host)),
+    open: (host) => {
+      const pattern = stridedOf(settings, host);
+      return new BlockKeeper(host, { ...pattern, stays: (head, layer, key) => isOnStripe(pattern, head, layer, key) });
+    },
   }),
 });
 
-class StripeKeeper implements Keeper {
+/** What a head needs of blocks that are no longer near. */
+interface Stays {
+  readonly block: number;
+  readonly local: number;
+  stays(kvHead: number, layer: number, keyBlock: number, queryBlock: number): boolean;
+}
+
+/**
+ * The same rule where it must not be used: stripes at a distance from the query, which a query does not read and a later one does.
+ * It shows what is lost.
+ */
+export function relativeKeep({ block, local, stride }: Pick<Strided, 'block' | 'local' | 'stride'>): {
+  readonly attend: Attend;
+  readonly keep: Keep;
+} {
+  const isFar = (queryBlock: number, keyBlock: number) => (queryBlock - keyBlock) % stride === 0;
+  const names = { name: 'relative-stride', spec: 'relative-stride' } as const;
+  return {
+    attend: attendPattern(
+      { axis: 'attend', ...names },
+      {
+        block,
+        reads: (query, key) => {
+          const [i, j] = [Math.floor(query / block), Math.floor(key / block)];
+          return i - j < local || isFar(i, j);
+        },
+      },
+    ),
+    keep: {
+      ...{ axis: 'keep', ...names, needs: { decides: ['slots'] } },
+      open: (host) => new BlockKeeper(host, { block, local, stays: (_, __, key, query) => isFar(query, key) }),
+    },
+  };
+}
+
+class BlockKeeper implements Keeper {
   readonly #host: Host;
-  readonly #pattern: Strided;
+  readonly #pattern: Stays;
   /** Blocks at the time of the last look. */
   #seen = 0;
 
-  constructor(host: Host, pattern: Strided) {
+  constructor(host: Host, pattern: Stays) {
     this.#host = host;
     this.#pattern = pattern;
   }
@@ -48,7 +87,7 @@ class StripeKeeper implements Keeper {
         const positions = cache.positions(layer, head);
         const stays = (position: number) => {
           const at = Math.floor(position / block);
-          return blocks - at < local || isOnStripe(this.#pattern, head, layer, at);
+          return blocks - at < local || this.#pattern.stays(head, layer, at, blocks);
         };
         const slots = Int32Array.from(positions.keys()).filter((slot) => stays(positions[slot] ?? 0));
         drops ||= slots.length < positions.length;
@@ -68,7 +107,7 @@ class StripeKeeper implements Keeper {
   }
 
   fork(): Keeper {
-    const fork = new StripeKeeper(this.#host, this.#pattern);
+    const fork = new BlockKeeper(this.#host, this.#pattern);
     fork.#seen = this.#seen;
     return fork;
   }
