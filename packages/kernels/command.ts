@@ -30,6 +30,10 @@ export const opcodes = {
   argmax: 17,
   pack: 18,
   progressive: 19,
+  chunkSums: 31,
+  chunkLists: 32,
+  gapFeatures: 33,
+  boundaries: 34,
 } as const;
 
 const floats = new Float32Array(1);

@@ -24,10 +24,12 @@ export {
   partsOf,
   splitsOf,
 } from './attend/index.ts';
+export { type ChunkLists, type ChunkSums, type Chunks, chunkLists, chunkRoom, chunkSums } from './chunks/index.ts';
 export { type Bytes8, type Command, opcodes } from './command.ts';
 export { copy } from './copy/index.ts';
 export { embed } from './embed/index.ts';
 export { type Fetch, fetch } from './fetch/index.ts';
+export { type Boundaries, boundaries, type GapFeatures, gapFeatures, gapWidth } from './gaps/index.ts';
 export { floatToHalf } from './half.ts';
 export { floatMadds, integerDots, type LimitCommand, limitScratch, readMemory } from './limits/index.ts';
 export { loss, negativeLogLikelihood } from './loss/index.ts';

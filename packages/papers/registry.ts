@@ -11,6 +11,7 @@ import {
   type Store,
 } from 'loci';
 import { baselines } from './baselines/index.ts';
+import { dhsa } from './dhsa/attend.ts';
 import { duoAttention } from './duo-attention/keep.ts';
 import type { HeadProbe } from './heads/head-probe.ts';
 import { maskHeads } from './masking/mask-heads.ts';
@@ -24,7 +25,7 @@ import { retrievalHead } from './retrieval-head/probe.ts';
 import { snapkv } from './snapkv/keep.ts';
 
 /** The methods of every axis, by name. */
-const attend: readonly MethodFactory<Attend>[] = [powerAttention];
+const attend: readonly MethodFactory<Attend>[] = [powerAttention, dhsa];
 const keep: readonly MethodFactory<Keep>[] = [snapkv, razorAttention, duoAttention, ...baselines];
 const store: readonly MethodFactory<Store>[] = [kv4];
 const steer: readonly MethodFactory<Steer>[] = [maskHeads];

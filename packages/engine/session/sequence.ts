@@ -177,7 +177,8 @@ export class Sequence {
   #rows(left: number): number {
     const { keeper, attending } = this.methods;
     const most = Math.min(maxRows, keeper?.chunk ?? maxRows, attending?.chunk ?? maxRows);
-    const together = Math.min(this.methods.set.keep?.lastRows ?? 1, most);
+    const wanted = Math.max(this.methods.set.keep?.lastRows ?? 1, attending?.lastRows ?? 1);
+    const together = Math.min(wanted, most);
     if (left <= most || left - most >= together) return Math.min(most, left);
     return left - together;
   }
