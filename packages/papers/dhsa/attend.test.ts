@@ -19,8 +19,8 @@ afterAll(() => model.close());
 
 const length = 260;
 const attendOf = (text: string): { attend: Attend } => ({ attend: parseMethod.attend(text) });
-const everything = 'dhsa:budget=5000,instruction=0';
-const tight = 'dhsa:budget=96,block=32,local=32,global=8,instruction=16,open=32';
+const everything = 'dhsa:cut=equal,budget=5000,instruction=0';
+const tight = 'dhsa:cut=equal,budget=96,block=32,local=32,global=8,instruction=16,open=32';
 const tightOptions = { budget: 96, block: 32, local: 32, global: 8, instruction: 16, open: 32 } as const;
 
 async function opened<T>(options: OpenOptions, work: (session: Session) => Promise<T>): Promise<T> {
@@ -68,7 +68,7 @@ test('a tight budget reads no more than that, and scores a chunk for a block', a
 
 test('every block reads the budget where there is more, in every head the same', async () => {
   await opened(
-    { ...attendOf('dhsa:budget=50,block=32,local=16,global=4,instruction=0'), store: 'f32' },
+    { ...attendOf('dhsa:cut=equal,budget=50,block=32,local=16,global=4,instruction=0'), store: 'f32' },
     async (session) => {
       await session.prefill({ ids: ids.slice(0, 512) });
       // 2 blocks read 64 and 128 tokens at most; the budget holds the third to eighth to 100 of them.

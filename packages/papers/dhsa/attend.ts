@@ -4,8 +4,10 @@ import type { Attend, Attending, Host, LayerView, Selection } from 'loci';
 import { z } from 'zod';
 import { ListBuffer } from '../attending/list-buffer.ts';
 import { define } from '../methods/define.ts';
-import { choice, whole } from '../methods/option.ts';
+import { choice, number, whole } from '../methods/option.ts';
 import { type Cutting, equalCutting, type OpenCutting, type PromptRows } from './cutting.ts';
+import { mismatchOf, PredictedCutting } from './predictor/cutting.ts';
+import { namedPredictor } from './predictor/file.ts';
 import { ChunkTable } from './table.ts';
 
 /**
@@ -19,7 +21,14 @@ export const dhsa = define<Attend, ReturnType<typeof options>>({
   summary: 'keys of the chunks whose means are most like a block of queries',
   options: z.object(options()),
   create(given, base) {
-    return chunkAttend(base, given, () => equalCutting(given.chunk));
+    const { cut, chunk, threshold, share, predictor } = given;
+    if (cut === 'equal') return chunkAttend(base, given, () => equalCutting(chunk));
+    const file = namedPredictor(predictor);
+    const predicting = { chunk, threshold, share, reach: 8 };
+    return {
+      ...chunkAttend(base, given, (host) => new PredictedCutting(host, file, predicting)),
+      needs: { refuses: (model) => mismatchOf(file, model) },
+    };
   },
 });
 
@@ -27,7 +36,11 @@ function options() {
   return {
     budget: whole(1, 1_000_000, 1024, 'keys that a block of queries reads at most'),
     block: whole(1, 512, 128, 'queries of a block, while a prompt is read'),
-    chunk: whole(1, 4096, 16, 'tokens of a chunk, on average'),
+    chunk: whole(1, 4096, 16, 'tokens of a chunk: of each where all are equal, else at least on average'),
+    cut: choice(['predicted', 'equal'], 'predicted', 'where prompts are cut: at predicted boundaries, or evenly'),
+    predictor: z.string().default('bundled').describe('file of a predictor; bundled is the one that comes along'),
+    threshold: number(-100, 100, 1.1, 'what the logit of a boundary exceeds'),
+    share: whole(1, 1000, 1, 'layers that are cut where the first of them is'),
     local: whole(0, 1_000_000, 128, 'nearest keys that are always read, within the budget'),
     global: whole(0, 1_000_000, 128, 'first keys that are always read, within the budget'),
     instruction: whole(0, 512, 64, 'queries at the end of a prompt that read everything'),

@@ -13,43 +13,64 @@ export interface DenseLayer {
 }
 
 /** Rows of a map that are taken at a time. */
-const rowsAtOnce = 64;
+export const rowsAtOnce = 64;
 
-/** Reads a text and returns keys and label ratios of some layers. */
+/** Reads a text with dense attention and shows the maps of some layers, one after the other. */
+export async function denseMaps(
+  model: Model,
+  ids: Int32Array,
+  layers: readonly number[],
+  each: (maps: LayerMaps) => Promise<void>,
+): Promise<void> {
+  const attend: Attend = {
+    ...{ axis: 'attend', name: 'dense-maps', spec: 'dense-maps', needs: {} },
+    open: (host) => new DenseMaps(host, ids.length, layers, each),
+  };
+  const session = await model.open({ attend, store: 'f32' });
+  try {
+    await session.prefill({ ids });
+  } finally {
+    session.close();
+  }
+}
+
+/** Keys and label ratios of some layers of a text. */
 export async function denseLayers(
   model: Model,
   ids: Int32Array,
   layers: readonly number[],
   w: number,
 ): Promise<readonly DenseLayer[]> {
+  const { heads } = model.arch;
   const found: DenseLayer[] = [];
-  const attend: Attend = {
-    ...{ axis: 'attend', name: 'dense-maps', spec: 'dense-maps', needs: {} },
-    open: (host) => new DenseMaps(host, ids.length, layers, async (maps) => found.push(await maps.layer(w))),
-  };
-  const session = await model.open({ attend, store: 'f32' });
-  try {
-    await session.prefill({ ids });
-    return found;
-  } finally {
-    session.close();
-  }
+  await denseMaps(model, ids, layers, async ({ index, keys, weights }) => {
+    const maker = new GapRatios(ids.length, w);
+    for (let end = ids.length; end > 0; end -= rowsAtOnce) {
+      const first = Math.max(0, end - rowsAtOnce);
+      const piece = await weights(first, end - first);
+      for (let row = piece.n - 1; row >= 0; row--) maker.add(headMean(piece, row, heads));
+    }
+    found.push({ layer: index, keys: Float32Array.from(keys), ratios: maker.ratios });
+  });
+  return found;
+}
+
+/** Attention weights of n rows from `first` on: [n, h, stride], valid until others are asked for. */
+export interface MapRows {
+  readonly first: number;
+  readonly n: number;
+  readonly stride: number;
+  readonly weights: Float32Array;
 }
 
 /** One layer's attention, as it can be taken when the text has been read. */
 export interface LayerMaps {
   readonly index: number;
-  /** Weights of rows [n, h, stride], the last rows first, in pieces of so many rows. */
-  rows(): AsyncGenerator<{
-    readonly first: number;
-    readonly n: number;
-    readonly stride: number;
-    readonly weights: Float32Array;
-  }>;
+  /** Of at most `rowsAtOnce` rows. */
+  weights(first: number, n: number): Promise<MapRows>;
   /** Rotated queries [n, h, d] and keys [n, g · d]. */
   readonly queries: Float32Array;
   readonly keys: Float32Array;
-  layer(w: number): Promise<DenseLayer>;
 }
 
 /** Keeps queries and keys of a text, and when it has been read shows the maps of every wanted layer. */
@@ -57,11 +78,11 @@ class DenseMaps implements Attending {
   readonly #host: Host;
   readonly #n: number;
   readonly #layers: readonly number[];
-  readonly #each: (maps: LayerMaps) => Promise<unknown>;
+  readonly #each: (maps: LayerMaps) => Promise<void>;
   readonly #room: number;
   readonly #rowFloats: number;
 
-  constructor(host: Host, n: number, layers: readonly number[], each: (maps: LayerMaps) => Promise<unknown>) {
+  constructor(host: Host, n: number, layers: readonly number[], each: (maps: LayerMaps) => Promise<void>) {
     const { heads, kvHeads, headSize } = host.arch;
     this.#host = host;
     this.#n = n;
@@ -105,37 +126,27 @@ class DenseMaps implements Attending {
       for (const [at, index] of this.#layers.entries()) {
         const queries = this.#queries(at);
         const window = arch.layers[index]?.window ?? 0;
-        const piece = async (first: number, count: number) => {
-          const encoder = new Encoder();
-          encoder.record(
-            weigh({
-              ...{ n: count, h, g, d, heads: cache.headsOf(index), appended: 0, scale: arch.attentionScale, window },
-              ...{ queries: queries + 4 * first * h * d, positions: positions + 4 * first, format: cache.pool.format },
-              ...{ states, out: room, stride, rows: 'each' },
-            }),
-          );
-          await device.run(encoder);
-          return { first, n: count, stride, weights: device.floats(room, count * h * stride) };
-        };
-        const maps: LayerMaps = {
+        await this.#each({
           index,
           queries: device.floats(queries, n * h * d),
           keys: device.floats(queries + 4 * n * h * d, n * g * d),
-          async *rows() {
-            for (let end = n; end > 0; end -= rowsAtOnce) {
-              const first = Math.max(0, end - rowsAtOnce);
-              yield await piece(first, end - first);
-            }
+          async weights(first, count) {
+            const encoder = new Encoder();
+            encoder.record(
+              weigh({
+                ...{ n: count, h, g, d, heads: cache.headsOf(index), appended: 0, scale: arch.attentionScale, window },
+                ...{
+                  queries: queries + 4 * first * h * d,
+                  positions: positions + 4 * first,
+                  format: cache.pool.format,
+                },
+                ...{ states, out: room, stride, rows: 'each' },
+              }),
+            );
+            await device.run(encoder);
+            return { first, n: count, stride, weights: device.floats(room, count * h * stride) };
           },
-          async layer(w) {
-            const ratios = new GapRatios(n, w);
-            for await (const { n: count, weights } of maps.rows()) {
-              for (let row = count - 1; row >= 0; row--) ratios.add(headMean(weights, row, h, stride));
-            }
-            return { layer: index, keys: Float32Array.from(maps.keys), ratios: ratios.ratios };
-          },
-        };
-        await this.#each(maps);
+        });
       }
     } finally {
       device.free(room);
@@ -151,8 +162,8 @@ class DenseMaps implements Attending {
   }
 }
 
-/** A row of [n, h, stride] weights, averaged over heads. */
-function headMean(weights: Float32Array, row: number, h: number, stride: number): Float64Array {
+/** A row of the map, averaged over heads. */
+export function headMean({ weights, stride }: MapRows, row: number, h: number): Float64Array {
   const mean = new Float64Array(stride);
   for (let head = 0; head < h; head++) {
     const from = (row * h + head) * stride;

@@ -1,6 +1,6 @@
 import type { Encoder } from '@loci/device';
 import { boundaries, type Chunks, gapFeatures, gapWidth, type Matrix, matmulFloat, packFloats } from '@loci/kernels';
-import { type Host, type LayerView, LociError } from 'loci';
+import { type Host, type LayerView, LociError, type ModelFacts } from 'loci';
 import type { Cutting, PromptRows } from '../cutting.ts';
 import type { PredictorFile } from './file.ts';
 
@@ -13,6 +13,18 @@ export interface Predicting {
   readonly reach: number;
   /** Layers that are cut where the first of them is. */
   readonly share: number;
+}
+
+/** Why a predictor is of no use for a model; undefined when it is. */
+export function mismatchOf(
+  { shape, model }: PredictorFile,
+  { name, fingerprint, arch }: ModelFacts,
+): string | undefined {
+  const c = arch.kvHeads * arch.headSize;
+  const made = `its predictor of boundaries was trained for ${model.name}, with keys of ${shape.c} numbers`;
+  if (shape.c !== c) return `${made}, and those of ${name} have ${c}; cut=equal needs none`;
+  if (model.fingerprint !== fingerprint) return `${made}, and ${name} has other weights; cut=equal needs none`;
+  return undefined;
 }
 
 /** Rows of a program, at most. */
@@ -32,18 +44,9 @@ export class PredictedCutting implements Cutting {
   readonly #at: Places;
 
   constructor(host: Host, file: PredictorFile, given: Predicting) {
-    const { layers, kvHeads, headSize } = host.arch;
-    const { shape, model } = file;
-    if (shape.c !== kvHeads * headSize) {
-      const widths = `keys of ${shape.c} numbers, those of ${host.name} have ${kvHeads * headSize}`;
-      throw new LociError('bad-option', `the predictor of boundaries was trained for ${model.name}, with ${widths}`);
-    }
-    if (model.fingerprint !== host.fingerprint) {
-      throw new LociError(
-        'bad-option',
-        `the predictor of boundaries was trained for ${model.name}; ${host.name} has other weights: cut=equal needs none`,
-      );
-    }
+    const reason = mismatchOf(file, host);
+    if (reason) throw new LociError('bad-option', reason);
+    const { layers } = host.arch;
     this.groups = Math.ceil(layers.length / given.share);
     this.#host = host;
     this.#file = file;

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { LociError } from 'loci';
 import { z } from 'zod';
 import { mapParameters, type Parameters, type PredictorShape, parameterNames, parameterShapes } from './network.ts';
@@ -81,4 +82,20 @@ export function readPredictor(bytes: Uint8Array): PredictorFile {
     const reason = error instanceof Error ? error.message : String(error);
     throw new LociError('bad-file', `the file holds no predictor of boundaries: ${reason}`);
   }
+}
+
+const bundled = new URL('../assets/smollm2-135m-instruct.safetensors', import.meta.url);
+
+/** The predictor that an option names. @throws LociError `bad-file` when the file is not there or holds none. */
+export function namedPredictor(name: string): PredictorFile {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(name === 'bundled' ? bundled : name);
+  } catch (error) {
+    throw new LociError(
+      'bad-file',
+      `predictor=${name} cannot be read: ${error instanceof Error ? error.message : error}`,
+    );
+  }
+  return readPredictor(bytes);
 }
