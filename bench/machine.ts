@@ -1,25 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os';
+import { cpus } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
-
-/** Where and on what figures were measured. */
-export interface Machine {
-  readonly processor: string;
-  readonly cores: number;
-  readonly memoryBytes: number;
-  readonly node: string;
-  readonly system: string;
-}
-
-export function thisMachine(): Machine {
-  return {
-    processor: cpus()[0]?.model ?? 'unknown processor',
-    cores: availableParallelism(),
-    memoryBytes: totalmem(),
-    node: process.versions.node,
-    system: `${platform()} ${arch()}`,
-  };
-}
 
 /** The commit of a checkout, with a mark when files differ from it. */
 export function revisionOf(root: string): string {

@@ -1,5 +1,5 @@
 // Compiles the AssemblyScript kernels in three builds (packages/device/features.ts says what tells them apart), and those
-// that measure the machine's limits in two. Does nothing when the sources are those of the last build.
+// that train models and that measure the machine's limits in two. Does nothing when the sources are those of the last build.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,6 +14,8 @@ const builds = [
   { name: 'relaxed', entry: 'assembly/walk.ts', options: [...relaxed, '--use', 'FOURS=1'] },
   { name: 'pairs', entry: 'assembly/walk.ts', options: [...relaxed, '--use', 'FOURS=0'] },
   { name: 'plain', entry: 'assembly/walk.ts', options: [...plain, '--use', 'FOURS=0'] },
+  { name: 'train-relaxed', entry: 'train/assembly.ts', options: relaxed },
+  { name: 'train-plain', entry: 'train/assembly.ts', options: plain },
   { name: 'limits-relaxed', entry: 'limits/assembly.ts', options: relaxed },
   { name: 'limits-plain', entry: 'limits/assembly.ts', options: plain },
 ];

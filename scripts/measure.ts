@@ -1,7 +1,7 @@
 // Measures what the engine claims and writes docs/results/engine.json: `npm run measure`, or single items: `-- 2 4`.
 // Judges: golden files made by programs that share no code with Loci (packages/engine/golden/README.md).
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { availableParallelism, cpus } from 'node:os';
+import { thisMachine } from '@loci/evaluate/machine';
 import { mean } from '@loci/evaluate/statistics';
 import { loadModel, type Model, type Precision, type Session } from 'loci';
 import type { Finding } from './finding.ts';
@@ -158,7 +158,7 @@ if (wants('4')) await add(needles('4', model, say));
 await model.close();
 if (wants('5')) await add(threads('5', smol.long.ids));
 
-const machine = { cpu: cpus()[0]?.model ?? 'unknown', threads: availableParallelism(), node: process.version };
+const machine = thisMachine();
 const sorted = [...findings.values()].toSorted((a, b) => a.id.localeCompare(b.id));
 writeFileSync(out, `${JSON.stringify({ model: 'smollm2-135m-instruct', machine, findings: sorted }, null, 2)}\n`);
 say(`wrote ${out.pathname}`);

@@ -1,6 +1,7 @@
 // Writes the measured part of README.md from docs/results and bench/results.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import type { Machine } from '@loci/evaluate/machine';
 import { summary } from '../bench/report/markdown.ts';
 import { readResults } from '../bench/report/result.ts';
 
@@ -11,7 +12,7 @@ const marks = [
 ] as const;
 
 interface Results {
-  readonly machine: { readonly cpu: string; readonly threads: number; readonly node: string };
+  readonly machine: Machine;
   readonly findings: readonly {
     readonly id: string;
     readonly claimed: string;
@@ -44,7 +45,7 @@ function correctness(): string {
     holds ? 'holds' : 'does not hold',
   ]);
   return [
-    `Against results recorded with independent programs (\`npm run measure\`, ${machine.cpu}, Node ${machine.node}):`,
+    `Against results recorded with independent programs (\`npm run measure\`, ${machine.processor}, Node v${machine.node}):`,
     '',
     table(['', 'claimed', 'measured', ''], rows),
   ].join('\n');

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Machine } from '../machine.ts';
+import type { Machine } from '@loci/evaluate/machine';
 import type { Outcome } from '../outcome.ts';
 
 /** In the order in which `all` runs them and the report shows them. */

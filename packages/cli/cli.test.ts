@@ -28,8 +28,10 @@ function file(name: string, content: string | object): string {
 }
 
 /** Runs a command that must succeed and print one document. */
-async function json(...args: string[]) {
-  const { code, stdout, stderr } = await runCli([...args, '--json']);
+const json = (...args: string[]) => jsonIn({}, ...args);
+
+async function jsonIn(env: Readonly<Record<string, string>>, ...args: string[]) {
+  const { code, stdout, stderr } = await runCli([...args, '--json'], { env });
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   return JSON.parse(stdout);
 }
@@ -225,11 +227,101 @@ test('heads scores every head of the model and draws them', async () => {
   });
 });
 
-test('a Ctrl-C while heads are measured ends it, with what was done', async () => {
-  const { child, ended } = startCli(['heads', '--probe', 'retrieval-head', '--json']);
-  await new Promise((resolve) => setTimeout(resolve, 3000));
+test('every head probe takes the same options', async () => {
+  const asked = ['heads', '--probe', 'induction', '--precision', 'int8', '--store', 'q8', '--seed', '3', '--quiet'];
+  const { made, scores } = await json(...asked);
+  expect(scores.map((row: readonly number[]) => row.length)).toEqual(Array(30).fill(9));
+  expect(made).toMatchObject({
+    method: 'induction',
+    settings: { precision: 'int8', store: 'q8', count: 1, command: expect.stringMatching(/--seed 3 .*--store q8$/) },
+    seed: 3,
+  });
+  const hidden = await runCli(['heads', '--probe', 'induction', '--keep', 'snapkv']);
+  expect(hidden).toMatchObject({ code: 2, stderr: expect.stringMatching(/^loci: --probe induction.* --keep snapkv/) });
+});
+
+test.each(['retrieval-head', 'induction'])(
+  'a Ctrl-C while %s is measured ends it, with what was done',
+  async (probe) => {
+    const { child, ended } = startCli(['heads', '--probe', probe, '--cases', '500', '--json']);
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    child.kill('SIGINT');
+    const { code, stdout } = await ended;
+    expect(code).toBe(130);
+    expect(JSON.parse(stdout).error).toMatchObject({
+      code: 'aborted',
+      message: expect.stringMatching(/^stopped after \d+ of 500 texts$/),
+    });
+  },
+);
+
+test('a comparison that was stopped goes on where it was, and gives one document, a page and a drawing', async () => {
+  const env = { LOCI_CACHE: join(folder, 'cache') };
+  const [svg, markdown] = [join(folder, 'compare.svg'), join(folder, 'compare.md')];
+  const methods = ['--method', 'dense', '--method', 'keep=snapkv:budget=25%,store=q4'];
+  const few = [
+    'compare',
+    ...methods,
+    '--length',
+    '128',
+    '--length',
+    '160',
+    '--mode',
+    'both',
+    '--cases',
+    '2',
+    '--threads',
+    '1',
+  ];
+  const many = few.map((text) => (text === '2' ? '100' : text));
+  // The first line comes after some seconds.
+  const { child, ended } = startCli([...many, '--json'], { env });
+  await new Promise((resolve) => child.stderr.once('data', resolve));
   child.kill('SIGINT');
-  const { code, stdout } = await ended;
-  expect(code).toBe(130);
-  expect(JSON.parse(stdout).error.code).toBe('aborted');
+  const stopped = await ended;
+  expect(stopped.code).toBe(130);
+  const { message } = JSON.parse(stopped.stdout).error;
+  expect(message).toMatch(/^stopped after [1-9]\d* of 800 runs; they are kept, and the same command goes on/);
+
+  // The first cases of both are the same, so that those of the first length are known.
+  const again = await runCli([...few, '--svg', svg, '--markdown', markdown], { env });
+  expect(again).toMatchObject({ code: 0, stderr: '8 of 16 runs had been measured before\n' });
+  expect(again.stdout).toMatch(/needle, 128 tokens, 2 cases\nquery-aware\n +method .*\n +dense +\d.* ± /);
+  expect(readFileSync(markdown, 'utf8').match(/^\| dense \| .* ± /gm)).toHaveLength(4);
+  expect(readFileSync(svg, 'utf8').match(/<title>/g)).toHaveLength(8);
+  const { results, cases } = await jsonIn(env, ...few, '--quiet');
+  expect(cases).toBe(2);
+  expect(results).toMatchObject([
+    { length: 128, rows: [{ method: 'dense', mode: 'query-aware', gap: { value: 0 } }, {}, {}, {}] },
+    { length: 160, rows: [{}, {}, { mode: 'query-agnostic' }, { standardErrors: { nll: expect.any(Number) } }] },
+  ]);
+});
+
+test('papers lists a paper with its claims, and a method with its options', async () => {
+  const all = await json('papers');
+  const { papers, methods } = await json('papers', 'snapkv');
+  expect(papers).toEqual([all.papers.find(({ slug }: { readonly slug: string }) => slug === 'snapkv')]);
+  expect(methods).toMatchObject([{ axis: 'keep', method: 'snapkv' }]);
+  expect(methods[0].options).toContainEqual(expect.objectContaining({ name: 'pooling', default: 'max' }));
+  const plain = await runCli(['papers', 'knorm']);
+  expect(plain.stdout).toMatch(/^--keep knorm: .*\n\n +option +default +what it is\n +budget +1024 +slots per head/);
+  expect(await runCli(['papers', 'snapvk'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('"snapvk"; there are duo'),
+  });
+});
+
+test('a comparison refuses before it loads a model what it could not end with', async () => {
+  const asked = (...args: string[]) => runCli(['compare', '--length', '128', '--cases', '1', ...args]);
+  const [wrong, nowhere, short] = await Promise.all([
+    asked('--method', 'keep=snapkv:window=0'),
+    asked('--svg', join(folder, 'no', 'such.svg')),
+    asked('--length', '3'),
+  ]);
+  expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('window is "0"; it must be at least 1') });
+  expect(nowhere).toMatchObject({ code: 1, stderr: expect.stringContaining('such.svg') });
+  expect(short).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--length is "3"; it must be a whole number'),
+  });
 });

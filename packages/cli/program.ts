@@ -12,6 +12,7 @@ import { reproduce } from './commands/reproduce.ts';
 import { run } from './commands/run.ts';
 import { score } from './commands/score.ts';
 import { tokenize } from './commands/tokenize.ts';
+import { train } from './commands/train.ts';
 import { overview } from './options/help.ts';
 import { usage } from './options/option.ts';
 import { Interrupt } from './output/interrupt.ts';
@@ -28,6 +29,7 @@ const commands: readonly Command[] = [
   compare,
   papers,
   reproduce,
+  train,
   bench,
   models,
   demo,

@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { availableParallelism, cpus, homedir } from 'node:os';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { ResultStore } from '@loci/evaluate';
 
@@ -8,9 +8,4 @@ export function openResults(): ResultStore {
   const folder = process.env['LOCI_CACHE'] ?? join(homedir(), '.cache', 'loci');
   mkdirSync(folder, { recursive: true });
   return new ResultStore(join(folder, 'results.sqlite'));
-}
-
-/** The machine that results come from. */
-export function machine(threads: number) {
-  return { cpu: cpus()[0]?.model ?? 'unknown', cores: availableParallelism(), threads, node: process.version };
 }

@@ -11,8 +11,8 @@ export interface DeviceHost {
   startWorker(start: WorkerStart, events: WorkerEvents): Promise<WorkerHandle>;
 }
 
-/** The kernels of models, and those that measure the machine's limits. */
-export type KernelModule = KernelBuild | 'limits-relaxed' | 'limits-plain';
+/** The kernels of models, those that train them, and those that measure the machine's limits. */
+export type KernelModule = KernelBuild | `${'train' | 'limits'}-${'relaxed' | 'plain'}`;
 
 export interface WorkerEvents {
   onTrap(message: WorkerTrap): void;

@@ -1,4 +1,5 @@
 /** Device: shared WebAssembly memory, worker threads that walk recorded programs over it, and the recorder. */
+export { Allocator } from './allocator.ts';
 export {
   Device,
   DeviceError,

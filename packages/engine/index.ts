@@ -32,6 +32,9 @@ export { readGguf } from './format/gguf-read.ts';
 export type { DownloadProgress } from './format/hub-progress.ts';
 export type { ListedModel } from './format/locate-list.ts';
 export { memorySource } from './format/memory-source.ts';
+export { readSafetensors } from './format/safetensors-read.ts';
+export { writeSafetensors } from './format/safetensors-write.ts';
+export type { StoredTensor } from './format/types.ts';
 export { measureLimits } from './limits.ts';
 export {
   defaultModel,

@@ -30,10 +30,13 @@ export const opcodes = {
   argmax: 17,
   pack: 18,
   progressive: 19,
+  descend: 20,
   chunkSums: 31,
   chunkLists: 32,
   gapFeatures: 33,
   boundaries: 34,
+  progressiveFloat: 35,
+  quantizeRows: 36,
 } as const;
 
 const floats = new Float32Array(1);

@@ -27,6 +27,15 @@ export {
 export { type ChunkLists, type ChunkSums, type Chunks, chunkLists, chunkRoom, chunkSums } from './chunks/index.ts';
 export { type Bytes8, type Command, opcodes } from './command.ts';
 export { copy } from './copy/index.ts';
+export {
+  type Descend,
+  descend,
+  descendScratch,
+  listCapacity,
+  type Representative,
+  representatives,
+} from './descend/index.ts';
+export { blockSearch, tokenSearch } from './descend/reference.ts';
 export { embed } from './embed/index.ts';
 export { type Fetch, fetch } from './fetch/index.ts';
 export { type Boundaries, boundaries, type GapFeatures, gapFeatures, gapWidth } from './gaps/index.ts';
@@ -47,11 +56,17 @@ export {
 export { norm, quantize } from './norm/index.ts';
 export { type Pack, type Packable, pack, packables } from './pack/index.ts';
 export {
-  type Progressive,
+  type ByteRows,
+  mostProgressiveGroup,
+  type ProgressiveMatrix,
   type ProgressiveRows,
   packProgressive,
   progressive,
   progressiveBytes,
+  progressiveFloat,
+  progressiveScratch,
+  progressiveSums,
+  quantizeRows,
 } from './progressive/index.ts';
 export { type RopePairs, rope } from './rope/index.ts';
 export { type Scale, scale } from './scale/index.ts';

@@ -2,6 +2,7 @@ import { pageBytes, pageFormats, pageSlots } from './append/index.ts';
 import { attendKinds } from './attend/index.ts';
 import { type Command, opcodes } from './command.ts';
 import { layouts, matrixBytes } from './matmul/layout.ts';
+import { progressiveBytes } from './progressive/index.ts';
 
 /** What a command cannot do without, whatever the kernel: the bytes it reads once, and the operations. */
 export interface Work {
@@ -37,10 +38,25 @@ export function describeCommand({ opcode, words }: Command, keys: number): Descr
       const work = { bytes: matrixBytes(layout, rows, columns), ops: 2 * n * rows * columns, arithmetic } as const;
       return { kernel, shape: `${columns} → ${rows}, ${layout}`, work };
     }
+    case opcodes.progressive:
+    case opcodes.progressiveFloat: {
+      const [, rows = 0, columns = 0, group = 0, ...rest] = words;
+      const isFloat = opcode === opcodes.progressiveFloat;
+      const ops = 2 * ((isFloat ? rest[1] : rest[2]) ?? 0) * rows * columns;
+      const work = {
+        bytes: progressiveBytes(rows, columns, group),
+        ops,
+        arithmetic: isFloat ? 'float' : 'integer',
+      } as const;
+      return { kernel, shape: `${columns} → ${rows}, groups of ${group}`, work };
+    }
     case opcodes.attend: {
-      const [, n = 0, h = 0, g = 0, d = 0, , , , , window = 0, formatIndex = -1, , , , , kindIndex = -1] = words;
+      const [, n = 0, h = 0, g = 0, d = 0, , , , , window = 0, formatIndex = -1, , , , , kindIndex = -1, lists = 0] =
+        words;
       const format = pageFormats[formatIndex];
       if (!format) return { kernel, shape: '' };
+      // How much lists name is known when they are read.
+      if (lists) return { kernel, shape: `${format}, lists` };
       const seen = (key: number) => (window > 0 ? Math.min(window, key) : key);
       let pairs = 0;
       for (let i = 0; i < n; i++) pairs += seen(keys - i);

@@ -4,6 +4,7 @@ export { dhsa } from './dhsa/attend.ts';
 export { duoAttention } from './duo-attention/keep.ts';
 export type { HeadProbe } from './heads/head-probe.ts';
 export { type HeadScores, readHeadScores } from './heads/scores.ts';
+export { hipAttention } from './hip-attention/attend.ts';
 export { maskHeads } from './masking/mask-heads.ts';
 export { bookMeans, type HeadMeansFile, measureMeans } from './masking/means.ts';
 export type { MethodFactory } from './methods/define.ts';

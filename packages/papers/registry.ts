@@ -11,22 +11,34 @@ import {
   type Store,
 } from 'loci';
 import { baselines } from './baselines/index.ts';
+import { windowAttention } from './baselines/window.ts';
 import { dhsa } from './dhsa/attend.ts';
 import { duoAttention } from './duo-attention/keep.ts';
 import type { HeadProbe } from './heads/head-probe.ts';
+import { hipAttention } from './hip-attention/attend.ts';
 import { maskHeads } from './masking/mask-heads.ts';
 import type { MethodFactory } from './methods/define.ts';
+import { neighborhoodAttention } from './neighborhood-attention/attend.ts';
 import { powerAttention } from './power-attention/attend.ts';
 import { kv4 } from './qserve/store.ts';
 import { razorAttention } from './razor-attention/keep.ts';
 import { induction, inductionHeads } from './razor-attention/probe.ts';
 import { retrievalScores } from './retrieval-head/head-probe.ts';
 import { retrievalHead } from './retrieval-head/probe.ts';
+import { s2Attention } from './s2-attention/attend.ts';
+import { s2Keep } from './s2-attention/keep.ts';
 import { snapkv } from './snapkv/keep.ts';
 
 /** The methods of every axis, by name. */
-const attend: readonly MethodFactory<Attend>[] = [powerAttention, dhsa];
-const keep: readonly MethodFactory<Keep>[] = [snapkv, razorAttention, duoAttention, ...baselines];
+const attend: readonly MethodFactory<Attend>[] = [
+  windowAttention,
+  powerAttention,
+  s2Attention,
+  neighborhoodAttention,
+  hipAttention,
+  dhsa,
+];
+const keep: readonly MethodFactory<Keep>[] = [snapkv, razorAttention, duoAttention, s2Keep, ...baselines];
 const store: readonly MethodFactory<Store>[] = [kv4];
 const steer: readonly MethodFactory<Steer>[] = [maskHeads];
 const probe: readonly MethodFactory<Probe>[] = [retrievalHead, induction];

@@ -4,11 +4,13 @@ import type { Model } from 'loci';
 import { type Context, command } from '../command.ts';
 import { withModel } from '../engine.ts';
 import { methodsOf } from '../methods.ts';
+import { defined } from '../options/defined.ts';
 import { text, usage, whole } from '../options/option.ts';
 import { modelOptions } from '../options/shared.ts';
-import { duration, twoColumns } from '../output/format.ts';
+import { counted, duration, twoColumns } from '../output/format.ts';
 import { headMapSvg, headMapText } from '../output/head-map.ts';
 import { TimeLeft } from '../output/time-left.ts';
+import { mustBeWritable } from '../output/writable.ts';
 
 const { probe: _, inspect: __, ...computing } = modelOptions;
 /** Options that decide the scores, in the order of a command line. */
@@ -37,16 +39,16 @@ export const heads = command({
     // A wrong name shows before the model is loaded.
     const found = name === undefined ? undefined : await probeNamed(name);
     // And so does a place where nothing can be written.
-    if (svg !== undefined) await writeFile(svg, '');
+    await mustBeWritable(svg, means);
     const { probes: __, ...methods } = await methodsOf(values);
     await withModel(values, context, async ({ model }) => {
       if (means !== undefined) return writeMeans(model, means, context);
       if (!found) return;
-      const { precision = 'int8', cases, seed = 0 } = options;
+      const { precision, cases, seed = 0 } = options;
       const started = performance.now();
       const measured = await found.measure(model, {
-        ...{ seed, open: { precision, ...methods }, signal: context.interrupt.signal },
-        ...(cases !== undefined && { cases }),
+        ...{ seed, open: { ...defined({ precision }), ...methods }, signal: context.interrupt.signal },
+        ...defined({ cases }),
         onProgress: progressOf(context, started),
       });
       context.reporter.begin('', 0);
@@ -81,7 +83,12 @@ function progressOf({ reporter }: Context, started: number) {
   reporter.begin('before the first text', 0);
   return (done: number, total: number) => {
     const left = done > 0 ? `, ${duration(timeLeft.after(done, performance.now() - started, total))} left` : '';
-    reporter.progress(`measuring ${done} of ${total} texts${left}`, `after ${done} of ${total} texts`);
+    const at = Math.floor(done);
+    const part = done > at ? `, ${Math.floor(100 * (done - at))} %` : '';
+    reporter.progress(
+      `measuring text ${Math.min(at + 1, total)} of ${total}${part}${left}`,
+      `after ${at} of ${counted(total, 'text')}`,
+    );
   };
 }
 

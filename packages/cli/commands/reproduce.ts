@@ -1,13 +1,14 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { thisMachine } from '@loci/evaluate/machine';
 import { command } from '../command.ts';
 import { withModel } from '../engine.ts';
 import { noMethods } from '../methods.ts';
 import { flag, text, texts, usage, whole } from '../options/option.ts';
 import { sourceOptions } from '../options/shared.ts';
 import { duration } from '../output/format.ts';
-import { machine, openResults } from '../results.ts';
+import { openResults } from '../results.ts';
 
 const results = fileURLToPath(new URL('../../../docs/results', import.meta.url));
 
@@ -36,13 +37,19 @@ export const reproduce = command({
     const unknown = only.find((id) => !paper.claims.some((one) => one.id === id || one.id.replace(/\D+$/, '') === id));
     if (unknown !== undefined) throw usage(`${slug} has no claim ${unknown}`);
     const { reporter, interrupt } = context;
+    const left = timeLeft();
     await withModel({ ...options, ...noMethods }, context, async ({ model }) => {
       using store = openResults();
       const reproduction = await run(paper, model, {
-        ...{ scale: full ? 'full' : 'quick', store, signal: interrupt.signal, machine: machine(model.threads) },
+        ...{
+          scale: full ? 'full' : 'quick',
+          store,
+          signal: interrupt.signal,
+          machine: { ...thisMachine(), threads: model.threads },
+        },
         ...(only.length > 0 && { only }),
         onProgress: ({ claim, index, total, what, share }) => {
-          const part = share === undefined ? what : `${what}, ${Math.round(100 * share)} %`;
+          const part = share === undefined ? what : `${what}, ${Math.floor(100 * share)} %${left(what, share)}`;
           reporter.progress(
             `claim ${claim.id} (${index + 1} of ${total}): ${part}`,
             `at claim ${claim.id}, ${index} of ${total} done; what was measured is kept`,
@@ -62,3 +69,16 @@ export const reproduce = command({
     });
   },
 });
+
+/** How long a piece of a claim takes on, from what of it was done since it was first heard of. What was known takes no time. */
+function timeLeft(): (what: string, share: number) => string {
+  let piece = { what: '', share: 0, started: 0 };
+  let last = 0;
+  return (what, share) => {
+    const now = performance.now();
+    if (what !== piece.what || now - last < 50) piece = { what, share, started: now };
+    last = now;
+    const done = share - piece.share;
+    return done > 0 ? `, ${duration(((now - piece.started) * (1 - share)) / done)} left` : '';
+  };
+}

@@ -1,3 +1,5 @@
+import { label, svg } from './svg.ts';
+
 /** Numbers of heads, [layer][head]; NaN or null where there is none. */
 export type HeadMap = readonly (readonly (number | null)[])[];
 
@@ -48,23 +50,14 @@ export function headMapSvg(title: string, scores: HeadMap): string {
   const headNumbers = Array.from({ length: heads }, (_, head) =>
     label(left - 8, top + head * cell + cell - 6, String(head), 'end'),
   );
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"`,
-    '  font-family="system-ui, sans-serif" font-size="11" fill="#333">',
-    `<rect width="${width}" height="${height}" fill="#fff"/>`,
-    `<text x="8" y="18" font-size="13">${escaped(title)}</text>`,
-    label(8, top - 6, 'head', 'start'),
-    label(left, top - 22, 'layer', 'start'),
+  return svg(width, height, [
+    label(8, 18, title, 'start', 'font-size="13"'),
+    label(8, top - 6, 'head'),
+    label(left, top - 22, 'layer'),
     ...layerNumbers,
     ...headNumbers,
     ...cells,
-    '</svg>',
-    '',
-  ].join('\n');
-}
-
-function label(x: number, y: number, text: string, anchor: 'start' | 'middle' | 'end'): string {
-  return `<text x="${x}" y="${y}" text-anchor="${anchor}">${text}</text>`;
+  ]);
 }
 
 /** Square roots, so that the many small scores can be told apart. */
@@ -77,8 +70,4 @@ function colour(score: number | null): string {
 
 function isNumber(score: number | null | undefined): score is number {
   return typeof score === 'number' && !Number.isNaN(score);
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 }

@@ -1,4 +1,4 @@
-import type { AffineRows, PackedLayout } from '@loci/kernels';
+import type { AffineRows, PackedLayout, ProgressiveRows } from '@loci/kernels';
 import type { LayerWeights } from './weights.ts';
 
 /** The matrices of a layer. */
@@ -17,13 +17,15 @@ export interface LayerRows {
 }
 
 /**
- * Turns the matrices of the layers into others while they are loaded: into numbers of few bits for a packed layout, or into
- * floats. Rows come in pieces, each row once; embedding and head stay as they are.
+ * Turns the matrices of the layers into others while they are loaded: into numbers of few bits for a packed layout, into floats,
+ * or into progressive ones, which under int8 are multiplied by activations with one scale per token and in whole numbers
+ * throughout. Rows come in pieces, each row once; embedding and head stay as they are.
  */
 export type WeightCodec = {
   /** Tells models apart that come from one file by it: saved sessions belong to one of them. */
   readonly name: string;
 } & (
   | { readonly layout: PackedLayout; encode(rows: LayerRows): AffineRows }
+  | { readonly layout: 'progressive'; readonly group: number; encode(rows: LayerRows): ProgressiveRows }
   | { readonly layout: 'f32'; encode(rows: LayerRows): Float32Array<ArrayBuffer> }
 );

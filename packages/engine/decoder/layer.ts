@@ -9,12 +9,11 @@ import {
   norm,
   partialFloats,
   partsOf,
-  quantize,
   rope,
 } from '@loci/kernels';
 import type { LayerView } from '../axes/hook.ts';
 import type { Architecture, LayerShape } from '../families/architecture.ts';
-import { linear, normFor } from './linear.ts';
+import { linear, normFor, rounded, roundRows } from './linear.ts';
 import type { Placed } from './segment.ts';
 import type { LayerWeights, Vector } from './weights.ts';
 import { inputForms, type Precision, type Workspace } from './workspace.ts';
@@ -44,7 +43,7 @@ export function recordAttention(encoder: Encoder, context: LayerContext, layer: 
   const { heads: h, kvHeads: g, headSize: d, normEpsilon: epsilon } = arch;
   const input = [weights.q, weights.k, weights.v];
   encoder.record(
-    normFor(precision, input, w.x, n, weights.attentionNorm, epsilon, w.normed),
+    ...normFor(precision, input, w.x, n, weights.attentionNorm, epsilon, w.normed),
     linear(precision, w.normed, n, weights.q, { out: w.q, bias: weights.qBias, join: false }),
     linear(precision, w.normed, n, weights.k, { out: w.k, bias: weights.kBias, join: false }),
     linear(precision, w.normed, n, weights.v, { out: w.v, bias: weights.vBias }),
@@ -77,9 +76,7 @@ export function recordAttention(encoder: Encoder, context: LayerContext, layer: 
   encoder.record(...attends);
   encoder.record(...merges);
   callHooks('attended', encoder, context, layer);
-  if (inputForms(precision, [weights.o]).bytes) {
-    encoder.record(quantize({ x: w.mixed.float, stride: h * d, rows: n, columns: h * d }, w.mixed.bytes));
-  }
+  encoder.record(...rounded(precision, [weights.o], n, h * d, w.mixed));
   addBlock(encoder, context, weights.attentionPostNorm, (out, accumulate) =>
     linear(precision, w.mixed, n, weights.o, { out, accumulate }),
   );
@@ -174,7 +171,7 @@ export function recordFeedForward(encoder: Encoder, context: LayerContext, { wei
   const { arch, workspace: w, precision, n } = context;
   const inner = inputForms(precision, [weights.down]);
   encoder.record(
-    normFor(precision, [weights.gate, weights.up], w.x, n, weights.ffnNorm, arch.normEpsilon, w.normed),
+    ...normFor(precision, [weights.gate, weights.up], w.x, n, weights.ffnNorm, arch.normEpsilon, w.normed),
     linear(precision, w.normed, n, weights.gate, { out: w.gate, join: false }),
     linear(precision, w.normed, n, weights.up, { out: w.up }),
     activate({
@@ -184,9 +181,10 @@ export function recordFeedForward(encoder: Encoder, context: LayerContext, { wei
       n,
       columns: arch.hidden,
       activation: arch.activation,
-      ...(inner.float && { out: w.inner.float }),
+      ...((inner.float || inner.rows !== undefined) && { out: w.inner.float }),
       ...(inner.bytes && { bytes: w.inner.bytes }),
     }),
+    ...roundRows(inner.rows, n, arch.hidden, w.inner),
   );
   addBlock(encoder, context, weights.ffnPostNorm, (out, accumulate) =>
     linear(precision, w.inner, n, weights.down, { out, accumulate }),

@@ -1,11 +1,24 @@
-import { type Bytes8, type Command, type Matrix, matmul, matmulFloat, norm } from '@loci/kernels';
-import type { Vector } from './weights.ts';
+import {
+  type ByteRows,
+  type Bytes8,
+  type Command,
+  matmul,
+  matmulFloat,
+  norm,
+  progressive,
+  progressiveFloat,
+  quantize,
+  quantizeRows,
+} from '@loci/kernels';
+import type { LayerMatrix, Vector } from './weights.ts';
 import { inputForms, type Precision } from './workspace.ts';
 
-/** An intermediate result in the two forms that products take; which are filled depends on the precision. */
+/** An intermediate result in the forms that products take; which are filled depends on the precision and the weights. */
 export interface Rows {
   readonly float: number;
   readonly bytes: Bytes8;
+  /** With one scale per row. */
+  readonly rows: ByteRows;
 }
 
 interface Into {
@@ -16,33 +29,51 @@ interface Into {
 }
 
 /** out [n, rows] (+)= x [n, columns] · Wᵀ (+ bias) under the given precision. */
-export function linear(precision: Precision, x: Rows, n: number, matrix: Matrix, into: Into): Command {
+export function linear(precision: Precision, x: Rows, n: number, matrix: LayerMatrix, into: Into): Command {
   const { out, bias, accumulate = false, join = true } = into;
   const stride = Math.ceil(matrix.rows / 8) * 8;
-  const product = { matrix, n, out, stride, bias: bias?.address ?? 0, accumulate, join };
-  return inputForms(precision, [matrix]).float ? matmulFloat(x.float, product) : matmul(x.bytes, product);
+  const to = { n, out, stride, bias: bias?.address ?? 0, accumulate, join };
+  const { float } = inputForms(precision, [matrix]);
+  if (matrix.layout === 'progressive') {
+    return float ? progressiveFloat(x.float, { matrix, ...to }) : progressive(x.rows, { matrix, ...to });
+  }
+  return float ? matmulFloat(x.float, { matrix, ...to }) : matmul(x.bytes, { matrix, ...to });
 }
 
 /** Norm of [n, columns] into the forms that `consumers` take. */
 export function normFor(
   precision: Precision,
-  consumers: readonly Matrix[],
+  consumers: readonly LayerMatrix[],
   x: number,
   n: number,
   weight: Vector,
   epsilon: number,
   into: Rows,
-): Command {
-  const { float, bytes } = inputForms(precision, consumers);
+): readonly Command[] {
+  const forms = inputForms(precision, consumers);
   const columns = weight.length;
-  return norm({
-    x,
-    stride: columns,
-    rows: n,
-    columns,
-    weight: weight.address,
-    epsilon,
-    ...(float && { out: into.float }),
-    ...(bytes && { bytes: into.bytes }),
+  const normed = norm({
+    ...{ x, stride: columns, rows: n, columns, weight: weight.address, epsilon },
+    ...((forms.float || forms.rows !== undefined) && { out: into.float }),
+    ...(forms.bytes && { bytes: into.bytes }),
   });
+  return [normed, ...roundRows(forms.rows, n, columns, into)];
+}
+
+/** The forms in 8 bits that `consumers` take of floats [n, columns] that are there. */
+export function rounded(
+  precision: Precision,
+  consumers: readonly LayerMatrix[],
+  n: number,
+  columns: number,
+  into: Rows,
+): readonly Command[] {
+  const forms = inputForms(precision, consumers);
+  const bytes = forms.bytes ? [quantize({ x: into.float, stride: columns, rows: n, columns }, into.bytes)] : [];
+  return [...bytes, ...roundRows(forms.rows, n, columns, into)];
+}
+
+/** Rounds rows with a scale each where there are groups for it. */
+export function roundRows(group: number | undefined, n: number, columns: number, { float, rows }: Rows): Command[] {
+  return group === undefined ? [] : [quantizeRows({ x: float, stride: columns, rows: n, columns, group }, rows)];
 }

@@ -41,7 +41,7 @@ export function recordOutput(encoder: Encoder, device: Device, context: LayerCon
   const head = (rows: number, n: number) =>
     encoder.record(
       copy({ from: w.x, stride: width, rows, n, columns: width, out: w.lastRows }),
-      normFor(precision, [weights.output], w.lastRows, n, weights.outputNorm, normEpsilon, w.last),
+      ...normFor(precision, [weights.output], w.lastRows, n, weights.outputNorm, normEpsilon, w.last),
       linear(precision, w.last, n, weights.output, { out: logits }),
     );
   for (let i = 0; i < wanted.length; i += lossBatch) {

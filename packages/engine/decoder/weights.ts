@@ -1,5 +1,15 @@
 import type { Device } from '@loci/device';
-import { blockBytes, type Layout, type Matrix, matrixBytes, packAffine, packFloats } from '@loci/kernels';
+import {
+  blockBytes,
+  type Layout,
+  type Matrix,
+  matrixBytes,
+  type ProgressiveMatrix,
+  packAffine,
+  packFloats,
+  packProgressive,
+  progressiveBytes,
+} from '@loci/kernels';
 import { LociError } from '../errors.ts';
 import type { Architecture, LayerTensors } from '../families/architecture.ts';
 import { blockShapes } from '../format/block-types.ts';
@@ -14,12 +24,15 @@ export interface Vector {
   readonly length: number;
 }
 
+/** A matrix of a layer, which a codec may have made. */
+export type LayerMatrix = Matrix | ProgressiveMatrix;
+
 export interface LayerWeights {
   readonly attentionNorm: Vector;
-  readonly q: Matrix;
-  readonly k: Matrix;
-  readonly v: Matrix;
-  readonly o: Matrix;
+  readonly q: LayerMatrix;
+  readonly k: LayerMatrix;
+  readonly v: LayerMatrix;
+  readonly o: LayerMatrix;
   readonly qBias: Vector | undefined;
   readonly kBias: Vector | undefined;
   readonly vBias: Vector | undefined;
@@ -27,9 +40,9 @@ export interface LayerWeights {
   readonly kNorm: Vector | undefined;
   readonly attentionPostNorm: Vector | undefined;
   readonly ffnNorm: Vector;
-  readonly gate: Matrix;
-  readonly up: Matrix;
-  readonly down: Matrix;
+  readonly gate: LayerMatrix;
+  readonly up: LayerMatrix;
+  readonly down: LayerMatrix;
   readonly ffnPostNorm: Vector | undefined;
 }
 
@@ -87,7 +100,7 @@ async function readWeights(loader: Loader, arch: Architecture): Promise<Weights>
   const layers: LayerWeights[] = [];
   for (const [layer, { tensors: names }] of arch.layers.entries()) {
     const matrix = (role: MatrixRole, rows: number, columns: number) =>
-      loader.matrix(names[role], rows, columns, { layer, role });
+      loader.layerMatrix(names[role], rows, columns, { layer, role });
     const vector = (role: keyof LayerTensors, length: number, offset = 0) =>
       loader.optional(names[role], length, offset);
     const offset = arch.normOffset;
@@ -189,38 +202,64 @@ class Loader {
     return { address, length };
   }
 
-  /** `place` is where a layer has it; other matrices are none of a codec's business. */
-  async matrix(
-    name: string,
-    rows: number,
-    columns: number,
-    place?: Pick<LayerRows, 'layer' | 'role'>,
-  ): Promise<Matrix> {
+  async matrix(name: string, rows: number, columns: number): Promise<Matrix> {
     const tensor = this.#find(name, [rows, columns]);
-    const codec = place && this.#options.codec;
-    const layout = codec?.layout ?? layoutFor(tensor.type, columns, this.#options.floats);
+    const layout = layoutFor(tensor.type, columns, this.#options.floats);
     const bytes = matrixBytes(layout, rows, columns);
     const address = this.#allocate(bytes);
     const block = blockBytes(layout, columns);
     // The last block's rows beyond the matrix stay zero.
     this.#device.bytes(address + bytes - block, block).fill(0);
-    const rowBytes = tensor.byteLength / rows;
     const { elements, bytes: shapeBytes } = blockShapes[tensor.type];
     const type =
-      !codec && layout !== 'f32' && rowBytes === (columns / elements) * shapeBytes
+      layout !== 'f32' && tensor.byteLength / rows === (columns / elements) * shapeBytes
         ? packable(tensor.type, columns)
         : undefined;
+    await this.#pieces(tensor, rows, async (first, count) => {
+      const out = address + (first / 8) * block;
+      if (type) await this.#packer.add({ tensor, type, first, rows: count, columns, out });
+      else await this.#convert(tensor, layout, first, count, columns, out);
+    });
+    return { layout, rows, columns, address };
+  }
+
+  /** A matrix of a layer, through the codec where there is one. */
+  async layerMatrix(
+    name: string,
+    rows: number,
+    columns: number,
+    place: Pick<LayerRows, 'layer' | 'role'>,
+  ): Promise<LayerMatrix> {
+    const { codec } = this.#options;
+    if (!codec) return this.matrix(name, rows, columns);
+    const tensor = this.#find(name, [rows, columns]);
+    if (codec.layout === 'progressive' && (rows % 4 !== 0 || columns % codec.group !== 0)) {
+      const sizes = `${rows} × ${columns}, which are not whole blocks of 4 rows and groups of ${codec.group}`;
+      throw new LociError('unsupported', `${this.#file}: tensor "${name}" is ${sizes}: choose another group`);
+    }
+    const bytes = (count: number) => codedBytes(codec, count, columns);
+    const address = this.#allocate(bytes(rows));
+    if (rows % 8 !== 0) this.#device.bytes(address, bytes(rows)).fill(0);
+    await this.#pieces(tensor, rows, (first, count) => {
+      const target = this.#device.bytes(address + bytes(first), bytes(count));
+      return encode(codec, tensor, { ...place, first, rows: count, columns }, target);
+    });
+    const { layout } = codec;
+    return layout === 'progressive'
+      ? { layout, rows, columns, group: codec.group, address }
+      : { layout, rows, columns, address };
+  }
+
+  /** Takes rows of a tensor in pieces that begin at multiples of 8. */
+  async #pieces(tensor: StoredTensor, rows: number, take: (first: number, count: number) => Promise<void>) {
+    const rowBytes = tensor.byteLength / rows;
     const piece = Math.max(8, Math.floor(pieceBytes / rowBytes / 8) * 8);
     for (let first = 0; first < rows; first += piece) {
       this.#checkAborted();
       const count = Math.min(piece, rows - first);
-      const out = address + (first / 8) * block;
-      if (codec && place) await this.#encode(codec, tensor, { ...place, first, rows: count, columns }, out);
-      else if (type) await this.#packer.add({ tensor, type, first, rows: count, columns, out });
-      else await this.#convert(tensor, layout, first, count, columns, out);
+      await take(first, count);
       this.#progress(count * rowBytes);
     }
-    return { layout, rows, columns, address };
   }
 
   async finish(): Promise<void> {
@@ -244,23 +283,6 @@ class Loader {
       packAffine(affine, layout, rows, columns, target);
       release(source, affine.q, affine.scale, affine.min);
     }
-  }
-
-  /** Turns rows into those of a codec, and packs them. */
-  async #encode(
-    codec: WeightCodec,
-    tensor: StoredTensor,
-    place: Omit<LayerRows, 'values'>,
-    out: number,
-  ): Promise<void> {
-    const { first, rows, columns } = place;
-    const source = await readRows(tensor, first, rows);
-    const values = dequantize(tensor.type, source, rows * columns);
-    const target = this.#device.bytes(out, matrixBytes(codec.layout, rows, columns));
-    if (codec.layout === 'f32') {
-      packFloats(codec.encode({ ...place, values }), rows, columns, this.#device.floats(out, target.length / 4));
-    } else packAffine(codec.encode({ ...place, values }), codec.layout, rows, columns, target);
-    release(source, values);
   }
 
   #affine(tensor: StoredTensor, source: Uint8Array, rows: number, columns: number) {
@@ -298,6 +320,35 @@ class Loader {
   #checkAborted(): void {
     if (this.#options.signal?.aborted) throw new LociError('aborted', `${this.#file}: loading was stopped`);
   }
+}
+
+function codedBytes(codec: WeightCodec, rows: number, columns: number): number {
+  return codec.layout === 'progressive'
+    ? progressiveBytes(rows, columns, codec.group)
+    : matrixBytes(codec.layout, rows, columns);
+}
+
+/** Turns rows of a tensor into those of a codec, and packs them. */
+async function encode(
+  codec: WeightCodec,
+  tensor: StoredTensor,
+  place: Omit<LayerRows, 'values'>,
+  target: Uint8Array,
+): Promise<void> {
+  const { first, rows, columns } = place;
+  const source = await readRows(tensor, first, rows);
+  const values = dequantize(tensor.type, source, rows * columns);
+  const given = { ...place, values };
+  if (codec.layout === 'f32') {
+    packFloats(
+      codec.encode(given),
+      rows,
+      columns,
+      new Float32Array(target.buffer, target.byteOffset, target.length / 4),
+    );
+  } else if (codec.layout === 'progressive') target.set(packProgressive(codec.encode(given)));
+  else packAffine(codec.encode(given), codec.layout, rows, columns, target);
+  release(source, values);
 }
 
 /** Rows of a matrix as they lie in the file. */

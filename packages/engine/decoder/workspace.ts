@@ -1,7 +1,8 @@
 import type { Device } from '@loci/device';
-import type { Bytes8, Matrix } from '@loci/kernels';
+import type { ByteRows, Bytes8 } from '@loci/kernels';
 import type { Architecture } from '../families/architecture.ts';
 import type { Rows } from './linear.ts';
+import type { LayerMatrix } from './weights.ts';
 
 /** Rows that pass through the decoder in one program. */
 export const maxRows = 512;
@@ -10,10 +11,23 @@ export const lossBatch = 32;
 
 export type Precision = 'int8' | 'float32';
 
-/** In which forms a set of matrices takes its input under a precision. */
-export function inputForms(precision: Precision, matrices: readonly Matrix[]): { float: boolean; bytes: boolean } {
-  const float = (matrix: Matrix) => precision === 'float32' || matrix.layout === 'f32';
-  return { float: matrices.some(float), bytes: !matrices.every(float) };
+/** In which forms a set of matrices takes its input. */
+export interface InputForms {
+  readonly float: boolean;
+  readonly bytes: boolean;
+  /** With a scale per row, and sums over groups of so many columns. */
+  readonly rows: number | undefined;
+}
+
+export function inputForms(precision: Precision, matrices: readonly LayerMatrix[]): InputForms {
+  const float = (matrix: LayerMatrix) => precision === 'float32' || matrix.layout === 'f32';
+  const integer = matrices.filter((matrix) => !float(matrix));
+  const progressive = integer.find((matrix) => matrix.layout === 'progressive');
+  return {
+    float: matrices.some(float),
+    bytes: integer.some((matrix) => matrix.layout !== 'progressive'),
+    rows: progressive?.group,
+  };
 }
 
 /** Intermediate results of one program, for up to `maxRows` rows. All are float32 unless said otherwise. */
@@ -57,7 +71,11 @@ export class Workspace {
       q: device.allocate(maxRows * columns),
       meta: device.allocate(maxRows * Math.ceil(columns / 32) * 16),
     });
-    const both = (columns: number): Rows => ({ float: floats(columns), bytes: bytes(columns) });
+    const rows = (columns: number): ByteRows => ({
+      ...{ q: device.allocate(maxRows * columns), scales: floats(1) },
+      sums: device.allocate(maxRows * Math.ceil(columns / 32) * 4),
+    });
+    const forms = (columns: number): Rows => ({ float: floats(columns), bytes: bytes(columns), rows: rows(columns) });
     const { width, heads, kvHeads, headSize, hidden } = arch;
     this.ids = floats(1);
     this.positions = floats(1);
@@ -67,18 +85,18 @@ export class Workspace {
     this.best = floats(1);
     this.losses = floats(2);
     this.x = floats(width);
-    this.normed = both(width);
+    this.normed = forms(width);
     this.q = floats(heads * headSize);
     this.k = floats(kvHeads * headSize);
     this.v = floats(kvHeads * headSize);
-    this.mixed = both(heads * headSize);
+    this.mixed = forms(heads * headSize);
     this.gate = floats(hidden);
     this.up = floats(hidden);
     // The inner activations may take the gate's place: each is read just before it is written.
-    this.inner = { float: this.gate, bytes: bytes(hidden) };
+    this.inner = { float: this.gate, bytes: bytes(hidden), rows: rows(hidden) };
     this.block = floats(width);
     this.lastRows = floats(width);
-    this.last = both(width);
+    this.last = forms(width);
     this.#tables = Array.from({ length: rotations }, () => ({
       cos: floats(arch.rotated / 2),
       sin: floats(arch.rotated / 2),

@@ -1,5 +1,5 @@
 import { Device, type KernelBuild, type ProgramObserver } from '@loci/device';
-import { attendScratch, matmulScratch, type PageFormat } from '@loci/kernels';
+import { attendScratch, matmulScratch, type PageFormat, progressiveScratch } from '@loci/kernels';
 import { type Attend, dense } from '../axes/attend.ts';
 import type { Keep } from '../axes/keep.ts';
 import type { Probe } from '../axes/probe.ts';
@@ -134,7 +134,8 @@ export class Model {
     const { description } = files;
     const arch = describe(description);
     const { heads, kvHeads, headSize, width } = arch;
-    device.reserveScratch(Math.max(matmulScratch, attendScratch(heads, kvHeads, headSize), width * 4));
+    const products = options.weights?.layout === 'progressive' ? progressiveScratch(options.weights.group) : 0;
+    device.reserveScratch(Math.max(matmulScratch, products, attendScratch(heads, kvHeads, headSize), width * 4));
     const [weights, fingerprint, tokenizer] = await Promise.all([
       loadWeights(device, arch, description.file, description.tensors, {
         floats: options.precision === 'float32' ? 'f32' : 'q8',

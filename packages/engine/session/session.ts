@@ -165,10 +165,10 @@ export class Session {
   /**
    * A session that goes on from here by itself; pages are shared until one of the two writes to them. With another keep or
    * store, which act on what is read from then on: a prompt that has been read can be given to it again, and its
-   * end is read anew where the method must see it.
+   * end is read anew where the method must see it. A keep that is undefined keeps everything.
    * @throws LociError `bad-option` when the methods clash, or one of the two keeps decides how far heads see.
    */
-  fork(others?: Pick<OpenOptions, 'keep' | 'store'>): Session {
+  fork(others?: { readonly keep?: OpenOptions['keep'] | undefined } & Pick<OpenOptions, 'store'>): Session {
     const { store, ...keep } = others ?? {};
     const changed = others && { ...keep, ...(store && { store: typeof store === 'string' ? pages(store) : store }) };
     const fork = new Session(this.model, this.precision, this.#sequence.fork(changed));
@@ -222,7 +222,7 @@ export class Session {
     if (reusedTokens === promptTokens && !known) reusedTokens--;
     // A method that looks at the last rows gets them anew, as far as they can be had.
     const rows = this.methods.keep?.lastRows ?? 0;
-    if (!known && promptTokens - rows >= this.#sequence.cache.exactFrom) {
+    if (!known && Math.max(0, promptTokens - rows) >= this.#sequence.cache.exactFrom) {
       reusedTokens = Math.min(reusedTokens, Math.max(0, promptTokens - rows));
     }
     reusedTokens = this.#sequence.truncate(reusedTokens);

@@ -16,7 +16,8 @@ afterAll(() => model.close());
 
 test('methods share their cases, modes stay apart, and a second run computes nothing', async () => {
   using store = new ResultStore(join(mkdtempSync(join(tmpdir(), 'loci-compare-')), 'results.sqlite'));
-  const cases = [0, 1].map((number) => needle(model, { length: 200, haystack: 'noise' }, number));
+  const caseOf = (number: number) => needle(model, { length: 200, haystack: 'noise' }, number);
+  const first = caseOf(0);
   const contenders = [
     { name: 'dense', spec: 'dense all f16', methods: {} },
     { name: 'store=q4', spec: 'dense all q4', methods: { store: 'q4' } },
@@ -25,7 +26,7 @@ test('methods share their cases, modes stay apart, and a second run computes not
   const done: number[] = [];
   const run = () =>
     compare(model, {
-      cases,
+      ...{ cases: 2, caseOf },
       contenders,
       modes,
       store,
@@ -43,7 +44,7 @@ test('methods share their cases, modes stay apart, and a second run computes not
   expect(dense).toMatchObject({ recall: 1, exact: 1, gap: { value: 0, standardError: 0 } });
   expect(dense?.kvBytes).toBe(90 * 7 * (128 + 2 * 2 * 64 * 32));
   expect(q4?.kvBytes).toBeLessThan((dense?.kvBytes ?? 0) / 3);
-  expect(dense?.keys).toBe(90 * ((cases[0]?.context.length ?? 0) + (cases[0]?.question.length ?? 0)));
+  expect(dense?.keys).toBe(90 * (first.context.length + first.question.length));
   // Times would differ if anything were computed again.
   expect(await run()).toEqual(rows);
   expect(rowsMarkdown(rows).split('query-agnostic:')).toHaveLength(2);

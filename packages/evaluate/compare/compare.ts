@@ -1,8 +1,9 @@
-import type { Model, OpenOptions } from 'loci';
+import { setImmediate } from 'node:timers/promises';
+import { LociError, type Model, type OpenOptions } from 'loci';
 import { codeVersion } from '../results/code.ts';
 import { resultKey } from '../results/key.ts';
 import type { ResultStore } from '../results/store.ts';
-import { type Estimate, mean, median, pairedBootstrap } from '../statistics/index.ts';
+import { bootstrap, type Estimate, mean, median, pairedBootstrap } from '../statistics/index.ts';
 import type { TaskCase } from '../tasks/task.ts';
 import { type CaseResult, type Mode, measureCase } from './case.ts';
 
@@ -16,19 +17,27 @@ export interface Contender {
 }
 
 export interface CompareOptions {
-  readonly cases: readonly TaskCase[];
+  /** How many cases, and what makes them when their turn comes. */
+  readonly cases: number;
+  readonly caseOf: (number: number) => TaskCase;
   readonly contenders: readonly Contender[];
   readonly modes: readonly Mode[];
   readonly store: ResultStore;
   readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: {
-    readonly done: number;
-    readonly total: number;
-    readonly contender: string;
-  }) => void;
+  readonly onProgress?: (progress: CompareProgress) => void;
 }
 
-/** One method over all cases; losses and recall are means, gaps are to the first method of the table. */
+export interface CompareProgress {
+  /** Runs that are done: a run is one method on one case. */
+  readonly done: number;
+  /** Of them, how many were in the store before. */
+  readonly known: number;
+  readonly total: number;
+  /** The method at work now; none when everything is done. */
+  readonly contender: string | undefined;
+}
+
+/** One method over all cases: means, but for times, which are medians. */
 export interface Row {
   readonly method: string;
   readonly mode: Mode;
@@ -37,7 +46,9 @@ export interface Row {
   readonly exact: number;
   readonly nll: number;
   readonly nllAfterFirst: number | null;
-  /** Difference of the mean loss to the first row of the same mode, with its standard error. */
+  /** Of these means, by bootstrap over the cases. */
+  readonly standardErrors: { readonly recall: number | null; readonly exact: number; readonly nll: number };
+  /** Difference of the mean loss to the first row of the same mode, by paired bootstrap. */
   readonly gap: Estimate;
   readonly kvBytes: number;
   readonly peakKvBytes: number;
@@ -49,16 +60,23 @@ export interface Row {
 /**
  * Runs every method on every case, case by case, so that what drifts on the machine hits all of them alike. Results are
  * kept in the store, and what is there is not computed again.
+ * @throws LociError `aborted`, what was measured being kept.
  */
 export async function compare(model: Model, options: CompareOptions): Promise<readonly Row[]> {
-  const { cases, contenders, modes, store, signal, onProgress } = options;
+  const { cases, caseOf, contenders, modes, store, signal, onProgress } = options;
   const code = codeVersion();
   const runs = modes.flatMap((mode) =>
     contenders.map((contender) => ({ mode, contender, results: [] as CaseResult[] })),
   );
-  let done = 0;
-  for (const one of cases) {
+  const total = cases * runs.length;
+  let [done, found] = [0, 0];
+  for (let number = 0; number < cases; number++) {
+    // Cases that are known take no time in which a signal could arrive.
+    await setImmediate();
+    if (signal?.aborted) throw new LociError('aborted', 'the comparison was stopped');
+    const one = caseOf(number);
     for (const { mode, contender, results } of runs) {
+      onProgress?.({ done: done++, known: found, total, contender: contender.name });
       const method = `${contender.spec} ${mode} ${model.threads} threads`;
       const key = resultKey({ case: one, method, model: model.fingerprint, code });
       const known = store.get(key);
@@ -66,10 +84,11 @@ export async function compare(model: Model, options: CompareOptions): Promise<re
       const result =
         (known as CaseResult | undefined) ?? (await measureCase(model, contender.methods, one, mode, signal));
       if (known === undefined) store.put(key, { ...result });
+      else found++;
       results.push(result);
-      onProgress?.({ done: ++done, total: cases.length * runs.length, contender: contender.name });
     }
   }
+  onProgress?.({ done, known: found, total, contender: undefined });
   return runs.map(({ mode, contender, results }) => {
     const baseline = runs.find((other) => other.mode === mode)?.results ?? results;
     return rowOf(contender.name, mode, results, baseline);
@@ -78,18 +97,28 @@ export async function compare(model: Model, options: CompareOptions): Promise<re
 
 function rowOf(method: string, mode: Mode, results: readonly CaseResult[], baseline: readonly CaseResult[]): Row {
   const of = (value: (result: CaseResult) => number) => results.map(value);
-  const some = (value: (result: CaseResult) => number | null) => {
+  const estimate = (value: (result: CaseResult) => number | null) => {
     const values = results.map(value).filter((one) => one !== null);
-    return values.length > 0 ? mean(values) : null;
+    return values.length > 0 ? bootstrap(values, mean) : { value: null, standardError: null };
   };
+  const recall = estimate((result) => result.recall);
+  const exact = bootstrap(
+    of((result) => (result.exact ? 1 : 0)),
+    mean,
+  );
+  const nll = bootstrap(
+    of((result) => result.nll),
+    mean,
+  );
   return {
     method,
     mode,
     cases: results.length,
-    recall: some((result) => result.recall),
-    exact: mean(of((result) => (result.exact ? 1 : 0))),
-    nll: mean(of((result) => result.nll)),
-    nllAfterFirst: some((result) => result.nllAfterFirst),
+    recall: recall.value,
+    exact: exact.value,
+    nll: nll.value,
+    nllAfterFirst: estimate((result) => result.nllAfterFirst).value,
+    standardErrors: { recall: recall.standardError, exact: exact.standardError, nll: nll.standardError },
     gap: pairedBootstrap(
       of((result) => result.nll),
       baseline.map((result) => result.nll),

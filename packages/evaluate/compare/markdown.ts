@@ -1,17 +1,20 @@
 import type { Row } from './compare.ts';
 
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
-const digits = (value: number | null, places: number) => (value === null ? '–' : value.toFixed(places));
+const digits = (value: number | null) => (value === null ? '–' : value.toFixed(2));
+/** One case says nothing of what others would give. */
+const within = (text: string, error: number | null, cases: number) =>
+  error === null || cases < 2 ? text : `${text} ± ${error.toFixed(2)}`;
 
 /** The columns of a comparison as texts; modes are apart, since methods that see the question look better. */
-export function rowCells({ method, recall, exact, nll, nllAfterFirst, gap, ...row }: Row): readonly string[] {
+export function rowCells({ method, cases, recall, exact, nll, gap, standardErrors, ...row }: Row): readonly string[] {
   return [
     method,
-    digits(recall, 2),
-    digits(exact, 2),
-    digits(nll, 2),
-    digits(nllAfterFirst, 2),
-    `${gap.value >= 0 ? '+' : '−'}${Math.abs(gap.value).toFixed(2)} ± ${gap.standardError.toFixed(2)}`,
+    within(digits(recall), standardErrors.recall, cases),
+    within(digits(exact), standardErrors.exact, cases),
+    within(digits(nll), standardErrors.nll, cases),
+    digits(row.nllAfterFirst),
+    within(`${gap.value >= 0 ? '+' : '−'}${digits(Math.abs(gap.value))}`, gap.standardError, cases),
     megabytes(row.kvBytes),
     megabytes(row.peakKvBytes),
     String(Math.round(row.keys)),
@@ -26,9 +29,9 @@ export const rowHead = [
   'exact',
   'NLL',
   'after first',
-  'gap to first row',
+  'gap to first',
   'cache',
-  'at most',
+  'peak',
   'keys',
   'prefill ms',
   'decode ms',

@@ -36,8 +36,11 @@ export interface Workbench {
   readonly signal: AbortSignal;
   /** The model that the results are about, loaded once. */
   model(): Promise<Model>;
-  /** What is being done, and how much of it is done (0 … 1). */
+  /** What is being done, and how much of it is done (0 … 1). @throws LociError `aborted` when the run is to stop. */
   progress(what: string, share?: number): void;
-  /** The result of a piece of work, kept under its name: a run that was interrupted goes on behind it. */
+  /**
+   * The result of a piece of work, kept under its name: a run that was interrupted goes on behind it. Pieces may be made of
+   * pieces. @throws LociError `aborted` when the run is to stop.
+   */
   once<T extends Json>(name: string, work: () => Promise<T>): Promise<T>;
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { loadModel, type Model } from 'loci';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ResultStore } from '../results/index.ts';
-import type { Claim, Paper } from './claim.ts';
+import type { Claim, Paper, Workbench } from './claim.ts';
 import { reproductionMarkdown } from './markdown.ts';
 import { type ReproduceOptions, reproduce } from './run.ts';
 
@@ -76,6 +76,36 @@ test('what was measured before a run was stopped is not measured again', async (
   expect(measured).toBe(1);
   await run([again], { scale: 'full' });
   expect(measured).toBe(2);
+});
+
+test('a run stops where a claim says how far it is, begins with a piece, or ends', async () => {
+  const controller = new AbortController();
+  const stopped = run(
+    [
+      claim('1', async (bench) => {
+        controller.abort();
+        bench.progress('goes on');
+        return { measured: 1, holds: true };
+      }),
+    ],
+    { signal: controller.signal },
+  );
+  await expect(stopped).rejects.toMatchObject({ code: 'aborted' });
+  const reached: string[] = [];
+  for (const work of [
+    async (bench: Workbench) => void (await bench.once('never', async () => reached.push('piece'))),
+    async () => {},
+  ]) {
+    const late = new AbortController();
+    const first = claim('1', async (bench) => {
+      late.abort();
+      await work(bench);
+      return { measured: 1, holds: true };
+    });
+    const second = claim('2', async () => ({ measured: reached.push('claim'), holds: true }));
+    await expect(run([first, second], { signal: late.signal })).rejects.toMatchObject({ code: 'aborted' });
+  }
+  expect(reached).toEqual([]);
 });
 
 test('parts of an item are one claim, which holds when all of them do', async () => {

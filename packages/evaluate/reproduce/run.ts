@@ -1,4 +1,5 @@
-import type { Model } from 'loci';
+import { setImmediate } from 'node:timers/promises';
+import { LociError, type Model } from 'loci';
 import { codeVersion } from '../results/code.ts';
 import { type Json, type ResultStore, resultKey } from '../results/index.ts';
 import type { Claim, Paper, Workbench } from './claim.ts';
@@ -41,23 +42,35 @@ export interface ReproduceOptions {
   readonly onJudged?: (claim: JudgedClaim) => void;
 }
 
-/** Runs the claims of a paper, one after the other. What a claim throws becomes its note; what stops the run is thrown. */
+/**
+ * Runs the claims of a paper, one after the other. What a claim throws becomes its note.
+ * @throws LociError `aborted`, where a claim says how far it is or begins with a piece; what was measured is kept.
+ */
 export async function reproduce(paper: Paper, model: Model, options: ReproduceOptions): Promise<Reproduction> {
   const { scale, only, machine, store, signal, onProgress, onJudged } = options;
   const code = codeVersion();
   const wanted = paper.claims.filter(({ id }) => !only || only.includes(id) || only.includes(id.replace(/\D+$/, '')));
   const claims: JudgedClaim[] = [];
+  const stopWhenTold = () => {
+    if (signal.aborted) throw new LociError('aborted', 'the run was stopped; what was measured is kept');
+  };
   for (const [index, claim] of wanted.entries()) {
     const workbench: Workbench = {
       scale,
       signal,
       model: async () => model,
-      progress: (what, share) => onProgress({ claim, index, total: wanted.length, what, share }),
+      progress(what, share) {
+        stopWhenTold();
+        onProgress({ claim, index, total: wanted.length, what, share });
+      },
       once: async <T extends Json>(name: string, work: () => Promise<T>): Promise<T> => {
         const key = resultKey({ case: `${paper.slug}/${name}`, method: scale, model: model.fingerprint, code });
         const known = store.get(key);
         // The key says that it is one of these.
         if (known !== undefined) return known as T;
+        // Where pieces follow upon one another without a pause, a signal could not arrive.
+        await setImmediate();
+        stopWhenTold();
         const result = await work();
         store.put(key, result);
         return result;
@@ -66,7 +79,8 @@ export async function reproduce(paper: Paper, model: Model, options: ReproduceOp
     workbench.progress('begins');
     const started = performance.now();
     const finding = await claim.run(workbench).catch((error: unknown) => {
-      if (signal.aborted) throw error;
+      // Whatever it stumbled over when it was stopped.
+      if (signal.aborted) stopWhenTold();
       return {
         measured: null,
         holds: false,

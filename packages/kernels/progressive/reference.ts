@@ -1,7 +1,7 @@
 import type { ProgressiveRows } from './index.ts';
 
-/** Σ_g scale · (Σ q · x − zero · Σ x), [n, rows]; whole numbers, so that float64 is exact. */
-export function progressiveReference(w: ProgressiveRows, x: Int8Array, n: number): Float64Array {
+/** Σ_g scale · (Σ q · x − zero · Σ x), [n, rows]; whole numbers x, so that float64 is exact. */
+export function progressiveReference(w: ProgressiveRows, x: ArrayLike<number>, n: number): Float64Array {
   const { rows, columns, group, q, scale, zero } = w;
   const out = new Float64Array(n * rows);
   for (let i = 0; i < out.length; i++) {
@@ -14,4 +14,11 @@ export function progressiveReference(w: ProgressiveRows, x: Int8Array, n: number
     }
   }
   return out;
+}
+
+/** One row in 8 bits: x ≈ scale · q, the scale being the largest magnitude, or 10⁻⁶, over 127. */
+export function quantizeRowReference(x: ArrayLike<number>): { q: Float64Array; scale: number } {
+  const row = Float64Array.from(x);
+  const scale = row.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-6) / 127;
+  return { q: row.map((value) => Math.round(value / scale)), scale };
 }

@@ -6,9 +6,12 @@ import {
   type Bytes8,
   type Command,
   copy,
+  descend,
   embed,
   headWords,
   type Layout,
+  listCapacity,
+  listWords,
   loss,
   type Matrix,
   matmul,
@@ -19,10 +22,15 @@ import {
   norm,
   type PageFormat,
   pack,
+  packProgressive,
   pageBytes,
   pageSlots,
   partialFloats,
+  progressive,
+  progressiveFloat,
+  progressiveScratch,
   quantize,
+  quantizeRows,
   rope,
   splitsOf,
 } from '../index.ts';
@@ -48,7 +56,7 @@ const [h, g, d, hidden, vocabulary] = [6, 2, 32, 352, 203] as const;
 const width = h * d;
 
 /** Bytes of scratch memory that a mixture needs per thread. */
-export const mixtureScratch = Math.max(matmulScratch, attendScratch(h, g, d));
+export const mixtureScratch = Math.max(matmulScratch, attendScratch(h, g, d), progressiveScratch(32));
 
 /**
  * One block of a small transformer over n tokens that follow `past` slots: from 512 slots on, and for up to 8 tokens,
@@ -95,10 +103,27 @@ export function mixture(room: Room, seed: number, n: number, past: number, forma
     place(2 * n),
   ];
   const [normed, mixedBytes, inner] = [bytes(width), bytes(width), bytes(hidden)];
+  const innerRows = { q: place((n * hidden) / 4), scales: place(n), sums: place((n * hidden) / 32) };
+  const progressiveProduct = {
+    matrix: {
+      layout: 'progressive',
+      rows: width,
+      columns: hidden,
+      group: 32,
+      address: room.input(progressiveWeights(next)),
+    },
+    ...{ n, stride: width },
+  } as const;
   const attention = {
     ...{ queries: q, out: mixed, n, h, g, d, heads, slots, positions, scale: 0.2, window: 0, format, mayRound: true },
     partials: place(partialFloats(n, h, d, splitsOf(n, slots))),
   };
+  const search = {
+    ...{ chunks: 3, block: 8, keyStride: 2, queryStride: 2, sinks: 4, window: 10 },
+    representative: 'centre',
+  } as const;
+  const capacity = listCapacity(search, { rows: 4, slots, ahead: 0 });
+  const lists = { address: place(Math.ceil(n / 4) * g * listWords(capacity)), rows: 4, heads: g, capacity };
   const turn = { n, d, rotated: d, cos, sin };
   const merge = mergeParts(attention);
   const commands: Command[] = [
@@ -112,6 +137,7 @@ export function mixture(room: Room, seed: number, n: number, past: number, forma
     rope({ ...turn, x: q, heads: h, pairs: 'halves', join: false }),
     rope({ ...turn, x: k, heads: g, pairs: 'halves' }),
     append({ keys: k, values: v, n, g, d, heads, positions, format }),
+    descend({ ...search, queries: q, n, h, g, d, heads, format, lists, ahead: 0 }),
     attend(attention),
     ...(merge ? [merge] : []),
     quantize(rows(mixed), mixedBytes),
@@ -121,6 +147,9 @@ export function mixture(room: Room, seed: number, n: number, past: number, forma
     matmul(normed, product(matrix('q4x32m', hidden, width), up)),
     activate({ gate, up, stride: hidden, n, columns: hidden, activation: 'silu', out: gate, bytes: inner }),
     matmulFloat(gate, { ...product(matrix('q4x32', width, hidden), x), accumulate: true }),
+    quantizeRows({ x: gate, stride: hidden, rows: n, columns: hidden, group: 32 }, innerRows),
+    progressive(innerRows, { ...progressiveProduct, out: x, accumulate: true }),
+    progressiveFloat(gate, { ...progressiveProduct, out: x, accumulate: true }),
     copy({ from: x, stride: width, rows: room.input(ints(n, next, 0, n)), n, columns: width, out: last }),
     matmulFloat(last, product(matrix('f32', vocabulary, width), logits)),
     pack({
@@ -130,6 +159,16 @@ export function mixture(room: Room, seed: number, n: number, past: number, forma
     loss({ logits, stride: 208, n, v: vocabulary, targets: ids, out: losses }),
   ];
   return { commands, outputs, losses: { address: losses, bytes: 8 * n } };
+}
+
+/** [width, hidden] in groups of 32. */
+function progressiveWeights(next: () => number): Uint8Array {
+  const some = (count: number, low: number, end: number) => Uint8Array.from(ints(count, next, low, end));
+  const steps = (width * hidden) / 32;
+  return packProgressive({
+    ...{ rows: width, columns: hidden, group: 32, q: some(width * hidden, 0, 16) },
+    ...{ scale: some(steps, 1, 17), zero: some(steps, 0, 16), rowScale: floats(width, next).map((x) => x / 1000) },
+  });
 }
 
 function fileBytes(count: number, next: () => number): Uint8Array {

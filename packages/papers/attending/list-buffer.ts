@@ -46,6 +46,11 @@ export class ListBuffer {
     }
   }
 
+  /** The words of the lists of so many blocks, for reading and writing. */
+  words({ heads, capacity }: BlockLists, blocks: number): Int32Array {
+    return this.#device.ints(this.#address, blocks * heads * listWords(capacity));
+  }
+
   close(): void {
     if (this.#words > 0) this.#device.free(this.#address);
     this.#words = 0;

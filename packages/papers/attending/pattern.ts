@@ -6,8 +6,7 @@ import { ListBuffer, type Listed } from './list-buffer.ts';
 export interface Pattern {
   /** Queries at positions of one block of so many read the same keys. */
   readonly block: number;
-  /** Whether heads, or layers, differ. */
-  readonly perHead?: boolean;
+  /** Whether layers differ. */
   readonly perLayer?: boolean;
   /**
    * Whether the queries of a block, which is at `query` divided by `block`, read the key at position `key`. Keys that are
@@ -16,9 +15,13 @@ export interface Pattern {
   reads(query: number, key: number, kvHead: number, layer: number): boolean;
 }
 
-/** The attend method of a pattern, whose rows of the command line are `base`. */
-export function attendPattern(base: Pick<Attend, 'axis' | 'name' | 'spec'>, pattern: Pattern): Attend {
-  return { ...base, needs: {}, open: (host) => new Patterned(host, pattern) };
+/** The attend method of a pattern, which may depend on the model. */
+export function attendPattern(
+  base: Pick<Attend, 'axis' | 'name' | 'spec'>,
+  pattern: Pattern | ((host: Host) => Pattern),
+): Attend {
+  const of = typeof pattern === 'function' ? pattern : () => pattern;
+  return { ...base, needs: {}, open: (host) => new Patterned(host, of(host)) };
 }
 
 class Patterned implements Attending {

@@ -1,11 +1,11 @@
 import type { Host, Keep, KvCache, Ran } from 'loci';
 import { z } from 'zod';
-import { dot } from '../keeping/dot.ts';
-import { readHead, slotRange } from '../keeping/rows.ts';
+import { dot, norms } from '../keeping/dot.ts';
+import { readSlots, type SlotRows, slotRange } from '../keeping/rows.ts';
 import { type Scorer, scoredKeep } from '../keeping/scored.ts';
 import { define } from '../methods/define.ts';
 import { budget, whole } from '../methods/option.ts';
-import { QueryStatistics } from './query-statistics.ts';
+import { QueryStatistics, type Turn } from './query-statistics.ts';
 
 /**
  * Expected attention (Devoto et al. 2025, arXiv 2510.00636, and kvpress's `ExpectedAttentionPress`): queries that are to come
@@ -63,31 +63,35 @@ class Expected implements Scorer {
     this.#length = position + n;
   }
 
-  async scores(cache: KvCache, layer: number, kvHead: number, candidates: number): Promise<Float32Array> {
+  async scores(cache: KvCache, layer: number, candidates: readonly number[]): Promise<readonly Float32Array[]> {
+    const lists = candidates.map((slots) => slotRange(this.#sinks, slots));
+    const heads = await readSlots(this.#host, cache, layer, lists);
+    const turn = this.#queries.turnAhead(layer, this.#length, this.#positions);
+    return heads.map((rows, kvHead) => {
+      const scores = new Float32Array(Math.max(this.#sinks, candidates[kvHead] ?? 0));
+      scores.set(this.#expected(rows, layer, kvHead, turn), this.#sinks);
+      return scores;
+    });
+  }
+
+  /** Scores of a head's slots behind the sinks. */
+  #expected({ keys, values }: SlotRows, layer: number, kvHead: number, turn: Turn): Float32Array {
     const { heads, kvHeads, headSize: d, attentionScale } = this.#host.arch;
-    const slots = slotRange(this.#sinks, candidates);
-    const { keys, values } = await readHead(this.#host, cache, layer, kvHead, slots);
-    const scores = new Float32Array(candidates);
     const group = heads / kvHeads;
-    const count = values.length / d;
+    const lengths = norms(values, d);
+    const scores = new Float32Array(lengths.length);
     for (let r = 0; r < group; r++) {
-      const { mean, covariance } = this.#queries.ahead(layer, kvHead * group + r, this.#length, this.#positions);
-      const exponents = Float64Array.from({ length: count }, (_, slot) => {
+      const { mean, covariance } = this.#queries.turned(layer, kvHead * group + r, turn);
+      const exponents = Float64Array.from(scores, (_, slot) => {
         const key = keys.subarray(slot * d, (slot + 1) * d);
         return attentionScale * dot(mean, key) + (attentionScale ** 2 * quadratic(covariance, key)) / 2;
       });
       const top = exponents.reduce((most, exponent) => Math.max(most, exponent), Number.NEGATIVE_INFINITY);
       const weights = exponents.map((exponent) => Math.exp(exponent - top));
       const total = weights.reduce((sum, weight) => sum + weight, 0);
-      for (const [slot, weight] of weights.entries()) {
-        scores[this.#sinks + slot] = (scores[this.#sinks + slot] ?? 0) + weight / total / group;
-      }
+      for (const [slot, weight] of weights.entries()) scores[slot] = (scores[slot] ?? 0) + weight / total / group;
     }
-    for (let slot = 0; slot < count; slot++) {
-      const value = values.subarray(slot * d, (slot + 1) * d);
-      scores[this.#sinks + slot] = (scores[this.#sinks + slot] ?? 0) * Math.sqrt(dot(value, value));
-    }
-    return scores;
+    return scores.map((score, slot) => score * (lengths[slot] ?? 0));
   }
 
   close(): void {

@@ -63,13 +63,15 @@ class AllVotes implements Scorer {
     );
   }
 
-  scores(_: unknown, layer: number, kvHead: number, candidates: number): Float32Array {
+  scores(_: unknown, layer: number, candidates: readonly number[]): readonly Float32Array[] {
     const group = this.#host.arch.heads / this.#host.arch.kvHeads;
-    const sum = new Float32Array(candidates);
-    for (const votes of this.#sums[layer]?.slice(kvHead * group, (kvHead + 1) * group) ?? []) {
-      for (let i = 0; i < candidates; i++) sum[i] = (sum[i] ?? 0) + (votes[i] ?? 0);
-    }
-    return sum;
+    return candidates.map((slots, kvHead) => {
+      const sum = new Float32Array(slots);
+      for (const votes of this.#sums[layer]?.slice(kvHead * group, (kvHead + 1) * group) ?? []) {
+        for (let i = 0; i < slots; i++) sum[i] = (sum[i] ?? 0) + (votes[i] ?? 0);
+      }
+      return sum;
+    });
   }
 
   close(): void {

@@ -81,10 +81,14 @@ export class QueryStatistics {
     }
   }
 
-  /** The distribution turned by the mean of the turns to `positions` positions from `first` on. */
-  ahead(layer: number, head: number, first: number, positions: number): Distribution {
-    const { layers, heads, headSize: d } = this.#host.arch;
-    const turn = turns(layers[layer]?.frequencies ?? [], first, positions);
+  /** The mean of the turns to `positions` positions from `first` on, which the heads of a layer have in common. */
+  turnAhead(layer: number, first: number, positions: number): Turn {
+    return turns(this.#host.arch.layers[layer]?.frequencies ?? [], first, positions);
+  }
+
+  /** The distribution of a head's queries, turned. */
+  turned(layer: number, head: number, turn: Turn): Distribution {
+    const { heads, headSize: d } = this.#host.arch;
     const index = layer * heads + head;
     const mean = this.#sums.slice(index * d, (index + 1) * d).map((sum) => sum / this.#count);
     const covariance = new Float64Array(d * d);
@@ -123,12 +127,13 @@ export class QueryStatistics {
   }
 }
 
-interface Turn {
+/** For every pair of channels. */
+export interface Turn {
   readonly cos: Float64Array;
   readonly sin: Float64Array;
 }
 
-/** The mean of the turns to `count` positions from `first` on, for every pair of channels. */
+/** The mean of the turns to `count` positions from `first` on. */
 function turns(frequencies: ArrayLike<number>, first: number, count: number): Turn {
   const mean = (of: (angle: number) => number) =>
     Float64Array.from(frequencies, (frequency) => {

@@ -12,7 +12,12 @@ export const random = define<Keep, ReturnType<typeof options>>({
   summary: 'slots drawn by lot',
   options: z.object(options()),
   create: ({ budget, recent, seed }, base) =>
-    scoredKeep({ base, budget, recent, scorer: () => ({ scores: (...of) => lots(seed, ...of) }) }),
+    scoredKeep({
+      ...{ base, budget, recent },
+      scorer: () => ({
+        scores: (_, layer, candidates) => candidates.map((slots, kvHead) => lots(seed, layer, kvHead, slots)),
+      }),
+    }),
 });
 
 function options() {
@@ -23,7 +28,7 @@ function options() {
   };
 }
 
-function lots(seed: number, _: unknown, layer: number, kvHead: number, candidates: number): Float32Array {
+function lots(seed: number, layer: number, kvHead: number, slots: number): Float32Array {
   const drawn = new Random(`keep ${seed} ${layer} ${kvHead}`);
-  return Float32Array.from({ length: candidates }, () => drawn.real());
+  return Float32Array.from({ length: slots }, () => drawn.real());
 }

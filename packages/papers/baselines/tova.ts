@@ -36,8 +36,8 @@ class LastVote implements Scorer {
     if (view.moment === 'prompt end') this.#votes.record(encoder, view, 1);
   };
 
-  scores(_: unknown, layer: number, __: number, candidates: number): Float32Array {
-    return this.#votes.mean(layer, { first: 0, count: this.#heads }, candidates);
+  scores(_: unknown, layer: number, candidates: readonly number[]): readonly Float32Array[] {
+    return candidates.map((slots) => this.#votes.mean(layer, { first: 0, count: this.#heads }, slots));
   }
 
   close(): void {

@@ -4,7 +4,7 @@ import { type HeadSet, kvScores } from '../heads/choose.ts';
 import { headPlan, planOptions, topKvHeads } from '../heads/plan.ts';
 import { slotRange } from '../keeping/rows.ts';
 import { define } from '../methods/define.ts';
-import { choice, number, whole } from '../methods/option.ts';
+import { anyNumber, choice, number, whole } from '../methods/option.ts';
 
 /**
  * DuoAttention (Xiao et al. 2024, arXiv 2410.10819), as it is deployed: retrieval heads keep everything, streaming heads
@@ -38,7 +38,7 @@ export const duoAttention = define<Keep, ReturnType<typeof options>>({
 function options() {
   return {
     sparsity: number(0, 1, 0.5, 'share of heads that stream'),
-    above: z.coerce.number().optional().describe('heads stream whose gate is not above this, in place of sparsity'),
+    above: anyNumber().optional().describe('heads stream whose gate is not above this, in place of sparsity'),
     sinks: whole(1, 1_000_000, 64, 'tokens at the beginning that streaming heads keep'),
     recent: whole(1, 1_000_000, 256, 'tokens at the end that they keep, the last included'),
     prefill: choice(['mask', 'chunked', 'dense'], 'mask', 'what streaming heads see of a prompt'),

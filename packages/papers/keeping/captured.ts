@@ -81,7 +81,7 @@ class Capture implements Probing {
     const { device, arch } = this.#host;
     const { heads: h, kvHeads: g, headSize: d } = arch;
     this.layers = this.#rooms.map(({ queries, rows, count }) => {
-      const floats = (at: number, length: number) => Float32Array.from(device.floats(at, length));
+      const floats = (at: number, length: number) => device.floats(at, length).slice();
       const each = (half: number) =>
         Array.from({ length: g }, (_, head) => floats(rows + 4 * (2 * head + half) * count * d, count * d));
       return { queries: floats(queries, this.#rows.length * h * d), keys: each(0), values: each(1) };

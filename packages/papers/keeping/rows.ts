@@ -39,8 +39,8 @@ export async function readSlots(
     let at = 0;
     return lists.map(({ length }) => {
       const rows = {
-        keys: Float32Array.from(device.floats(room + 4 * d * at, length * d)),
-        values: Float32Array.from(device.floats(values + 4 * d * at, length * d)),
+        keys: device.floats(room + 4 * d * at, length * d).slice(),
+        values: device.floats(values + 4 * d * at, length * d).slice(),
       };
       at += length;
       return rows;
@@ -48,19 +48,6 @@ export async function readSlots(
   } finally {
     device.free(room);
   }
-}
-
-/** Reads slots of one head. */
-export async function readHead(
-  host: Host,
-  cache: KvCache,
-  layer: number,
-  kvHead: number,
-  slots: Int32Array,
-): Promise<SlotRows> {
-  const lists = Array.from({ length: kvHead + 1 }, (_, head) => (head === kvHead ? slots : slotRange(0, 0)));
-  const [rows] = (await readSlots(host, cache, layer, lists)).slice(kvHead);
-  return rows ?? { keys: new Float32Array(), values: new Float32Array() };
 }
 
 /** The slots [from, to). */

@@ -19,8 +19,15 @@ import { highest } from './select.ts';
 export interface Scorer extends Hook {
   /** A text begins. */
   begin?(): void;
-  /** A score for every slot of a key/value head, the higher the better; only the first `candidates` are looked at. */
-  scores(cache: KvCache, layer: number, kvHead: number, candidates: number): Float32Array | Promise<Float32Array>;
+  /**
+   * A score for every slot of every key/value head of a layer, the higher the better; of a head only the first
+   * `candidates[kvHead]` are looked at.
+   */
+  scores(
+    cache: KvCache,
+    layer: number,
+    candidates: readonly number[],
+  ): readonly Float32Array[] | Promise<readonly Float32Array[]>;
   close?(): void;
 }
 
@@ -103,17 +110,13 @@ class ScoredKeeper implements Keeper {
     const used = (layer: number, head: number) => cache.usedOf(layer, head);
     const scores: Float32Array[][] = [];
     for (const layer of layers.keys()) {
-      const heads: Float32Array[] = [];
-      for (let head = 0; head < kvHeads; head++) {
-        const candidates = Math.max(0, used(layer, head) - fixed);
-        const all = await this.#scorer.scores(cache, layer, head, used(layer, head) - recent);
-        const open = all.subarray(sinks, sinks + candidates);
-        if (!open.every(Number.isFinite)) {
-          throw new LociError('bad-numbers', `--keep ${base.spec}: scores of layer ${layer} are not numbers`);
-        }
-        heads.push(open);
+      const candidates = Array.from({ length: kvHeads }, (_, head) => Math.max(0, used(layer, head) - recent));
+      const all = await this.#scorer.scores(cache, layer, candidates);
+      const open = all.map((heads, head) => heads.subarray(sinks, candidates[head]));
+      if (!open.every((heads) => heads.every(Number.isFinite))) {
+        throw new LociError('bad-numbers', `--keep ${base.spec}: scores of layer ${layer} are not numbers`);
       }
-      scores.push(heads);
+      scores.push(open);
     }
     const counts = budgeter(scores, Math.max(0, budget - fixed), fixed);
     const kept = scores.map((heads, layer) =>

@@ -39,7 +39,7 @@ export class Votes {
     if (!this.#room) throw new RangeError('there are no votes yet');
     const { address, stride } = this.#room;
     const at = address + 4 * (layer * this.#host.arch.heads + head) * stride;
-    return Float32Array.from(this.#host.device.floats(at, Math.min(slots, stride)));
+    return this.#host.device.floats(at, Math.min(slots, stride)).slice();
   }
 
   /** The mean of the votes of `count` query heads from `first` on, each made smooth before if so wished. */

@@ -45,8 +45,8 @@ test.each([
   ['mask-heads:heads=3', /heads is "3"; it must name heads/],
   ['mask-heads:heads=3.5+', /it must name heads/],
   ['mask-heads:heads=3.5,mode=half', /mode is "half"; it must be zero or uniform or mean/],
-  ['mask-heads:heads=3.5,mode=mean', /mode=mean needs means=FILE/],
-  ['mask-heads:heads=3.5,means=x.json', /means go with mode=mean only/],
+  ['mask-heads:heads=3.5,mode=mean', /mode is "mean"; it must have means=FILE/],
+  ['mask-heads:heads=3.5,means=x.json', /means is "x.json"; it must stand beside mode=mean/],
   ['mask-heads:heads=3.5,mode=mean,means=nowhere.json', /nowhere\.json holds no mean outputs/],
 ])('%s is refused', (text, message) => {
   expect(() => parseMethod.steer(text)).toThrow(LociError);

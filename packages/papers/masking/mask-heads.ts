@@ -17,11 +17,9 @@ export const maskHeads = define<Steer, ReturnType<typeof options>>({
   options: z.object(options()),
   create({ heads: list, mode, scope, means: file }, base) {
     if ((mode === 'mean') !== (file !== undefined)) {
-      const lacks = 'mode=mean needs means=FILE, which `loci heads --means FILE` writes';
-      throw new LociError(
-        'bad-option',
-        `--steer mask-heads: ${mode === 'mean' ? lacks : 'means go with mode=mean only'}`,
-      );
+      const lacks = 'mode is "mean"; it must have means=FILE beside it, which `loci heads --means FILE` writes';
+      const foreign = `means is ${JSON.stringify(file)}; it must stand beside mode=mean`;
+      throw new LociError('bad-option', `--steer mask-heads: ${mode === 'mean' ? lacks : foreign}`);
     }
     const means = file === undefined ? undefined : readMeans(file);
     const heads = headsIn(list);

@@ -1,8 +1,16 @@
-import { LociError, type Method } from 'loci';
+import { LociError } from 'loci';
 import { z } from 'zod';
 
+/** What every method of every axis has. */
+export interface Named {
+  readonly axis: string;
+  readonly name: string;
+  /** With all its options, as a command line would write it. */
+  readonly spec: string;
+}
+
 /** A method as a paper's folder declares it: its options are a schema, and what reads them is made from it. */
-export interface Definition<M extends Method, S extends z.ZodRawShape> {
+export interface Definition<M extends Named, S extends z.ZodRawShape> {
   readonly axis: M['axis'];
   readonly name: string;
   /** One line for help and tables. */
@@ -14,7 +22,7 @@ export interface Definition<M extends Method, S extends z.ZodRawShape> {
 }
 
 /** A method that can be asked for in code, with typed options, or on a command line, as `name:option=value,…`. */
-export interface MethodFactory<M extends Method, I = Readonly<Record<string, unknown>>> {
+export interface MethodFactory<M extends Named, I = Readonly<Record<string, unknown>>> {
   readonly axis: M['axis'];
   readonly name: string;
   readonly summary: string;
@@ -26,7 +34,7 @@ export interface MethodFactory<M extends Method, I = Readonly<Record<string, unk
   parse(text: string): M;
 }
 
-export function define<M extends Method, S extends z.ZodRawShape>(
+export function define<M extends Named, S extends z.ZodRawShape>(
   one: Definition<M, S>,
 ): MethodFactory<M, z.input<z.ZodObject<S>>> {
   const { axis, name, summary } = one;
@@ -95,6 +103,8 @@ function rangeOf(issue: z.core.$ZodIssue | undefined): string {
       return `it must be ${issue.inclusive ? 'at most' : 'less than'} ${issue.maximum}`;
     case 'invalid_type':
       return `it must be ${issue.expected === 'int' ? 'a whole number' : `a ${issue.expected}`}`;
+    case 'invalid_union':
+      return 'it must be a number or a text';
     case 'invalid_value':
       return `it must be ${issue.values.map(String).join(' or ')}`;
     default:

@@ -1,12 +1,22 @@
 import { z } from 'zod';
 
+const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+/** A number, or its digits: what else `Number` would make one of (nothing, blanks, hexadecimals) is a slip. */
+export function anyNumber() {
+  return z
+    .union([z.number(), z.string()])
+    .transform((given) => (typeof given === 'number' || decimal.test(given) ? Number(given) : Number.NaN))
+    .pipe(z.number());
+}
+
 /** A whole number, from a command line or from code. */
 export function whole(min: number, max: number, fallback: number, help: string) {
-  return z.coerce.number().int().min(min).max(max).default(fallback).describe(help);
+  return anyNumber().pipe(z.number().int().min(min).max(max)).prefault(fallback).describe(help);
 }
 
 export function number(min: number, max: number, fallback: number, help: string) {
-  return z.coerce.number().min(min).max(max).default(fallback).describe(help);
+  return anyNumber().pipe(z.number().min(min).max(max)).prefault(fallback).describe(help);
 }
 
 export function choice<const C extends readonly [string, ...string[]]>(choices: C, fallback: C[number], help: string) {

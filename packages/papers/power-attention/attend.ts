@@ -2,30 +2,37 @@ import type { Attend } from 'loci';
 import { z } from 'zod';
 import { attendPattern } from '../attending/pattern.ts';
 import { define } from '../methods/define.ts';
-import { whole } from '../methods/option.ts';
+import { choice, whole } from '../methods/option.ts';
+import { type BlockPattern, type PatternName, patterns } from './patterns.ts';
 
-/** Whether query block I reads key block J ≤ I: a sink, a near one, or one at a distance that is a power of two. */
-export function isLinked(queryBlock: number, keyBlock: number, window: number): boolean {
-  const distance = queryBlock - keyBlock;
-  return keyBlock === 0 || distance < window || (distance & (distance - 1)) === 0;
-}
-
-/** Chen et al. 2025, PowerAttention, arXiv 2503.03588, section 3: links at powers of two. */
+/** Chen et al. 2025, PowerAttention, arXiv 2503.03588, and the patterns that it is compared with. */
 export const powerAttention = define<Attend, ReturnType<typeof options>>({
   axis: 'attend',
   name: 'power-attention',
-  summary: 'a sink block, near blocks, and blocks at distances that are powers of two',
+  summary: 'the first block, near ones, and those at distances that are powers of two',
   options: z.object(options()),
-  create: ({ block, window }, base) =>
-    attendPattern(base, {
+  create({ block, links, ...sizes }, base) {
+    const isLinked = patternOf(links, sizes);
+    return attendPattern(base, {
       block,
-      reads: (query, key) => isLinked(Math.floor(query / block), Math.floor(key / block), window),
-    }),
+      reads: (query, key) => isLinked(Math.floor(query / block), Math.floor(key / block)),
+    });
+  },
 });
 
 function options() {
   return {
-    block: whole(1, 4096, 64, 'tokens of a block'),
-    window: whole(1, 1_000_000, 5, 'blocks of the window, with that of the query'),
+    block: whole(1, 4096, 32, 'tokens of a block'),
+    links: choice(['power', 'window', 'stride', 'dilated', 'longnet'], 'power', 'which blocks are linked'),
+    window: whole(1, 1_000_000, 5, 'blocks of the window, the own one included; of dilated, those that are read'),
+    sinks: whole(0, 1_000_000, 1, 'blocks at the beginning that are always read'),
+    stride: whole(1, 1_000_000, 32, 'blocks between links of stride'),
   };
+}
+
+function patternOf(
+  links: PatternName,
+  { window, sinks, stride }: { readonly window: number; readonly sinks: number; readonly stride: number },
+): BlockPattern {
+  return patterns[links](window, sinks, stride);
 }

@@ -7,25 +7,19 @@ export interface WeightOptions {
 }
 
 /**
- * QServe's 4-bit weights, as rows of the layout with a scale and a minimum per 32 columns: scale = s₀ s₁, minimum = −z s₀ s₁.
- * That layout keeps 11 bits of either, so that a weight is off by up to 2⁻¹¹ of what the paper's integers say.
+ * QServe's 4-bit weights. In groups they are the progressive ones that the engine multiplies in whole numbers; per row they lie in the
+ * layout with a scale and a minimum per 32 columns, which keeps 11 bits of either.
  */
 export const qserve = {
-  with: ({ group }: WeightOptions): WeightCodec => ({
-    name: `qserve:group=${group}`,
-    layout: 'q4x32m',
-    encode: (rows) => (group === 'row' ? perRow(rows) : progressive(rows, group)),
-  }),
+  with({ group }: WeightOptions): WeightCodec {
+    const name = `qserve:group=${group}`;
+    if (group === 'row') return { name, layout: 'q4x32m', encode: perRow };
+    return {
+      ...{ name, layout: 'progressive', group },
+      encode: ({ values, rows, columns }) => quantizeProgressive(values, rows, columns, group),
+    };
+  },
 } as const;
-
-function progressive({ values, rows, columns }: LayerRows, group: number) {
-  const { q, scale, zero, rowScale } = quantizeProgressive(values, rows, columns, group);
-  return affine(q, rows, columns, (row, c) => {
-    const g = (row * columns + c) / group;
-    const step = (rowScale[row] ?? 0) * (scale[Math.floor(g)] ?? 0);
-    return [step, zero[Math.floor(g)] ?? 0];
-  });
-}
 
 function perRow({ values, rows, columns }: LayerRows) {
   const { q, zero, rowScale } = quantizePerRow(values, rows, columns);

@@ -1,29 +1,9 @@
 import { type Device, Encoder } from '@loci/device';
-import { packProgressive, progressive } from '@loci/kernels';
-import type { Model, Probe } from 'loci';
-import type { Activations, Progressive } from './weights.ts';
-
-/** Works on the device that a model runs on, through a session that is opened for nothing else. */
-export async function onDevice<T>(model: Model, work: (device: Device) => Promise<T>): Promise<T> {
-  let device: Device | undefined;
-  const probe: Probe = {
-    ...{ axis: 'probe', name: 'device', spec: 'device', needs: {} },
-    open: (host) => {
-      device = host.device;
-      return { result: () => null, close: () => undefined };
-    },
-  };
-  const session = await model.open({ probes: [probe] });
-  try {
-    if (!device) throw new Error('the session has opened no probe');
-    return await work(device);
-  } finally {
-    session.close();
-  }
-}
+import { type ProgressiveRows, packProgressive, progressiveSums } from '@loci/kernels';
+import type { Activations } from './weights.ts';
 
 /** Integer products by the WebAssembly kernel; rows are a multiple of 4. */
-export async function deviceProducts(device: Device, w: Progressive, { n, q }: Activations): Promise<Int32Array> {
+export async function deviceProducts(device: Device, w: ProgressiveRows, { n, q }: Activations): Promise<Int32Array> {
   const { rows, columns, group } = w;
   const sums = Int32Array.from({ length: q.length / group }, (_, i) =>
     q.subarray(i * group, (i + 1) * group).reduce((a, b) => a + b, 0),
@@ -38,10 +18,13 @@ export async function deviceProducts(device: Device, w: Progressive, { n, q }: A
   const out = place(new Uint8Array(4 * n * rows));
   const encoder = new Encoder();
   encoder.record(
-    progressive({
-      ...{ tiles: place(packProgressive(w)), rows, columns, group, n, out },
-      ...{ x: place(new Uint8Array(q.slice().buffer)), sums: place(new Uint8Array(sums.buffer)) },
-    }),
+    progressiveSums(
+      { q: place(new Uint8Array(q.slice().buffer)), sums: place(new Uint8Array(sums.buffer)) },
+      {
+        matrix: { layout: 'progressive', rows, columns, group, address: place(packProgressive(w)) },
+        ...{ n, out, stride: rows },
+      },
+    ),
   );
   try {
     await device.run(encoder);

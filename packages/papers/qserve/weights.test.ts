@@ -1,3 +1,4 @@
+import type { ProgressiveRows } from '@loci/kernels';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { largestValue } from './range.ts';
@@ -6,7 +7,6 @@ import {
   dequantize,
   integerProducts,
   integerProductsByWords,
-  type Progressive,
   quantizeActivations,
   quantizeProgressive,
   roundEven,
@@ -59,7 +59,7 @@ test('products of integers are those of the integers that level 2 stands for, an
 
 test('extremes fit', () => {
   const [columns, group] = [1536, 128];
-  const w: Progressive = {
+  const w: ProgressiveRows = {
     ...{ rows: 1, columns, group, q: new Uint8Array(columns).fill(15), scale: new Uint8Array(12).fill(8) },
     ...{ zero: new Uint8Array(12), rowScale: Float32Array.of(1) },
   };

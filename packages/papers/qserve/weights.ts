@@ -35,14 +35,8 @@ export function isNarrow(low: number, high: number): boolean {
   return high - low > 15 && high - low < 23;
 }
 
-/** A matrix in 4 bits, with the scales of its rows. */
-export interface Progressive extends ProgressiveRows {
-  /** [rows], halves */
-  readonly rowScale: Float32Array;
-}
-
 /**
- * Progressive group quantisation (Lin et al. 2024, QServe, section 4.1): rows to 8-bit integers in the protective range, and
+ * ProgressiveRows group quantisation (Lin et al. 2024, QServe, section 4.1): rows to 8-bit integers in the protective range, and
  * groups of those integers to 4 bits with an integer step.
  * @throws RangeError where groups do not divide the columns or a number is not finite.
  */
@@ -52,7 +46,7 @@ export function quantizeProgressive(
   columns: number,
   group: number,
   range = protectiveRange,
-): Progressive {
+): ProgressiveRows {
   if (columns % group !== 0) throw new RangeError(`rows of ${columns} are not a whole number of groups of ${group}`);
   const groups = columns / group;
   const q = new Uint8Array(rows * columns);
@@ -106,7 +100,7 @@ export function quantizePerRow(
   values: Float32Array,
   rows: number,
   columns: number,
-): Pick<Progressive, 'q' | 'zero' | 'rowScale'> {
+): Pick<ProgressiveRows, 'q' | 'zero' | 'rowScale'> {
   const q = new Uint8Array(rows * columns);
   const zero = new Uint8Array(rows);
   const rowScale = new Float32Array(rows);
@@ -128,7 +122,7 @@ export function quantizePerRow(
 }
 
 /** The numbers that a matrix stands for. */
-export function dequantize({ rows, columns, group, q, scale, zero, rowScale }: Progressive): Float64Array {
+export function dequantize({ rows, columns, group, q, scale, zero, rowScale }: ProgressiveRows): Float64Array {
   return Float64Array.from({ length: rows * columns }, (_, i) => {
     const g = Math.floor(i / group);
     return (rowScale[Math.floor(i / columns)] ?? 0) * ((q[i] ?? 0) - (zero[g] ?? 0)) * (scale[g] ?? 0);
@@ -164,7 +158,7 @@ export function quantizeActivations(x: Float32Array, n: number, columns: number)
  * The integer products [n, rows]: Σ_g scale · (Σ q · x − zero · Σ x). They fit into 32 bits up to 139 000 columns, since no
  * term exceeds 121 · 127.
  */
-export function integerProducts(w: Progressive, { n, q: x }: Activations): Int32Array {
+export function integerProducts(w: ProgressiveRows, { n, q: x }: Activations): Int32Array {
   const { rows, columns, group, q, scale, zero } = w;
   const groups = columns / group;
   const out = new Int32Array(n * rows);
@@ -189,7 +183,7 @@ export function integerProducts(w: Progressive, { n, q: x }: Activations): Int32
  * The same by the paper's parallelism within a register: four numbers to a word are multiplied by the step at once (no product exceeds
  * 240), −zero · scale is added to every byte on its own, and what stands there are signed 8-bit weights.
  */
-export function integerProductsByWords(w: Progressive, { n, q: x }: Activations): Int32Array {
+export function integerProductsByWords(w: ProgressiveRows, { n, q: x }: Activations): Int32Array {
   const { rows, columns, group, q, scale, zero } = w;
   const words = new Uint32Array(q.slice().buffer);
   const out = new Int32Array(n * rows);

@@ -1,4 +1,13 @@
-import { type Claim, haystackOf, mean, median, repeatedPassage, type TaskCase, type Workbench } from '@loci/evaluate';
+import { setImmediate } from 'node:timers/promises';
+import {
+  type Claim,
+  mean,
+  median,
+  repeatedPassage,
+  type TaskCase,
+  type TextName,
+  type Workbench,
+} from '@loci/evaluate';
 import { Random } from '@loci/evaluate/random';
 import { pageBytes, pageSlots } from '@loci/kernels';
 import type { Keep, Model, OpenOptions } from 'loci';
@@ -6,7 +15,7 @@ import { namedScores } from '../heads/bundled.ts';
 import { type HeadSet, sizeOf } from '../heads/choose.ts';
 import { foreign, type HeadScores } from '../heads/scores.ts';
 import { capture } from '../keeping/captured.ts';
-import { largestGap, lastLogits } from '../keeping/logits.ts';
+import { bookText, largestGap, lastLogits } from '../keeping/logits.ts';
 import { answerLosses } from '../keeping/one-prompt.ts';
 import { alibiReach, normedInputs, randomLayer, weightBeyond } from './alibi.ts';
 import { type Compensated, compensated } from './compensated.ts';
@@ -28,7 +37,7 @@ export const claims: readonly Claim[] = [
     async run(workbench) {
       const model = await workbench.model();
       const options = { precision: 'float32' } as const;
-      const text = book(model, 264);
+      const text = bookText(model, 264);
       const gap = async (keep: Keep, prompt: number) =>
         largestGap(
           await lastLogits(model, { ...options, keep }, text, prompt),
@@ -74,9 +83,12 @@ export const claims: readonly Claim[] = [
       const model = await workbench.model();
       const k = workbench.scale === 'quick' ? 256 : 512;
       workbench.progress('reading random tokens, repeated and not');
-      const probed = await workbench.once(`scores k=${k}`, () => inductionScores(model, { k, seed: 1 }));
+      const probed = await workbench.once(`scores k=${k}`, () =>
+        inductionScores(model, { k, seed: 1, signal: workbench.signal }),
+      );
       const unrepeated = await workbench.once(`unrepeated k=${k}`, async () => {
-        const { scores, echo } = await repetitionScores(model, repeatedTokens(model, 4 * k, 2, 1), k);
+        const { signal } = workbench;
+        const { scores, echo } = await repetitionScores(model, repeatedTokens(model, 4 * k, 2, 1), k, { signal });
         return { induction: Math.max(...scores.flat()), echo: Math.max(...echo.flat()) };
       });
       const { kvHeads } = model.arch;
@@ -115,46 +127,26 @@ export const claims: readonly Claim[] = [
     async run(workbench) {
       const model = await workbench.model();
       const induction = 0.14;
-      const seeds = Array.from({ length: 10 }, (_, seed) => seed);
-      const gapsAt = (echo: number) =>
-        workbench.once(`gaps with echo ${echo}`, async () => {
-          const shares = { ...short, induction, echo } as const;
-          const keeps = [
-            undefined,
-            razorAttention.with({ ...shares, protect: 'none' }),
-            razorAttention.with(shares),
-            ...seeds.map((seed) => razorAttention.with({ ...shares, protect: 'random', seed })),
-          ];
-          const losses: number[][] = [];
-          for (const one of passages(model, workbench)) {
-            const report = (done: number) => workbench.progress(`passages, ${echo} by echo`, done);
-            losses.push((await answerLosses(model, one, keeps, {}, report)).map((all) => mean([...all])));
-          }
-          const [dense = Number.NaN, without = Number.NaN, planned = Number.NaN, ...random] = keeps.map((_, i) =>
-            mean(losses.map((row) => row[i] ?? Number.NaN)),
-          );
-          const gap = (loss: number) => loss - dense;
-          const set = plan(scoresOf(model), model.arch.kvHeads, shares);
-          const share = sizeOf(set) / set.flat().length;
-          return { echo, share, dense, none: gap(without), plan: gap(planned), random: random.map(gap) };
-        });
-      const tried: Awaited<ReturnType<typeof gapsAt>>[] = [];
+      const tried: PlanGaps[] = [];
       for (const echo of [0.01, 0.03, 0.05, 0.1, 0.15]) {
-        const found = await gapsAt(echo);
+        const found = await workbench.once(`gaps to choose by, echo ${echo}`, () =>
+          planGaps(model, workbench, 'dracula', { induction, echo }),
+        );
         tried.push(found);
         if (reaches(found)) break;
       }
-      const last = tried.at(-1);
+      const chosen = tried.at(-1)?.echo ?? 0;
+      const found = await workbench.once(`gaps with echo ${chosen}`, () =>
+        planGaps(model, workbench, 'moby-dick', { induction, echo: chosen }),
+      );
+      const told = ({ random, ...rest }: PlanGaps) => {
+        const byChance = mean([...random]);
+        return { ...rest, random: byChance, ofRandom: rest.plan / byChance, ofNone: rest.plan / rest.none };
+      };
       return {
-        measured: {
-          induction,
-          tried: tried.map(({ random, ...rest }) => {
-            const byChance = mean([...random]);
-            return { ...rest, random: byChance, ofRandom: rest.plan / byChance, ofNone: rest.plan / rest.none };
-          }),
-        },
-        holds: last !== undefined && last.share <= 0.3 && reaches(last),
-        note: 'the first share by echo of 0.01, 0.03, 0.05, 0.1, 0.15 that reaches both. Four heads of this model score above 0.4 by echo, and 1 % of 90 keeps one of them: more induction heads in its place, up to 29 %, leave the gap where it is. The plan does not know the text',
+        measured: { induction, ...told(found), triedOnOthers: tried.map(told) },
+        holds: found.share <= 0.3 && reaches(found),
+        note: 'the share by echo is the first of 0.01, 0.03, 0.05, 0.1, 0.15 that reaches both on passages of another book (triedOnOthers); what is judged is measured on passages that had no part in the choice. Four heads of this model score above 0.4 by echo, and 1 % of 90 keeps one of them: more induction heads in its place, up to 29 %, leave the gap where it is. The plan does not know the text',
       };
     },
   },
@@ -185,22 +177,21 @@ export const claims: readonly Claim[] = [
       const p = sizeOf(set) / set.flat().length;
       const lengths = [1024, 4096, 8192].filter((n) => n <= model.contextLength);
       // 251: with sinks and the slot for the rest the smallest window is whole pages.
-      const rows = await workbench.once('bytes', async () => {
-        const found: { n: number; s0: number; bytes: number; ofFormula: number; ofWholePages: number }[] = [];
-        for (const n of lengths) {
-          for (const s0 of n === 1024 ? [251, 256] : [256]) {
-            workbench.progress(`reading ${n} tokens`, lengths.indexOf(n) / lengths.length);
-            const settings = { sinks: 4, s0, c: 5, token: 'mean' } as const;
-            const bytes = await bytesOf(model, { keep: razorAttention.with(settings) }, n);
-            const slot = (pageBytes('f16', headSize) / pageSlots) * layers.length * kvHeads;
-            const formula = (kept: number) => (p * n + (1 - p) * kept) * slot;
-            const exact = 4 + Math.max(s0, Math.floor(n / 5)) + 1;
-            const ofFormula = bytes / formula(exact);
-            found.push({ n, s0, bytes, ofFormula, ofWholePages: bytes / formula(windowSlots(settings, n)) });
-          }
+      const rows: { n: number; s0: number; bytes: number; ofFormula: number; ofWholePages: number }[] = [];
+      for (const n of lengths) {
+        for (const s0 of n === 1024 ? [251, 256] : [256]) {
+          workbench.progress(`reading ${n} tokens`, lengths.indexOf(n) / lengths.length);
+          const settings = { sinks: 4, s0, c: 5, token: 'mean' } as const;
+          const bytes = await workbench.once(`bytes, ${n} tokens, s0 ${s0}`, () =>
+            bytesOf(model, { keep: razorAttention.with(settings) }, n, workbench.signal),
+          );
+          const slot = (pageBytes('f16', headSize) / pageSlots) * layers.length * kvHeads;
+          const formula = (kept: number) => (p * n + (1 - p) * kept) * slot;
+          const exact = 4 + Math.max(s0, Math.floor(n / 5)) + 1;
+          const ofFormula = bytes / formula(exact);
+          rows.push({ n, s0, bytes, ofFormula, ofWholePages: bytes / formula(windowSlots(settings, n)) });
         }
-        return found;
-      });
+      }
       const near = (ratio: number) => Math.abs(ratio - 1) <= 0.01;
       return {
         measured: { protectedShare: p, rows },
@@ -222,7 +213,9 @@ export const claims: readonly Claim[] = [
       let shortest = Number.POSITIVE_INFINITY;
       let inside = 0;
       for (let i = 0; i < 100; i++) {
-        workbench.signal.throwIfAborted();
+        // Nothing else lets a signal arrive.
+        await setImmediate();
+        workbench.progress('random layers', i / 100);
         const layer = randomLayer(random);
         const inputs = normedInputs(layer, random, n);
         for (const head of layer.heads) {
@@ -238,6 +231,38 @@ export const claims: readonly Claim[] = [
     },
   },
 ];
+
+/** Losses of repeated passages above dense ones, by what is kept whole: none, a plan, as many heads by chance. */
+type PlanGaps = Readonly<Record<'echo' | 'share' | 'dense' | 'none' | 'plan', number>> & {
+  readonly random: readonly number[];
+};
+
+async function planGaps(
+  model: Model,
+  workbench: Workbench,
+  text: TextName,
+  { induction, echo }: { readonly induction: number; readonly echo: number },
+): Promise<PlanGaps> {
+  const shares = { ...short, induction, echo } as const;
+  const keeps = [
+    undefined,
+    razorAttention.with({ ...shares, protect: 'none' }),
+    razorAttention.with(shares),
+    ...Array.from({ length: 10 }, (_, seed) => razorAttention.with({ ...shares, protect: 'random', seed })),
+  ];
+  const losses: number[][] = [];
+  for (const one of passages(model, workbench, text)) {
+    const report = (done: number) => workbench.progress(`passages of ${text}, ${echo} by echo`, done);
+    losses.push((await answerLosses(model, one, keeps, {}, report)).map((all) => mean([...all])));
+  }
+  const [dense = Number.NaN, without = Number.NaN, planned = Number.NaN, ...random] = keeps.map((_, i) =>
+    mean(losses.map((row) => row[i] ?? Number.NaN)),
+  );
+  const gap = (loss: number) => loss - dense;
+  const set = plan(scoresOf(model), model.arch.kvHeads, shares);
+  const share = sizeOf(set) / set.flat().length;
+  return { echo, share, dense, none: gap(without), plan: gap(planned), random: random.map(gap) };
+}
 
 /** Whether a plan does what item 4 asks for. */
 function reaches({ plan, none, random }: { plan: number; none: number; random: readonly number[] }): boolean {
@@ -255,23 +280,15 @@ function plan(scores: HeadScores, kvHeads: number, { induction = 0.14, echo = 0.
   return retrievalHeads(scores, kvHeads, { induction, echo, 'rank-over': 'kv' });
 }
 
-function passages(model: Model, { scale }: Workbench): readonly TaskCase[] {
+function passages(model: Model, { scale }: Workbench, text: TextName = 'moby-dick'): readonly TaskCase[] {
   const count = scale === 'quick' ? 2 : 6;
-  return Array.from({ length: count }, (_, i) => repeatedPassage(model, { length: 1800, passage }, i));
+  return Array.from({ length: count }, (_, i) => repeatedPassage(model, { length: 1800, passage, text }, i));
 }
 
-/** So many tokens from the middle of a book. */
-function book({ tokenizer }: Model, n: number): Int32Array {
-  const text = haystackOf('moby-dick')
-    .sentences.join(' ')
-    .slice(200_000, 200_000 + 8 * n);
-  return tokenizer.encode(text, { special: 'text' }).slice(0, n);
-}
-
-async function bytesOf(model: Model, options: OpenOptions, n: number): Promise<number> {
+async function bytesOf(model: Model, options: OpenOptions, n: number, signal: AbortSignal): Promise<number> {
   const session = await model.open(options);
   try {
-    await session.prefill({ ids: book(model, n) });
+    await session.prefill({ ids: bookText(model, n) }, { signal });
     return session.kvBytes;
   } finally {
     session.close();
@@ -303,11 +320,12 @@ function equalDropped(): number {
   return most;
 }
 
-interface HeadComparisons {
+/** Types and no interfaces, since these are what JSON can say. */
+type HeadComparisons = {
   /** Whether the plan keeps everything of the head. */
   readonly whole: boolean;
-  readonly triples: Compensated[];
-}
+  readonly triples: readonly Pick<Compensated, keyof Compensated>[];
+};
 
 /** Items 2 and 5: every head with some queries from the second copy of a passage. */
 async function comparisons(workbench: Workbench): Promise<readonly HeadComparisons[]> {
@@ -325,17 +343,20 @@ async function comparisons(workbench: Workbench): Promise<readonly HeadCompariso
     const set = plan(scoresOf(model), kvHeads);
     const n = one.context.length;
     const window = windowSlots({ sinks: 4, ...short, token: 'mean' }, n) - 5;
-    return layers.flatMap((layer, l) => {
+    const compared: HeadComparisons[] = [];
+    for (const [l, layer] of layers.entries()) {
+      await setImmediate();
       workbench.progress('comparing outputs', l / layers.length);
-      return Array.from({ length: heads }, (_, head) => {
+      for (let head = 0; head < heads; head++) {
         const kvHead = Math.floor(head / (heads / kvHeads));
         const triples = rows.map((row, i) => {
           const query = layer.queries.subarray((i * heads + head) * d, (i * heads + head + 1) * d);
           return { ...compensated(layer, kvHead, query, n + row + 1, [4, n - window]) };
         });
-        return { whole: set[l]?.[kvHead] === true, triples };
-      });
-    });
+        compared.push({ whole: set[l]?.[kvHead] === true, triples });
+      }
+    }
+    return compared;
   });
   return found;
 }

@@ -2,7 +2,7 @@ import type { Encoder } from '@loci/device';
 import { Random } from '@loci/evaluate/random';
 import { type Host, type LayerView, LociError, type Model, type Probe, type Probing } from 'loci';
 import { z } from 'zod';
-import type { HeadProbe } from '../heads/head-probe.ts';
+import { type HeadProbe, type HeadProbeOptions, openedWith } from '../heads/head-probe.ts';
 import { PickedWeights } from '../heads/picked.ts';
 import type { HeadScores, HeadTable } from '../heads/scores.ts';
 import { define } from '../methods/define.ts';
@@ -100,25 +100,47 @@ class Repetition implements Probing {
   }
 }
 
-/** Ordinary tokens by chance, none of them twice, `times` times one after the other, behind the token that begins texts. */
-export function repeatedTokens({ tokenizer }: Model, k: number, seed: number, times = copies): Int32Array {
+/**
+ * Texts of ordinary tokens by chance, none of them twice in a block, which comes `times` times behind the token that begins
+ * texts. @throws LociError `bad-option`
+ */
+export function* repeatedTexts({ tokenizer }: Model, k: number, seed: number, times = copies): Generator<Int32Array> {
   const ordinary = Array.from({ length: tokenizer.vocabularySize }, (_, id) => id).filter(
     (id) => !tokenizer.isSpecial(id) && tokenizer.bytes(id).length > 0,
   );
   if (k < 8 || k > ordinary.length) {
     throw new LociError('bad-option', `k is ${k}; it must be from 8 to ${ordinary.length}, the tokens there are`);
   }
-  const block = new Random(`induction k=${k},seed=${seed}`).shuffled(ordinary).slice(0, k);
+  const random = new Random(`induction k=${k},seed=${seed}`);
   const { bos } = tokenizer.special;
-  return Int32Array.from([...(bos === undefined ? [] : [bos]), ...Array.from({ length: times }, () => block).flat()]);
+  for (;;) {
+    const block = random.shuffled(ordinary).slice(0, k);
+    yield Int32Array.from([...(bos === undefined ? [] : [bos]), ...Array.from({ length: times }, () => block).flat()]);
+  }
 }
 
+/** The first of them. */
+export function repeatedTokens(model: Model, k: number, seed: number, times = copies): Int32Array {
+  const [first = new Int32Array()] = repeatedTexts(model, k, seed, times).take(1);
+  return first;
+}
+
+type Measuring = Pick<HeadProbeOptions, 'open' | 'signal' | 'onProgress'>;
+
 /** Scores of a text of which the probe believes that it repeats every k tokens behind the token that begins it. */
-export async function repetitionScores(model: Model, ids: Int32Array, k: number): Promise<RepetitionScores> {
+export async function repetitionScores(
+  model: Model,
+  ids: Int32Array,
+  k: number,
+  { open, signal, onProgress }: Measuring = {},
+): Promise<RepetitionScores> {
   const bos = ids[0] === model.tokenizer.special.bos ? 1 : 0;
-  const session = await model.open({ precision: 'float32', probes: [induction.with({ k, bos })] });
+  const session = await model.open({ precision: 'float32', ...open, probes: [induction.with({ k, bos })] });
   try {
-    await session.prefill({ ids });
+    await session.prefill(
+      { ids },
+      { signal, onProgress: ({ doneTokens, totalTokens }) => onProgress?.(doneTokens, totalTokens) },
+    );
     // What a probe of ours has found is what it says.
     const found = session.found[0]?.result;
     if (!isScores(found)) throw new RangeError('the probe has found nothing');
@@ -132,16 +154,43 @@ function isScores(found: unknown): found is RepetitionScores {
   return typeof found === 'object' && found !== null && 'scores' in found && 'echo' in found;
 }
 
-/** The probe's scores of a model, as a plan is made from them. @throws LociError `bad-option`, `too-long`. */
-export async function inductionScores(model: Model, { k = 512, seed = 0 } = {}): Promise<HeadScores> {
-  const { scores, echo } = await repetitionScores(model, repeatedTokens(model, k, seed), k);
-  const rounded = (rows: HeadTable) => rows.map((row) => row.map((score) => Number(score.toPrecision(5))));
+export interface InductionOptions extends Partial<HeadProbeOptions> {
+  /** Tokens after which texts repeat; 512 by default. */
+  readonly k?: number;
+}
+
+/**
+ * The probe's scores of a model, as a plan is made from them: means over `cases` texts, one by default, which are read in
+ * float32 by default. @throws LociError `bad-option`, `too-long`, `aborted`.
+ */
+export async function inductionScores(
+  model: Model,
+  { k = 512, seed = 0, cases = 1, open = {}, signal, onProgress }: InductionOptions = {},
+): Promise<HeadScores> {
+  const found: RepetitionScores[] = [];
+  for (const ids of repeatedTexts(model, k, seed).take(cases)) {
+    const { length } = found;
+    onProgress?.(length, cases);
+    const share = (done: number, total: number) => onProgress?.(length + done / total, cases);
+    found.push(await repetitionScores(model, ids, k, { open, signal, onProgress: share }));
+  }
+  const mean = (of: (scores: RepetitionScores) => HeadTable) =>
+    (found[0] ? of(found[0]) : []).map((row, layer) =>
+      row.map((_, head) => {
+        const sum = found.reduce((total, one) => total + (of(one)[layer]?.[head] ?? Number.NaN), 0);
+        return Number((sum / cases).toPrecision(5));
+      }),
+    );
   return {
     model: { name: model.name, fingerprint: model.fingerprint },
-    made: { method: 'induction', settings: { k, copies, precision: 'float32' }, seed },
+    made: {
+      method: 'induction',
+      settings: { k, copies, count: cases, ...openedWith({ precision: 'float32', ...open }) },
+      seed,
+    },
     of: 'heads',
-    scores: rounded(scores),
-    others: { echo: rounded(echo) },
+    scores: mean(({ scores }) => scores),
+    others: { echo: mean(({ echo }) => echo) },
   };
 }
 
@@ -149,5 +198,5 @@ export async function inductionScores(model: Model, { k = 512, seed = 0 } = {}):
 export const inductionHeads: HeadProbe = {
   name: 'induction',
   summary: 'how much each head looks behind earlier copies of a token',
-  measure: (model, { seed }) => inductionScores(model, { seed }),
+  measure: inductionScores,
 };

@@ -10,7 +10,7 @@ import { compensated } from './compensated.ts';
 import { handBuiltScores } from './hand-built.ts';
 import { razorAttention, windowSlots } from './keep.ts';
 import { Means } from './means.ts';
-import { copiesOf, repeatedTokens, repetitionScores } from './probe.ts';
+import { copiesOf, inductionScores, repeatedTexts, repeatedTokens, repetitionScores } from './probe.ts';
 import { type BiasedSlot, biasedAttention, compensation } from './reference.ts';
 
 const d = 8;
@@ -116,6 +116,37 @@ describe('SmolLM2', () => {
     const found = await repetitionScores(model, repeatedTokens(model, k, seed), k);
     expect(largestGap(found.scores.flat(), induction.flat())).toBeLessThan(1e-4);
     expect(largestGap(found.echo.flat(), echo.flat())).toBeLessThan(1e-4);
+  });
+
+  test('scores of several texts are means, and are measured in sessions as they were asked for', async () => {
+    const [k, open] = [24, { precision: 'int8', store: 'q8' } as const];
+    const done: number[] = [];
+    const both = await inductionScores(model, { k, seed: 5, cases: 2, open, onProgress: (share) => done.push(share) });
+    expect(both.made.settings).toEqual({ k, copies: 4, count: 2, precision: 'int8', store: 'q8' });
+    const texts = [...repeatedTexts(model, k, 5).take(2)];
+    expect(new Set(texts.map(String)).size).toBe(2);
+    const single: number[][] = [];
+    for (const ids of texts) single.push((await repetitionScores(model, ids, k, { open })).scores.flat());
+    const mean = single[0]?.map((score, head) => (score + (single[1]?.[head] ?? Number.NaN)) / 2);
+    expect(largestGap(both.scores.flat(), mean ?? [])).toBeLessThan(1e-5);
+    const exact = await inductionScores(model, { k, seed: 5 });
+    expect(exact.made.settings).toMatchObject({ count: 1, precision: 'float32', store: 'f32' });
+    expect(exact.scores).not.toEqual((await inductionScores(model, { k, seed: 5, open })).scores);
+    expect([done[0], done.at(-1)]).toEqual([0, 2]);
+    expect(done).toEqual(done.toSorted((a, b) => a - b));
+  });
+
+  test('scoring stops when it is told to, and methods that hide slots are refused', async () => {
+    const controller = new AbortController();
+    const stopped = inductionScores(model, {
+      k: 100,
+      cases: 1000,
+      signal: controller.signal,
+      onProgress: (share) => share > 1 && controller.abort(),
+    });
+    await expect(stopped).rejects.toMatchObject({ code: 'aborted' });
+    const hidden = inductionScores(model, { k: 24, open: { keep: razorAttention.with() } });
+    await expect(hidden).rejects.toThrow(/--probe induction.*--keep razor-attention/);
   });
 
   test('one dropped position is its own mean, also when it leaves the window later', async () => {

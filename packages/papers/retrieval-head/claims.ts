@@ -15,8 +15,9 @@ import { handBuilt, scoresOf } from './hand-built.ts';
 import { rowsOf, type Summary, summarize } from './head-probe.ts';
 import { instances } from './instances.ts';
 import { type MaskedCase, masked } from './masked.ts';
-import { measure } from './measure.ts';
+import { type Instance, measure, measureCase } from './measure.ts';
 import { withRandomWeights } from './random-model.ts';
+import type { AnswerScores } from './score.ts';
 
 const lengths = [256, 512, 1024];
 const sizes = {
@@ -66,8 +67,12 @@ export const claims: readonly Claim[] = [
       const { name } = await bench.model();
       const found = await bench.once('random weights', async () => {
         bench.progress('a model of random weights');
-        const run = { count: sizes[bench.scale].random, lengths, haystack: 'moby-dick', seed: 1 } as const;
-        const instances = await withRandomWeights(name, 1, (model) => measure(model, { ...run, signal: bench.signal }));
+        const run = {
+          ...({ count: sizes[bench.scale].random, lengths, haystack: 'moby-dick', seed: 1 } as const),
+          signal: bench.signal,
+          onProgress: (done: number, total: number) => bench.progress('a model of random weights', done / total),
+        };
+        const instances = await withRandomWeights(name, 1, (model) => measure(model, run));
         // It answers nothing, so that only the answer that it is given says what its heads look at.
         return instances ? distribution(summarize(instances, 'teacher-forced').scores) : null;
       });
@@ -195,17 +200,41 @@ interface Scores {
 async function scores(bench: Workbench): Promise<Scores> {
   const model = await bench.model();
   return bench.once('scores', async () => {
-    const half = (haystack: TextName, seed: number, share: number) =>
-      measure(model, {
-        ...{ count: sizes[bench.scale].half, lengths, haystack, seed, signal: bench.signal },
-        onProgress: (done, total) => bench.progress(`needles in ${haystack}`, share + done / total / 2),
-      });
+    const half = async (haystack: TextName, seed: number, share: number) => {
+      const { signal, scale } = bench;
+      const count = sizes[scale].half;
+      const found: Instance[] = [];
+      for (const one of instances(model, { count, lengths, haystack, seed })) {
+        bench.progress(`needles in ${haystack}`, share + found.length / count / 2);
+        found.push(unpacked(await bench.once(one.id, async () => packed(await measureCase(model, one, { signal })))));
+      }
+      return found;
+    };
     const one = await half('moby-dick', 1, 0);
     const other = await half('frankenstein', 2, 0.5);
     const summary = summarize([...one, ...other]);
     const { mode } = summary;
     return { summary: { ...summary }, one: { ...summarize(one, mode) }, other: { ...summarize(other, mode) } };
   });
+}
+
+type PackedScores = Readonly<Record<keyof AnswerScores, readonly (number | null)[]>>;
+
+/** An instance as JSON has it, which has neither typed arrays nor NaN. */
+function packed({ free, forced, ...rest }: Instance) {
+  const lists = ({ score, official, soft }: AnswerScores): PackedScores => {
+    const list = (values: Float64Array) => Array.from(values, (value) => (Number.isNaN(value) ? null : value));
+    return { score: list(score), official: list(official), soft: list(soft) };
+  };
+  return { ...rest, free: lists(free), forced: lists(forced) };
+}
+
+function unpacked({ free, forced, ...rest }: ReturnType<typeof packed>): Instance {
+  const arrays = ({ score, official, soft }: PackedScores): AnswerScores => {
+    const array = (values: readonly (number | null)[]) => Float64Array.from(values, (value) => value ?? Number.NaN);
+    return { score: array(score), official: array(official), soft: array(soft) };
+  };
+  return { ...rest, free: arrays(free), forced: arrays(forced) };
 }
 
 interface Effect {
@@ -232,7 +261,7 @@ async function causal(bench: Workbench) {
     const read = Array.from({ length: texts }, (_, i) =>
       perplexity(model, { length: 512, scored: 128, text: 'state-of-the-union-1904' }, i),
     );
-    const run = runner(bench, model, masks, 2 * (asked.length + read.length));
+    const run = runner(bench, model, { masks, total: 2 * (asked.length + read.length) });
     const zeroNeedles = await run(asked, 'zero', true);
     const [zeroText, uniformNeedles, uniformText] = [
       await run(read, 'zero'),
@@ -256,13 +285,18 @@ async function causal(bench: Workbench) {
 }
 
 /** Runs cases under every mask: mean losses, and counts of exact answers where they are asked for. */
-function runner(bench: Workbench, model: Model, masks: readonly (readonly HeadName[])[], total: number) {
+function runner(
+  bench: Workbench,
+  model: Model,
+  { masks, total }: { readonly masks: readonly (readonly HeadName[])[]; readonly total: number },
+) {
   let done = 0;
   return async (cases: readonly TaskCase[], mode: 'zero' | 'uniform', answers = false) => {
     const found: MaskedCase[] = [];
     for (const one of cases) {
       bench.progress(`heads masked (${mode})`, done++ / total);
-      found.push(await masked(model, one, masks, { mode, answers, signal: bench.signal }));
+      const work = async () => ({ ...(await masked(model, one, masks, { mode, answers, signal: bench.signal })) });
+      found.push(await bench.once(`masked (${mode}) ${one.id}`, work));
     }
     return {
       losses: masks.map((_, i) => mean(found.map(({ losses }) => losses[i] ?? Number.NaN))),

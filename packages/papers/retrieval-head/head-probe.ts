@@ -1,5 +1,5 @@
-import { LociError, type OpenOptions } from 'loci';
-import type { HeadProbe } from '../heads/head-probe.ts';
+import { LociError } from 'loci';
+import { type HeadProbe, openedWith } from '../heads/head-probe.ts';
 import { type Instance, leastRecall, measure } from './measure.ts';
 import type { AnswerScores } from './score.ts';
 
@@ -21,7 +21,7 @@ export const retrievalScores: HeadProbe = {
       model: { name: model.name, fingerprint: model.fingerprint },
       made: {
         method: 'retrieval-head',
-        settings: { count, lengths, haystack, ...written(open), mode, instances, answered },
+        settings: { count, lengths, haystack, ...openedWith(open), mode, instances, answered },
         seed,
       },
       of: 'heads',
@@ -30,18 +30,6 @@ export const retrievalScores: HeadProbe = {
     };
   },
 };
-
-/** How sessions compute, as a document says it. */
-function written({ precision = 'int8', store, attend, keep, steer = [] }: Omit<OpenOptions, 'probes'>) {
-  const format = store ?? (precision === 'float32' ? 'f32' : 'f16');
-  return {
-    precision,
-    store: typeof format === 'string' ? format : format.spec,
-    ...(attend && { attend: attend.spec }),
-    ...(keep && { keep: keep.spec }),
-    ...(steer.length > 0 && { steer: steer.map(({ spec }) => spec) }),
-  };
-}
 
 function rounded(score: number): number {
   return Number(score.toPrecision(5));

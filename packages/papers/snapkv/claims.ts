@@ -39,7 +39,7 @@ export const claims: readonly Claim[] = [
     async run(workbench) {
       const prompt = { ids: promptOf(needle(await workbench.model(), { length: 600 }, 0)) };
       const first = prompt.ids.length - 32;
-      const kept = await keptOf(await workbench.model(), prompt.ids, 'snapkv:budget=33,window=32');
+      const kept = await keptOf(workbench, prompt.ids, 'snapkv:budget=33,window=32');
       const voted = kept.flat().map((positions) => positions.filter((position) => position < first).length);
       const window = kept.flat().map((positions) => positions.filter((position) => position >= first).length);
       return {
@@ -107,12 +107,15 @@ export const claims: readonly Claim[] = [
       const rates = await workbench.once('item 4', async () => {
         const model = await workbench.model();
         const ids = promptOf(needle(model, { length: 1000 }, 0));
+        const { signal } = workbench;
+        workbench.progress('generating 128 tokens');
         const generating = await model.open();
-        const generated = await generating.complete({ ids }, { maxTokens: 129, ignoreEnd: true });
+        const generated = await generating.complete({ ids }, { maxTokens: 129, ignoreEnd: true, signal });
         generating.close();
+        workbench.progress('looking at what they look at');
         const probe = new HitProbe();
         const session = await model.open({ probes: [probe] });
-        await session.scoreContinuations({ ids }, [generated.ids]);
+        await session.scoreContinuations({ ids }, [generated.ids], { signal });
         session.close();
         const seen = probe.found.flat().filter(({ important }) => important > 0);
         return {
@@ -133,22 +136,16 @@ export const claims: readonly Claim[] = [
       const shares: Record<string, readonly (readonly number[])[]> = {};
       for (const keep of ['snapkv:budget=256', 'knorm:budget=256']) {
         for (const mode of ['with', 'without'] as const) {
-          shares[`${keep} ${mode}`] = await workbench.once(`item 5 ${keep} ${mode} ${prompts}`, async () => {
-            const found: number[][] = [];
-            for (let number = 0; number < prompts; number++) {
+          const found: (readonly number[])[] = [];
+          for (let number = 0; number < prompts; number++) {
+            workbench.progress(`${keep}, ${mode} the question`, number / prompts);
+            const share = async () => {
               const one = needle(await workbench.model(), { length: 2048, depth: [0, 0.74] }, number);
-              const ids = mode === 'with' ? promptOf(one) : [...one.context];
-              const kept = await keptOf(await workbench.model(), ids, keep);
-              const tokens = one.spans
-                .filter(({ kind }) => kind === 'needle')
-                .flatMap(({ start, end }) => Array.from({ length: end - start }, (_, i) => start + i));
-              found.push(
-                kept.flat().map((head) => tokens.filter((token) => head.includes(token)).length / tokens.length),
-              );
-              workbench.progress(`${keep}, ${mode} the question`, (number + 1) / prompts);
-            }
-            return found;
-          });
+              return needleShares(workbench, one, mode === 'with' ? promptOf(one) : [...one.context], keep);
+            };
+            found.push(await workbench.once(`item 5 ${keep} ${mode} ${number}`, share));
+          }
+          shares[`${keep} ${mode}`] = found;
         }
       }
       const aware = shares['snapkv:budget=256 with'] ?? [];
@@ -177,7 +174,7 @@ export const claims: readonly Claim[] = [
       const one = needle(await workbench.model(), { length: 2048 }, 0);
       const ids = promptOf(one);
       const run = async (kernel: number) => {
-        const kept = await keptOf(await workbench.model(), ids, `snapkv:budget=256,kernel=${kernel}`);
+        const kept = await keptOf(workbench, ids, `snapkv:budget=256,kernel=${kernel}`);
         return mean(kept.flat().map((positions) => meanRun(positions.filter((at) => at < ids.length - 32))));
       };
       const measured = { pooled: await run(7), single: await run(1) };
@@ -207,7 +204,8 @@ export const claims: readonly Claim[] = [
     id: '7',
     claimed:
       'at 4,096 tokens with 256 kept, heads hold 256 + t entries, and attention takes ≤ 0.4 of the dense time per step',
-    async run() {
+    async run(workbench) {
+      const { signal } = workbench;
       // A model of its own: the profile sees every program, which nothing else should pay for.
       const profile = new Profile();
       const model = await loadModel(undefined, { observer: profile.observer });
@@ -215,7 +213,8 @@ export const claims: readonly Claim[] = [
         const prompt = { ids: promptOf(needle(model, { length: 4096 }, 0)) };
         const steps = 8;
         const attention = async (session: Session) => {
-          await session.prefill(prompt);
+          workbench.progress('attention of single steps');
+          await session.prefill(prompt, { signal });
           profile.keys = session.kept[0]?.[0]?.length ?? 0;
           await session.complete(prompt, { maxTokens: steps + 1, ignoreEnd: true });
           profile.keys = undefined;
@@ -250,14 +249,27 @@ function keepOf(text: string | undefined) {
   return keep ? { keep } : {};
 }
 
-async function keptOf(model: Model, ids: readonly number[], keep: string): Promise<readonly (readonly number[][])[]> {
-  const session = await model.open(keepOf(keep));
+async function keptOf(
+  { model, signal }: Workbench,
+  ids: readonly number[],
+  keep: string,
+): Promise<readonly (readonly number[][])[]> {
+  const session = await (await model()).open(keepOf(keep));
   try {
-    await session.prefill({ ids });
+    await session.prefill({ ids }, { signal });
     return session.kept.map((heads) => heads.map((positions) => [...positions]));
   } finally {
     session.close();
   }
+}
+
+/** Which share of a case's needle every head keeps of a prompt. */
+async function needleShares(workbench: Workbench, { spans }: TaskCase, ids: readonly number[], keep: string) {
+  const kept = await keptOf(workbench, ids, keep);
+  const tokens = spans
+    .filter(({ kind }) => kind === 'needle')
+    .flatMap(({ start, end }) => Array.from({ length: end - start }, (_, i) => start + i));
+  return kept.flat().map((head) => tokens.filter((token) => head.includes(token)).length / tokens.length);
 }
 
 /** Mean loss per answer token of every case, by method. */
@@ -269,15 +281,17 @@ async function lossesOf(
   task: (model: Model, number: number) => TaskCase,
 ): Promise<Readonly<Record<string, readonly number[]>>> {
   const losses: Record<string, number[]> = {};
+  const { signal } = workbench;
   const model = await workbench.model();
   for (let number = 0; number < prompts; number++) {
+    workbench.progress(name, number / prompts);
     const one = task(model, number);
     for (const [method, keep] of Object.entries(methods)) {
       const loss = await workbench.once(`${name} ${keep ?? 'dense'} ${one.id}`, async () => {
-        workbench.signal.throwIfAborted();
         const session = await model.open(keepOf(keep));
         try {
-          const [found = new Float64Array()] = await session.scoreContinuations({ ids: promptOf(one) }, [one.answer]);
+          const ids = promptOf(one);
+          const [found = new Float64Array()] = await session.scoreContinuations({ ids }, [one.answer], { signal });
           return mean([...found]);
         } finally {
           session.close();
@@ -285,7 +299,6 @@ async function lossesOf(
       });
       losses[method] = [...(losses[method] ?? []), loss];
     }
-    workbench.progress(name, (number + 1) / prompts);
   }
   return losses;
 }

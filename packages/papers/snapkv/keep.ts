@@ -81,11 +81,11 @@ class WindowVotes implements Scorer {
     if (view.moment === 'prompt end') this.#votes.record(encoder, view, this.#window);
   };
 
-  scores(_: unknown, layer: number, kvHead: number, candidates: number): Float32Array {
-    const heads = { first: kvHead * this.#group, count: this.#group };
-    return this.#votes.mean(layer, heads, candidates, (votes) =>
-      pooled(votes, candidates, this.#kernel, this.#pooling),
-    );
+  scores(_: unknown, layer: number, candidates: readonly number[]): readonly Float32Array[] {
+    return candidates.map((slots, kvHead) => {
+      const heads = { first: kvHead * this.#group, count: this.#group };
+      return this.#votes.mean(layer, heads, slots, (votes) => pooled(votes, slots, this.#kernel, this.#pooling));
+    });
   }
 
   close(): void {

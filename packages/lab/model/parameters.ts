@@ -1,0 +1,36 @@
+import { Random } from '@loci/evaluate/random';
+import { sizeOf } from '../arrays/tensor.ts';
+
+/** A parameter before training. */
+export interface ParameterSpec {
+  readonly shape: readonly number[];
+  /** Normal with this deviation around 0, or all the same. */
+  readonly initial: { readonly deviation: number } | { readonly value: number };
+  /** Whether weight decay pulls it to zero: matrices do, factors and offsets do not. */
+  readonly decays: boolean;
+}
+
+export type ParameterSpecs = Readonly<Record<string, ParameterSpec>>;
+
+/** A matrix of weights [from, to], normal around 0. */
+export function weights(shape: readonly number[], deviation = 0.02): ParameterSpec {
+  return { shape, initial: { deviation }, decays: true };
+}
+
+/** Factors (1) or offsets (0) of channels. */
+export function filled(shape: readonly number[], value: number): ParameterSpec {
+  return { shape, initial: { value }, decays: false };
+}
+
+/** The numbers a parameter starts with: the same for the same seed and name, whatever else the model has. */
+export function initialNumbers({ shape, initial }: ParameterSpec, name: string, seed: number): Float32Array {
+  const numbers = new Float32Array(sizeOf(shape));
+  if ('value' in initial) return numbers.fill(initial.value);
+  const random = new Random(`parameter ${name} ${seed}`);
+  // Box and Muller 1958.
+  for (let i = 0; i < numbers.length; i++) {
+    const radius = Math.sqrt(-2 * Math.log(1 - random.real()));
+    numbers[i] = initial.deviation * radius * Math.cos(2 * Math.PI * random.real());
+  }
+  return numbers;
+}

@@ -1,0 +1,36 @@
+import { type Mixer, weights } from '@loci/lab';
+import * as f from '@loci/lab/arrays';
+import { LociError } from 'loci';
+import { z } from 'zod';
+import { define } from '../methods/define.ts';
+import { whole } from '../methods/option.ts';
+import { chunked, features, parallel } from './forms.ts';
+
+/** The linear attention of BASED (Arora et al. 2024): a state whose size the width of its features sets. */
+export const taylor = define<Mixer, Record<'features' | 'heads' | 'chunk', ReturnType<typeof whole>>>({
+  axis: 'mix',
+  name: 'taylor',
+  summary: "linear attention with the exponential's Taylor series",
+  options: z.object({
+    features: whole(1, 256, 16, 'width of queries and keys'),
+    heads: whole(1, 1024, 1, 'heads; they divide the width'),
+    chunk: whole(0, 2 ** 20, 0, 'tokens of a chunk; 0 takes all at once'),
+  }),
+  create: ({ features: width, heads, chunk }, base) => ({
+    ...base,
+    parameters({ width: c, layers }) {
+      if (c % heads !== 0) throw new LociError('bad-option', `--mix ${base.spec}: ${heads} heads do not divide ${c}`);
+      const narrow = weights([c, heads * width]);
+      return { query: narrow, key: narrow, value: weights([c, c]), out: weights([c, c], 0.02 / Math.sqrt(2 * layers)) };
+    },
+    mix(x, parameters) {
+      const [batch, n, c] = [f.dimension(x, 0), f.dimension(x, 1), f.dimension(x, 2)];
+      const split = (name: string) =>
+        f.permute(f.reshape(f.matmul(x, parameters(name)), [batch, n, heads, -1]), [0, 2, 1, 3]);
+      const [q, k, v] = [split('query'), split('key'), split('value')];
+      const y = chunk === 0 || chunk >= n ? parallel(q, k, v) : chunked(q, k, v, chunk);
+      return f.matmul(f.reshape(f.permute(y, [0, 2, 1, 3]), [batch, n, c]), parameters('out'));
+    },
+    stateBytes: ({ width: c }) => 4 * heads * features(width) * (c / heads + 1),
+  }),
+});

@@ -1,0 +1,46 @@
+import { type Mixer, weights } from '@loci/lab';
+import * as f from '@loci/lab/arrays';
+import { LociError } from 'loci';
+import { z } from 'zod';
+import { define } from '../methods/define.ts';
+import { choice, whole } from '../methods/option.ts';
+import { chunked, parallel, slopesOf } from './forms.ts';
+
+/**
+ * Gated linear attention of TransNormerLLM (Qin et al. 2024, section 4): silu on queries and keys, decay per head and layer, a
+ * norm in the place of a denominator, and a gate.
+ */
+export const lightning = define<
+  Mixer,
+  Record<'heads' | 'chunk', ReturnType<typeof whole>> & { decay: ReturnType<typeof choice<readonly ['yes', 'no']>> }
+>({
+  axis: 'mix',
+  name: 'lightning',
+  summary: 'linear attention with decay',
+  options: z.object({
+    heads: whole(1, 1024, 1, 'heads; they divide the width'),
+    chunk: whole(0, 2 ** 20, 0, 'tokens of a block; 0 takes all at once'),
+    decay: choice(['yes', 'no'], 'yes', 'whether what is far counts less'),
+  }),
+  create: ({ heads, chunk, decay }, base) => ({
+    ...base,
+    parameters({ width: c, layers }) {
+      if (c % heads !== 0) throw new LociError('bad-option', `--mix ${base.spec}: ${heads} heads do not divide ${c}`);
+      const square = weights([c, c]);
+      const out = weights([c, c], 0.02 / Math.sqrt(2 * layers));
+      return { query: square, key: square, value: square, gate: square, out };
+    },
+    mix(x, parameters, { layer, layers }) {
+      const [batch, n, c] = [f.dimension(x, 0), f.dimension(x, 1), f.dimension(x, 2)];
+      const split = (y: f.Tensor) => f.permute(f.reshape(y, [batch, n, heads, c / heads]), [0, 2, 1, 3]);
+      const projected = (name: string) => f.matmul(x, parameters(name));
+      const [q, k] = [split(f.silu(projected('query'))), split(f.silu(projected('key')))];
+      const v = split(projected('value'));
+      const slopes = slopesOf(heads, layer, layers).map((slope) => (decay === 'yes' ? slope : 0));
+      const y = chunk === 0 || chunk >= n ? parallel(q, k, v, slopes) : chunked(q, k, v, slopes, chunk);
+      const joined = f.rmsNorm(f.reshape(f.permute(y, [0, 2, 1, 3]), [batch, n, c]));
+      return f.matmul(f.mul(joined, projected('gate')), parameters('out'));
+    },
+    stateBytes: ({ width: c }) => 4 * heads * (c / heads) ** 2,
+  }),
+});

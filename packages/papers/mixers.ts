@@ -1,0 +1,45 @@
+import type { Mixer, Parts } from '@loci/lab';
+import { LociError } from 'loci';
+import { ZodError } from 'zod';
+import { taylor } from './based/mix.ts';
+import { lightning } from './lightning-attention/mix.ts';
+import type { MethodFactory } from './methods/define.ts';
+import { attention, baseConv } from './zoology/mix.ts';
+import { selective } from './zoology/selective.ts';
+import { mqarTask } from './zoology/task.ts';
+
+/** What layers of trained models can be made of, by name. */
+export const mixers: readonly MethodFactory<Mixer>[] = [attention, baseConv, selective, taylor, lightning];
+
+/** What models can be trained on, by name. */
+export const trainingTasks = { mqar: mqarTask } as const;
+
+/** What the laboratory finds behind the names of a configuration. */
+export const trainingParts: Parts = {
+  mixer(text) {
+    const at = text.indexOf(':');
+    const name = at < 0 ? text : text.slice(0, at);
+    const found = mixers.find((one) => one.name === name);
+    if (!found)
+      throw new LociError(
+        'bad-option',
+        `there is no mixer "${name}"; there are ${mixers.map((one) => one.name).join(', ')}`,
+      );
+    return found.parse(at < 0 ? '' : text.slice(at + 1));
+  },
+  task(options, seed) {
+    const found = Object.entries(trainingTasks).find(([name]) => name === options.name);
+    if (!found)
+      throw new LociError(
+        'bad-option',
+        `there is no task "${options.name}"; there are ${Object.keys(trainingTasks).join(', ')}`,
+      );
+    try {
+      return found[1](options, seed);
+    } catch (error) {
+      if (!(error instanceof ZodError)) throw error;
+      const [issue] = error.issues;
+      throw new LociError('bad-option', `task ${options.name} is wrong at ${issue?.path.join('.')}: ${issue?.message}`);
+    }
+  },
+};

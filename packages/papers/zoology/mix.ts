@@ -1,0 +1,70 @@
+import { filled, type Mixer, weights } from '@loci/lab';
+import * as f from '@loci/lab/arrays';
+import { LociError } from 'loci';
+import { z } from 'zod';
+import { define } from '../methods/define.ts';
+import { choice, whole } from '../methods/option.ts';
+
+const heads = whole(1, 1024, 1, 'heads; they divide the width');
+
+/** Causal softmax attention over everything, or over the last keys only. */
+export const attention = define<Mixer, { heads: typeof heads; window: ReturnType<typeof whole> }>({
+  axis: 'mix',
+  name: 'attention',
+  summary: 'softmax attention',
+  options: z.object({ heads, window: whole(0, 2 ** 30, 0, 'keys that a query sees, its own included; 0 is all') }),
+  create: ({ heads: h, window }, base) => ({
+    ...base,
+    parameters({ width, layers }) {
+      if (width % h !== 0) throw new LociError('bad-option', `--mix ${base.spec}: ${h} heads do not divide ${width}`);
+      const square = [width, width];
+      const out = weights(square, 0.02 / Math.sqrt(2 * layers));
+      return { query: weights(square), key: weights(square), value: weights(square), out };
+    },
+    mix(x, parameters) {
+      const [batch, n, width] = [f.dimension(x, 0), f.dimension(x, 1), f.dimension(x, 2)];
+      const split = (name: string) =>
+        f.permute(f.reshape(f.matmul(x, parameters(name)), [batch, n, h, width / h]), [0, 2, 1, 3]);
+      const scores = f.matmul(split('query'), f.transpose(split('key')));
+      const attended = f.softmax(scores, { scale: Math.sqrt(h / width), causal: true, window });
+      const joined = f.reshape(f.permute(f.matmul(attended, split('value')), [0, 2, 1, 3]), [batch, n, width]);
+      return f.matmul(joined, parameters('out'));
+    },
+    stateBytes: ({ width }, n) => 4 * 2 * width * (window > 0 ? Math.min(window, n) : n),
+  }),
+});
+
+/**
+ * BaseConv (Arora et al. 2023, section 4): y = (x W + b) ⊙ (filter ∗ x), plus x where it is to carry its input along. A filter
+ * of a few taps binds neighbours; one as long as the sequence stands for Hyena and H3.
+ */
+export const baseConv = define<
+  Mixer,
+  { taps: ReturnType<typeof whole>; skip: ReturnType<typeof choice<readonly ['yes', 'no']>> }
+>({
+  axis: 'mix',
+  name: 'base-conv',
+  summary: 'gated convolution',
+  options: z.object({
+    taps: whole(0, 2 ** 20, 3, 'length of the filter; 0 is that of the sequence'),
+    skip: choice(['yes', 'no'], 'yes', 'whether the input is added'),
+  }),
+  create: ({ taps, skip }, base) => {
+    const length = (n: number) => (taps === 0 ? n : Math.min(taps, n));
+    return {
+      ...base,
+      parameters: ({ width, length: n }) => ({
+        gate: weights([width, width]),
+        bias: filled([width], 0),
+        // As a linear layer of so many inputs would begin.
+        filter: { ...weights([length(n), width], 1 / Math.sqrt(3 * length(n))), decays: true },
+      }),
+      mix(x, parameters) {
+        const gate = f.add(f.matmul(x, parameters('gate')), parameters('bias'));
+        const mixed = f.mul(gate, f.convolve(x, parameters('filter')));
+        return skip === 'yes' ? f.add(mixed, x) : mixed;
+      },
+      stateBytes: ({ width, length: n }) => 4 * width * (length(n) - 1),
+    };
+  },
+});
