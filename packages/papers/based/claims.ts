@@ -57,8 +57,9 @@ export const claims: readonly Claim[] = [
       const steps = full ? 2500 : 800;
       const runs: (Trained & { readonly seed: number })[] = [];
       for (const seed of full ? [0, 1, 2] : [0])
+        // Taylor features are not done learning when the others are.
         for (const mixer of ['attention', 'taylor', 'attention:window=8', 'base-conv:taps=0'])
-          runs.push({ seed, ...(await trained(workbench, { mixer, steps, seed })) });
+          runs.push({ seed, ...(await trained(workbench, { mixer, steps: mixer === 'taylor' ? 2500 : steps, seed })) });
       const of = (mixer: string) => runs.filter((one) => one.mixer === mixer).map(({ accuracy }) => accuracy);
       const softmax = of('attention');
       return {
@@ -67,7 +68,9 @@ export const claims: readonly Claim[] = [
           of('taylor').every((accuracy, i) => accuracy >= 0.95 && (softmax[i] ?? 1) - accuracy <= 0.04) &&
           of('attention:window=8').every((accuracy) => accuracy <= 0.1) &&
           of('base-conv:taps=0').every((accuracy) => accuracy <= 0.3),
-        ...(!full && { note: 'Quick: one seed and 800 of the 2500 steps.' }),
+        ...(!full && {
+          note: 'Quick: one seed, and 800 of the 2500 steps for all but the Taylor features, which have 0.69 by then.',
+        }),
       };
     },
   },
