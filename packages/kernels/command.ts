@@ -36,6 +36,10 @@ export const opcodes = {
   graphLink: 25,
   graphSearch: 26,
   similar: 27,
+  chunkSums: 31,
+  chunkLists: 32,
+  gapFeatures: 33,
+  boundaries: 34,
   progressiveFloat: 35,
   quantizeRows: 36,
 } as const;

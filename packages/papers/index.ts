@@ -1,5 +1,6 @@
 /** Methods from papers, each in a folder of its own. */
 export * from './baselines/index.ts';
+export { dhsa } from './dhsa/attend.ts';
 export { duoAttention } from './duo-attention/keep.ts';
 export { emLlm } from './em-llm/remember.ts';
 export type { HeadProbe } from './heads/head-probe.ts';

@@ -1,5 +1,6 @@
 import type { Paper } from '@loci/evaluate';
 import { paper as based } from './based/paper.ts';
+import { paper as dhsa } from './dhsa/paper.ts';
 import { paper as duoAttention } from './duo-attention/paper.ts';
 import { paper as emLlm } from './em-llm/paper.ts';
 import { paper as hipAttention } from './hip-attention/paper.ts';
@@ -17,6 +18,7 @@ import { paper as zoology } from './zoology/paper.ts';
 /** The papers whose claims are programs, in the order of their names. */
 export const papers: readonly Paper[] = [
   based,
+  dhsa,
   duoAttention,
   emLlm,
   hipAttention,

@@ -13,6 +13,7 @@ import {
 } from 'loci';
 import { baselines } from './baselines/index.ts';
 import { windowAttention } from './baselines/window.ts';
+import { dhsa } from './dhsa/attend.ts';
 import { duoAttention } from './duo-attention/keep.ts';
 import { emLlm } from './em-llm/remember.ts';
 import type { HeadProbe } from './heads/head-probe.ts';
@@ -39,6 +40,7 @@ const attend: readonly MethodFactory<Attend>[] = [
   neighborhoodAttention,
   hipAttention,
   retrievalAttention,
+  dhsa,
 ];
 const keep: readonly MethodFactory<Keep>[] = [snapkv, razorAttention, duoAttention, s2Keep, ...baselines];
 const store: readonly MethodFactory<Store>[] = [kv4];

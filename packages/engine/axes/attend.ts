@@ -17,6 +17,8 @@ export interface Attend extends Method {
 export interface Attending extends Hook {
   /** Rows that may be read at a time; all that fit by default. */
   readonly chunk?: number;
+  /** Rows at the end of a prompt that it must see in one program. */
+  readonly lastRows?: number;
   /** The cache is empty: a new sequence, or one that begins again. */
   begin?(cache: KvCache): void;
   /**

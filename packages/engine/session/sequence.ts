@@ -202,7 +202,8 @@ export class Sequence {
       (one) => one?.chunk ?? maxRows,
     );
     const most = Math.min(maxRows, ...chunks);
-    const together = Math.min(this.methods.set.keep?.lastRows ?? 1, most);
+    const wanted = Math.max(this.methods.set.keep?.lastRows ?? 1, this.methods.attending?.lastRows ?? 1);
+    const together = Math.min(wanted, most);
     if (left <= most || left - most >= together) return Math.min(most, left);
     return left - together;
   }
