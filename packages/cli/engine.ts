@@ -124,7 +124,12 @@ function storeName(store: OpenOptions['store'], precision: OpenOptions['precisio
 /** What reading shows of itself: options for `prefill`, `generate` and `score`. */
 export function reading(tokens: number, reporter: Reporter, signal: AbortSignal) {
   const timeLeft = new TimeLeft();
-  const onProgress: GenerateOptions['onProgress'] = ({ doneTokens, totalTokens, tokensPerSecond }) => {
+  const onProgress: GenerateOptions['onProgress'] = ({ doneTokens, totalTokens, tokensPerSecond, work }) => {
+    if (work) {
+      const share = `${work.what} ${Math.round(100 * work.share)} %`;
+      reporter.progress(share, `after ${share}`);
+      return;
+    }
     const left = duration(timeLeft.after(doneTokens, (doneTokens / tokensPerSecond) * 1000, totalTokens));
     const part = `${count(doneTokens)} of ${counted(totalTokens, 'token')}`;
     reporter.progress(`reading ${part}, ${rate(tokensPerSecond)} tokens/s, ${left} left`, `after reading ${part}`);

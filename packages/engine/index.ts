@@ -8,7 +8,7 @@ export {
   type ProgramTime,
 } from '@loci/device';
 export { type Attend, type Attending, type Beside, dense, type Selection } from './axes/attend.ts';
-export type { Hook, LayerView, Moment, Ran } from './axes/hook.ts';
+export type { Hook, LayerView, Moment, Ran, Settling } from './axes/hook.ts';
 export {
   type ExtraSlot,
   everything,

@@ -6,6 +6,7 @@ export { readSweep, type SweepRun } from './sweep/grid.ts';
 export { type Point, svgPlot, terminalPlot } from './sweep/plot.ts';
 export type { Job, JobReport, JobState, Queue } from './sweep/queue.ts';
 export { type SweepOptions, type SweepReport, sweep } from './sweep/sweep.ts';
+export { textTask } from './tasks/text.ts';
 export { readConfig, type TrainConfig, type TrainConfigInput } from './training/config.ts';
 export type { Score } from './training/evaluate.ts';
 export { type AdamSettings, type Batch, type BatchShape, Learner, type LearnerState } from './training/learner.ts';

@@ -13,6 +13,7 @@ import {
 } from 'loci';
 import { baselines } from './baselines/index.ts';
 import { windowAttention } from './baselines/window.ts';
+import { dhsa } from './dhsa/attend.ts';
 import { duoAttention } from './duo-attention/keep.ts';
 import { emLlm } from './em-llm/remember.ts';
 import type { HeadProbe } from './heads/head-probe.ts';
@@ -24,6 +25,7 @@ import { powerAttention } from './power-attention/attend.ts';
 import { kv4 } from './qserve/store.ts';
 import { razorAttention } from './razor-attention/keep.ts';
 import { induction, inductionHeads } from './razor-attention/probe.ts';
+import { retrievalAttention } from './retrieval-attention/attend.ts';
 import { retrievalScores } from './retrieval-head/head-probe.ts';
 import { retrievalHead } from './retrieval-head/probe.ts';
 import { s2Attention } from './s2-attention/attend.ts';
@@ -37,6 +39,8 @@ const attend: readonly MethodFactory<Attend>[] = [
   s2Attention,
   neighborhoodAttention,
   hipAttention,
+  retrievalAttention,
+  dhsa,
 ];
 const keep: readonly MethodFactory<Keep>[] = [snapkv, razorAttention, duoAttention, s2Keep, ...baselines];
 const store: readonly MethodFactory<Store>[] = [kv4];

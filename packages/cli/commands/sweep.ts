@@ -42,7 +42,8 @@ export const sweep = command({
     });
     const done = reports.flatMap(({ work, result }) => (result ? [{ work, result }] : []));
     const points = done.map(({ work: { config }, result }) => ({
-      series: (config.model.layers.at(-1) ?? '').split(':')[0] ?? '',
+      // The mixer with the names of its options: what differs in their values is one series.
+      series: (config.model.layers.at(-1) ?? '').replace(/=[^,]*/g, ''),
       x: result.stateBytes,
       y: result.accuracy,
     }));

@@ -119,7 +119,7 @@ export class KvCache {
       this.#writePage(index, last);
     }
     while (head.pages.length < pagesNeeded) {
-      head.pages.push(this.#pool.allocate());
+      head.pages.push(this.#pool.allocate(head.pages));
       this.#writePage(index, head.pages.length - 1);
     }
   }

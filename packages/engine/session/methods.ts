@@ -1,6 +1,6 @@
 import type { PageFormat } from '@loci/kernels';
 import type { Attend, Attending } from '../axes/attend.ts';
-import type { Hook } from '../axes/hook.ts';
+import type { Hook, Settling } from '../axes/hook.ts';
 import { everything, type Keep, type Keeper } from '../axes/keep.ts';
 import { checkMethods, type Host, type Method } from '../axes/method.ts';
 import type { Probe, Probing } from '../axes/probe.ts';
@@ -10,6 +10,7 @@ import type { Store } from '../axes/store.ts';
 import type { KvCache } from '../cache/cache.ts';
 import type { PagePool } from '../cache/pool.ts';
 import { LociError } from '../errors.ts';
+import { asLociError } from './device-errors.ts';
 import type { MethodState } from './snapshot.ts';
 
 /** The methods of a session, one for each axis but for those that can be several. */
@@ -144,8 +145,19 @@ export class OpenMethods {
     this.remembering?.begin?.(cache);
   }
 
-  /** Rows have been read: what is not kept goes, and what stays behind a prompt goes into the store's format. */
-  async settle(ran: Read): Promise<void> {
+  /**
+   * Rows have been read: what is not kept goes, and what stays behind a prompt goes into the store's format.
+   * @throws LociError `aborted`, `device-failed`, `out-of-memory`.
+   */
+  async settle(ran: Settling & Read): Promise<void> {
+    try {
+      await this.#settle(ran);
+    } catch (error) {
+      throw asLociError(error);
+    }
+  }
+
+  async #settle(ran: Settling & Read): Promise<void> {
     const { cache } = ran;
     const length = ran.position + ran.n;
     const pool = ran.moment === 'prompt' ? cache.pool : this.#poolOf(this.set.store.format);

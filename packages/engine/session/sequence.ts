@@ -12,6 +12,8 @@ export interface ReadProgress {
   readonly doneTokens: number;
   readonly totalTokens: number;
   readonly tokensPerSecond: number;
+  /** What a method is working at behind the rows that were read, and how much of it is done (0 … 1). */
+  readonly work?: { readonly what: string; readonly share: number };
 }
 
 export interface ReadOptions {
@@ -156,10 +158,12 @@ export class Sequence {
         this.#ids.push(input.kind === 'ids' ? (input.ids[from + i] ?? embeddedRow) : embeddedRow);
       // What was asked for may be other tokens than those that follow.
       const known = last.losses.map((loss, i) => (targets?.[from + i] === next?.[from + i] ? loss : Number.NaN));
-      await this.methods.settle({ moment, n, position: start, cache: this.cache, losses: known });
       from += n;
       const seconds = (performance.now() - started) / 1000;
-      onProgress?.({ doneTokens: from, totalTokens: total, tokensPerSecond: from / seconds });
+      const done = { doneTokens: from, totalTokens: total, tokensPerSecond: from / seconds };
+      const progress = (what: string, share: number) => onProgress?.({ ...done, work: { what, share } });
+      await this.methods.settle({ moment, n, position: start, cache: this.cache, losses: known, signal, progress });
+      onProgress?.(done);
     }
     return {
       logits: last?.logits[0] ?? new Float32Array(),
@@ -198,7 +202,8 @@ export class Sequence {
       (one) => one?.chunk ?? maxRows,
     );
     const most = Math.min(maxRows, ...chunks);
-    const together = Math.min(this.methods.set.keep?.lastRows ?? 1, most);
+    const wanted = Math.max(this.methods.set.keep?.lastRows ?? 1, this.methods.attending?.lastRows ?? 1);
+    const together = Math.min(wanted, most);
     if (left <= most || left - most >= together) return Math.min(most, left);
     return left - together;
   }
