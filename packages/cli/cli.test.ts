@@ -53,6 +53,31 @@ const generation = [
   ...['prefillMs', 'prefillTokensPerSecond', 'decodeMsPerToken', 'kvBytes'],
 ];
 
+test('ask keeps what it has read of a text, for other questions and past the window', async () => {
+  const note = file(
+    'kept.txt',
+    `The lamp is lit at dusk. ${'The hens are fed at noon, and the gate is shut. '.repeat(30)}`,
+  );
+  const how = [
+    '--remember',
+    'em-llm:local=128,mem=64,chunk=64',
+    '--reading',
+    join(folder, 'kept'),
+    '--max-tokens',
+    '4',
+  ];
+  const first = await json('ask', note, 'When is the lamp lit?', ...how);
+  const second = await json('ask', note, 'What is shut?', ...how);
+  expect(first.remember).toMatch(/^em-llm:init=16,local=128,/);
+  expect(first.promptTokens).toBeGreaterThan(300);
+  for (const { promptTokens, reusedTokens } of [first, second]) {
+    expect(promptTokens - reusedTokens).toBeGreaterThan(0);
+    expect(promptTokens - reusedTokens).toBeLessThan(30);
+  }
+  const other = await runCli(['ask', note, 'What?', '--reading', join(folder, 'kept')]);
+  expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('for remember, and is opened without any') });
+});
+
 test('ask finds a fact in a text', async () => {
   const note =
     'The hens are fed at noon.\n\nThe access code of the harbour gate is 58213.\n\nThe lamp is lit at dusk.\n';

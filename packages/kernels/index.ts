@@ -85,6 +85,6 @@ export {
 } from './progressive/index.ts';
 export { type RopePairs, rope } from './rope/index.ts';
 export { type Scale, scale } from './scale/index.ts';
-export { packVector, type Similar, similar, vectorBytes } from './similar/index.ts';
+export { packVector, type Similar, similar, similarScratch, vectorBytes } from './similar/index.ts';
 export { type Weigh, weigh, weighStride } from './weigh/index.ts';
 export { type Described, describeCommand, type Work } from './work.ts';

@@ -66,6 +66,9 @@ function idsOf({ model, window }: Engine, text: string, question: string): Int32
   return promptIds(model, text, prompt, window);
 }
 
+/** Tokens before a question that it may join with. */
+const questionSeam = 4;
+
 /** A session that has read the text, up to where the question begins, where that is to be kept in a file. */
 async function read(
   engine: Engine,
@@ -80,11 +83,11 @@ async function read(
     () => false,
   );
   const session = isThere ? await engine.restore(path) : await engine.open();
-  // Another question has the same tokens up to where it begins.
+  // Another question has the same tokens up to where it begins, or to a little before: it may join with what stands there.
   const other = idsOf(engine, text, '?');
   const first = ids.findIndex((id, i) => other[i] !== id);
+  const prefix = ids.subarray(0, Math.max(1, (first < 0 ? ids.length : first) - questionSeam));
   const before = session.ids.length;
-  const prefix = ids.subarray(0, first < 0 ? ids.length - 1 : first);
   const isRead = prefix.length <= before && prefix.every((id, i) => session.ids[i] === id);
   if (isRead) return session;
   try {

@@ -23,6 +23,7 @@ import {
   type PageFormat,
   pack,
   packProgressive,
+  packVector,
   pageBytes,
   pageSlots,
   partialFloats,
@@ -32,7 +33,10 @@ import {
   quantize,
   quantizeRows,
   rope,
+  similar,
+  similarScratch,
   splitsOf,
+  vectorBytes,
 } from '../index.ts';
 import type { Room } from './machine.ts';
 import { floats, ints, random } from './numbers.ts';
@@ -56,7 +60,12 @@ const [h, g, d, hidden, vocabulary] = [6, 2, 32, 352, 203] as const;
 const width = h * d;
 
 /** Bytes of scratch memory that a mixture needs per thread. */
-export const mixtureScratch = Math.max(matmulScratch, attendScratch(h, g, d), progressiveScratch(32));
+export const mixtureScratch = Math.max(
+  matmulScratch,
+  attendScratch(h, g, d),
+  progressiveScratch(32),
+  similarScratch(h, d),
+);
 
 /**
  * One block of a small transformer over n tokens that follow `past` slots: from 512 slots on, and for up to 8 tokens,
@@ -138,6 +147,7 @@ export function mixture(room: Room, seed: number, n: number, past: number, forma
     rope({ ...turn, x: k, heads: g, pairs: 'halves' }),
     append({ keys: k, values: v, n, g, d, heads, positions, format }),
     descend({ ...search, queries: q, n, h, g, d, heads, format, lists, ahead: 0 }),
+    similar({ queries: q, n, h, d, vectors: room.input(vectors(70, next)), count: 70, out: place(70), join: false }),
     attend(attention),
     ...(merge ? [merge] : []),
     quantize(rows(mixed), mixedBytes),
@@ -159,6 +169,13 @@ export function mixture(room: Room, seed: number, n: number, past: number, forma
     loss({ logits, stride: 208, n, v: vocabulary, targets: ids, out: losses }),
   ];
   return { commands, outputs, losses: { address: losses, bytes: 8 * n } };
+}
+
+function vectors(count: number, next: () => number): Uint8Array {
+  const stride = vectorBytes(h, d);
+  const packed = new Uint8Array(count * stride);
+  for (let i = 0; i < count; i++) packVector(floats(width, next), h, d, packed.subarray(i * stride, (i + 1) * stride));
+  return packed;
 }
 
 /** [width, hidden] in groups of 32. */
