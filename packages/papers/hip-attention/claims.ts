@@ -202,7 +202,7 @@ export const claims: readonly Claim[] = [
       return {
         measured,
         holds: measured.sparse >= 0.7 && measured.window <= 0.15,
-        note: 'nats per answer token at random depth; sparse: prompt and answer, decodeAlone: the prompt is read with everything. The window has as many slots as the lists of the method have at most',
+        note: 'nats per answer token at random depth; sparse: prompt and answer, decodeAlone: the prompt is read with everything. The window has as many slots as the lists of the method have at most. The search passes needles by: a statement among unrelated text is not what the middle of its stretch is like, and a half that was dropped never comes back. What is lost in reading the prompt comes on top of what the answer does not find',
       };
     },
   },
