@@ -31,13 +31,13 @@ export class Child {
 
   /** Starts the process and loads the model. @throws Error with what the engine said when it could not. */
   static async start(contestant: Contestant): Promise<Child> {
-    const { name, engine, file, threads, store, build } = contestant;
+    const { name, engine, ...setup } = contestant;
     const script = fileURLToPath(new URL(`engines/${engine}.ts`, import.meta.url));
     const args = contestant.engine === 'loci' ? [contestant.root] : [];
     // Nothing but this program's own result goes to stdout.
     const child = new Child(name, fork(script, args, { stdio: ['ignore', 2, 2, 'ipc'], execArgv: [] }));
     try {
-      await child.#ask({ kind: 'load', file, threads, store, ...(build && { build }) });
+      await child.#ask({ kind: 'load', ...setup });
     } catch (error) {
       await child.stop();
       throw error;

@@ -24,6 +24,10 @@ type SamplingValues = Values<typeof samplingOptions>;
 export interface Engine {
   readonly model: Model;
   open(): Promise<Session>;
+  /** Opens what was saved with the same methods. */
+  restore(path: string): Promise<Session>;
+  /** Tokens that a session holds. */
+  readonly window: number;
   /** What every document says about the model and the run. */
   facts(): RunFacts;
 }
@@ -35,6 +39,7 @@ export interface RunFacts {
   readonly attend: string;
   readonly keep: string;
   readonly store: string;
+  readonly remember?: string;
   readonly weightBytes: number;
   readonly peakBytes: number;
 }
@@ -87,6 +92,11 @@ export async function withModel<T>(
         session = await model.open({ precision, ...methods });
         return session;
       },
+      restore: async (path) => {
+        session = await model.restore(path, methods);
+        return session;
+      },
+      window: methods.remember ? Number.POSITIVE_INFINITY : model.contextLength,
       facts: () => ({
         model: model.name,
         threads: model.threads,
@@ -94,6 +104,7 @@ export async function withModel<T>(
         attend: methods.attend?.spec ?? 'dense',
         keep: methods.keep?.spec ?? 'all',
         store: storeName(methods.store, precision),
+        ...(methods.remember && { remember: methods.remember.spec }),
         weightBytes: model.weightBytes,
         peakBytes: peakBytes(),
       }),
@@ -113,7 +124,12 @@ function storeName(store: OpenOptions['store'], precision: OpenOptions['precisio
 /** What reading shows of itself: options for `prefill`, `generate` and `score`. */
 export function reading(tokens: number, reporter: Reporter, signal: AbortSignal) {
   const timeLeft = new TimeLeft();
-  const onProgress: GenerateOptions['onProgress'] = ({ doneTokens, totalTokens, tokensPerSecond }) => {
+  const onProgress: GenerateOptions['onProgress'] = ({ doneTokens, totalTokens, tokensPerSecond, work }) => {
+    if (work) {
+      const share = `${work.what} ${Math.round(100 * work.share)} %`;
+      reporter.progress(share, `after ${share}`);
+      return;
+    }
     const left = duration(timeLeft.after(doneTokens, (doneTokens / tokensPerSecond) * 1000, totalTokens));
     const part = `${count(doneTokens)} of ${counted(totalTokens, 'token')}`;
     reporter.progress(`reading ${part}, ${rate(tokensPerSecond)} tokens/s, ${left} left`, `after reading ${part}`);

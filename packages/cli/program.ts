@@ -11,6 +11,7 @@ import { papers } from './commands/papers.ts';
 import { reproduce } from './commands/reproduce.ts';
 import { run } from './commands/run.ts';
 import { score } from './commands/score.ts';
+import { sweep } from './commands/sweep.ts';
 import { tokenize } from './commands/tokenize.ts';
 import { train } from './commands/train.ts';
 import { overview } from './options/help.ts';
@@ -30,6 +31,7 @@ const commands: readonly Command[] = [
   papers,
   reproduce,
   train,
+  sweep,
   bench,
   models,
   demo,

@@ -8,7 +8,7 @@ export {
   type ProgramTime,
 } from '@loci/device';
 export { type Attend, type Attending, type Beside, dense, type Selection } from './axes/attend.ts';
-export type { Hook, LayerView, Moment, Ran } from './axes/hook.ts';
+export type { Hook, LayerView, Moment, Ran, Settling } from './axes/hook.ts';
 export {
   type ExtraSlot,
   everything,
@@ -20,6 +20,7 @@ export {
 } from './axes/keep.ts';
 export type { Decision, Host, Method, ModelFacts, Needs } from './axes/method.ts';
 export type { Probe, Probing } from './axes/probe.ts';
+export type { Read, Remember, Remembering, Saved } from './axes/remember.ts';
 export type { Steer, Steering } from './axes/steer.ts';
 export { isPageFormat, pages, type Store } from './axes/store.ts';
 export { extraPosition, type KvCache } from './cache/cache.ts';
@@ -44,6 +45,7 @@ export {
   loadModel,
   loadTokenizer,
 } from './load.ts';
+export type { ScratchFile } from './platform/types.ts';
 export type { GenerateOptions, GenerationResult, Prefilled, Token } from './session/generate.ts';
 export type { MethodSet, Reads } from './session/methods.ts';
 export type { LoadOptions, Model, OpenOptions } from './session/model.ts';

@@ -24,6 +24,7 @@ export {
   partsOf,
   splitsOf,
 } from './attend/index.ts';
+export { type ChunkLists, type ChunkSums, type Chunks, chunkLists, chunkRoom, chunkSums } from './chunks/index.ts';
 export { type Bytes8, type Command, opcodes } from './command.ts';
 export { copy } from './copy/index.ts';
 export {
@@ -37,6 +38,22 @@ export {
 export { blockSearch, tokenSearch } from './descend/reference.ts';
 export { embed } from './embed/index.ts';
 export { type Fetch, fetch } from './fetch/index.ts';
+export { type Boundaries, boundaries, type GapFeatures, gapFeatures, gapWidth } from './gaps/index.ts';
+export {
+  type Graph,
+  type GraphLink,
+  type GraphNearest,
+  type GraphRows,
+  type GraphSearch,
+  graphLink,
+  graphLinkWork,
+  graphNearest,
+  graphRows,
+  graphSearch,
+  graphSearchWork,
+  linkBytes,
+  rowLength,
+} from './graph/index.ts';
 export { floatToHalf } from './half.ts';
 export { floatMadds, integerDots, type LimitCommand, limitScratch, readMemory } from './limits/index.ts';
 export { loss, negativeLogLikelihood } from './loss/index.ts';
@@ -68,5 +85,6 @@ export {
 } from './progressive/index.ts';
 export { type RopePairs, rope } from './rope/index.ts';
 export { type Scale, scale } from './scale/index.ts';
+export { packVector, type Similar, similar, vectorBytes } from './similar/index.ts';
 export { type Weigh, weigh, weighStride } from './weigh/index.ts';
 export { type Described, describeCommand, type Work } from './work.ts';

@@ -2,6 +2,11 @@
 export type { LayerSize, MixContext, Mixer, Parameters } from './model/mixer.ts';
 export { LanguageModel, type Layer, type ModelShape } from './model/model.ts';
 export { filled, initialNumbers, type ParameterSpec, type ParameterSpecs, weights } from './model/parameters.ts';
+export { readSweep, type SweepRun } from './sweep/grid.ts';
+export { type Point, svgPlot, terminalPlot } from './sweep/plot.ts';
+export type { Job, JobReport, JobState, Queue } from './sweep/queue.ts';
+export { type SweepOptions, type SweepReport, sweep } from './sweep/sweep.ts';
+export { textTask } from './tasks/text.ts';
 export { readConfig, type TrainConfig, type TrainConfigInput } from './training/config.ts';
 export type { Score } from './training/evaluate.ts';
 export { type AdamSettings, type Batch, type BatchShape, Learner, type LearnerState } from './training/learner.ts';
@@ -16,4 +21,5 @@ export {
   train,
 } from './training/train.ts';
 export { openTrainingDevice } from './wasm/device.ts';
+export { evaluateOn } from './wasm/evaluate.ts';
 export { Program } from './wasm/program.ts';

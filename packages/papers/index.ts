@@ -1,6 +1,8 @@
 /** Methods from papers, each in a folder of its own. */
 export * from './baselines/index.ts';
+export { dhsa } from './dhsa/attend.ts';
 export { duoAttention } from './duo-attention/keep.ts';
+export { emLlm } from './em-llm/remember.ts';
 export type { HeadProbe } from './heads/head-probe.ts';
 export { type HeadScores, readHeadScores } from './heads/scores.ts';
 export { hipAttention } from './hip-attention/attend.ts';
@@ -13,5 +15,6 @@ export { kv4 } from './qserve/store.ts';
 export { razorAttention } from './razor-attention/keep.ts';
 export { induction, inductionScores } from './razor-attention/probe.ts';
 export { headProbes, methods, parseMethod, parseMethods } from './registry.ts';
+export { retrievalAttention } from './retrieval-attention/attend.ts';
 export { retrievalHead } from './retrieval-head/probe.ts';
 export { snapkv } from './snapkv/keep.ts';

@@ -1,4 +1,4 @@
-import type { Mixer, Parts } from '@loci/lab';
+import { type Mixer, type Parts, textTask } from '@loci/lab';
 import { LociError } from 'loci';
 import { ZodError } from 'zod';
 import { taylor } from './based/mix.ts';
@@ -12,7 +12,7 @@ import { mqarTask } from './zoology/task.ts';
 export const mixers: readonly MethodFactory<Mixer>[] = [attention, baseConv, selective, taylor, lightning];
 
 /** What models can be trained on, by name. */
-export const trainingTasks = { mqar: mqarTask } as const;
+export const trainingTasks = { mqar: mqarTask, text: textTask } as const;
 
 /** What the laboratory finds behind the names of a configuration. */
 export const trainingParts: Parts = {

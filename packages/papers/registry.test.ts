@@ -96,8 +96,8 @@ describe('several axes at once', () => {
   });
 
   test.each([
-    ['', '"": "" is not axis=method; axes are attend, keep, store, steer'],
-    ['dense,store=q4', '"dense,store=q4": "dense" is not axis=method; axes are attend, keep, store, steer'],
+    ['', '"": "" is not axis=method; axes are attend, keep, store, remember, steer'],
+    ['dense,store=q4', '"dense,store=q4": "dense" is not axis=method; axes are attend, keep, store, remember, steer'],
     ['hold=snapkv', '"hold=snapkv": "hold=snapkv" is not axis=method'],
     ['keep=snapkv,keep=tova', '"keep=snapkv,keep=tova" names two methods for keep'],
     ['keep=', '--keep is ""; known methods: all, snapkv'],

@@ -7,12 +7,15 @@ import {
   type OpenOptions,
   type Probe,
   pages,
+  type Remember,
   type Steer,
   type Store,
 } from 'loci';
 import { baselines } from './baselines/index.ts';
 import { windowAttention } from './baselines/window.ts';
+import { dhsa } from './dhsa/attend.ts';
 import { duoAttention } from './duo-attention/keep.ts';
+import { emLlm } from './em-llm/remember.ts';
 import type { HeadProbe } from './heads/head-probe.ts';
 import { hipAttention } from './hip-attention/attend.ts';
 import { maskHeads } from './masking/mask-heads.ts';
@@ -22,6 +25,7 @@ import { powerAttention } from './power-attention/attend.ts';
 import { kv4 } from './qserve/store.ts';
 import { razorAttention } from './razor-attention/keep.ts';
 import { induction, inductionHeads } from './razor-attention/probe.ts';
+import { retrievalAttention } from './retrieval-attention/attend.ts';
 import { retrievalScores } from './retrieval-head/head-probe.ts';
 import { retrievalHead } from './retrieval-head/probe.ts';
 import { s2Attention } from './s2-attention/attend.ts';
@@ -35,16 +39,19 @@ const attend: readonly MethodFactory<Attend>[] = [
   s2Attention,
   neighborhoodAttention,
   hipAttention,
+  retrievalAttention,
+  dhsa,
 ];
 const keep: readonly MethodFactory<Keep>[] = [snapkv, razorAttention, duoAttention, s2Keep, ...baselines];
 const store: readonly MethodFactory<Store>[] = [kv4];
+const remember: readonly MethodFactory<Remember>[] = [emLlm];
 const steer: readonly MethodFactory<Steer>[] = [maskHeads];
 const probe: readonly MethodFactory<Probe>[] = [retrievalHead, induction];
 
 /** Ways to score the heads of a model. */
 export const headProbes: readonly HeadProbe[] = [retrievalScores, inductionHeads];
 
-export const methods = { attend, keep, store, steer, probe } as const;
+export const methods = { attend, keep, store, remember, steer, probe } as const;
 
 /** Methods that come with the engine, which have no options. */
 const plain = {
@@ -58,6 +65,7 @@ export const parseMethod = {
   /** `all` keeps everything. */
   keep: (text: string): Keep | undefined => (text === 'all' ? undefined : parse('keep', keep, text, [], ['all'])),
   store: (text: string): Store => parse('store', store, text, plain.store),
+  remember: (text: string): Remember => parse('remember', remember, text),
   steer: (text: string): Steer => parse('steer', steer, text),
   probe: (text: string): Probe => parse('probe', probe, text),
 } as const;
@@ -77,17 +85,20 @@ export function parseMethods(text: string): OpenOptions {
     } else if (last) last.push(`${last.pop() ?? ''},${part}`);
     else throw new LociError('bad-option', `"${text}": "${part}" is not axis=method; axes are ${axes.join(', ')}`);
   }
-  const [attended, kept, stored] = [given.get('attend')?.[0], given.get('keep')?.[0], given.get('store')?.[0]];
+  const [attended, kept, stored, remembered] = (['attend', 'keep', 'store', 'remember'] as const).map(
+    (axis) => given.get(axis)?.[0],
+  );
   const keeps = kept === undefined ? undefined : parseMethod.keep(kept);
   return {
     ...(attended !== undefined && { attend: parseMethod.attend(attended) }),
     ...(keeps && { keep: keeps }),
     ...(stored !== undefined && { store: parseMethod.store(stored) }),
+    ...(remembered !== undefined && { remember: parseMethod.remember(remembered) }),
     steer: (given.get('steer') ?? []).map(parseMethod.steer),
   };
 }
 
-const axes = ['attend', 'keep', 'store', 'steer'] as const;
+const axes = ['attend', 'keep', 'store', 'remember', 'steer'] as const;
 type Axis = (typeof axes)[number];
 
 function parse<M extends Method>(

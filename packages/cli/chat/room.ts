@@ -113,9 +113,9 @@ export class Room {
 
   /** The last token of a full window could be read but not answered. */
   #checkRoom(tokens: number): void {
-    const { contextLength } = this.#engine.model;
-    if (tokens <= contextLength) return;
-    const sizes = `the conversation has ${count(tokens)} tokens and the window is ${count(contextLength)}`;
+    const { window } = this.#engine;
+    if (tokens <= window) return;
+    const sizes = `the conversation has ${count(tokens)} tokens and the window is ${count(window)}`;
     throw new LociError('too-long', `${sizes}: /reset starts a new one`);
   }
 

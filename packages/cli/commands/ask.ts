@@ -1,13 +1,18 @@
-import type { GenerationResult } from 'loci';
+import { stat } from 'node:fs/promises';
+import type { GenerationResult, Session } from 'loci';
 import { type Context, command } from '../command.ts';
-import { answer, costRows, generateOptions, reading, withModel } from '../engine.ts';
+import { answer, costRows, type Engine, generateOptions, reading, withModel } from '../engine.ts';
 import { promptIds } from '../input/prompt.ts';
 import { readText } from '../input/text-file.ts';
-import { usage, type Values } from '../options/option.ts';
+import { text, usage, type Values } from '../options/option.ts';
 import { modelOptions, samplingOptions } from '../options/shared.ts';
-import { bytes, duration, table, twoColumns } from '../output/format.ts';
+import { bytes, counted, duration, table, twoColumns } from '../output/format.ts';
 
-export const askOptions = { ...samplingOptions, ...modelOptions };
+export const askOptions = {
+  reading: text('FILE', 'Keep what was read of the text in FILE, after a Ctrl-C too, and go on from it the next time'),
+  ...samplingOptions,
+  ...modelOptions,
+};
 
 const defaultMaxTokens = 256;
 
@@ -32,10 +37,8 @@ export async function askAbout(
   const text = await readText(file);
   const { reporter, interrupt } = context;
   await withModel(values, context, async (engine) => {
-    const ids = promptIds(engine.model, text, (whole) => ({
-      messages: [{ role: 'user', content: message(whole, question) }],
-    }));
-    const session = await engine.open();
+    const ids = idsOf(engine, text, question);
+    const session = await read(engine, text, ids, values.reading, context);
     const result = await answer(session, ids, generateOptions(values, defaultMaxTokens), reporter, interrupt.signal);
     const facts = engine.facts();
     if (reporter.hasTerminal) reporter.note(`\n${twoColumns(costRows(result, facts))}`);
@@ -56,6 +59,46 @@ export async function askAbout(
     }
     reporter.document({ question, ...result, ...facts, ...(others.length > 0 && { comparison }) });
   });
+}
+
+function idsOf({ model, window }: Engine, text: string, question: string): Int32Array {
+  const prompt = (whole: string) => ({ messages: [{ role: 'user', content: message(whole, question) }] }) as const;
+  return promptIds(model, text, prompt, window);
+}
+
+/** A session that has read the text, up to where the question begins, where that is to be kept in a file. */
+async function read(
+  engine: Engine,
+  text: string,
+  ids: Int32Array,
+  path: string | undefined,
+  { reporter, interrupt }: Context,
+): Promise<Session> {
+  if (path === undefined) return engine.open();
+  const isThere = await stat(path).then(
+    (file) => file.isFile(),
+    () => false,
+  );
+  const session = isThere ? await engine.restore(path) : await engine.open();
+  // Another question has the same tokens up to where it begins.
+  const other = idsOf(engine, text, '?');
+  const first = ids.findIndex((id, i) => other[i] !== id);
+  const before = session.ids.length;
+  const prefix = ids.subarray(0, first < 0 ? ids.length - 1 : first);
+  const isRead = prefix.length <= before && prefix.every((id, i) => session.ids[i] === id);
+  if (isRead) return session;
+  try {
+    await session.prefill({ ids: prefix }, reading(prefix.length, reporter, interrupt.signal));
+  } catch (error) {
+    if (!interrupt.signal.aborted || session.ids.length === 0) throw error;
+    const { length } = session.ids;
+    reporter.begin(`after reading ${counted(length, 'token')}, while they are written to ${path}`, 0);
+    await session.save(path);
+    reporter.begin(`after reading ${counted(length, 'token')}; they are kept in ${path}`, 0);
+    throw error;
+  }
+  await session.save(path);
+  return session;
 }
 
 interface Cost {

@@ -101,9 +101,10 @@ async function contendersOf(names: readonly string[]): Promise<readonly Contende
   const { parseMethods } = await import('@loci/papers');
   return names.map((name) => {
     const methods = parseMethods(name);
-    const { attend, keep, store, steer = [] } = methods;
+    const { attend, keep, store, remember, steer = [] } = methods;
     const format = typeof store === 'string' ? store : (store?.spec ?? 'f16');
-    const specs = [attend?.spec ?? 'dense', keep?.spec ?? 'all', format, ...steer.map(({ spec }) => spec)];
+    const others = [...(remember ? [remember] : []), ...steer].map(({ spec }) => spec);
+    const specs = [attend?.spec ?? 'dense', keep?.spec ?? 'all', format, ...others];
     return { name, methods, spec: specs.join(' ') };
   });
 }

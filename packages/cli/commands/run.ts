@@ -1,6 +1,5 @@
-import type { Model } from 'loci';
 import { command } from '../command.ts';
-import { answer, costRows, generateOptions, withModel } from '../engine.ts';
+import { answer, costRows, type Engine, generateOptions, withModel } from '../engine.ts';
 import { readIds } from '../input/id-file.ts';
 import { promptIds } from '../input/prompt.ts';
 import { readText } from '../input/text-file.ts';
@@ -28,7 +27,7 @@ export const run = command({
     const { reporter, interrupt } = context;
     await withModel(options, context, async (engine) => {
       const session = await engine.open();
-      const ids = prompt(engine.model);
+      const ids = prompt(engine);
       const result = await answer(session, ids, generateOptions(options, defaultMaxTokens), reporter, interrupt.signal);
       const facts = engine.facts();
       reporter.document({ ...result, ...facts });
@@ -38,16 +37,17 @@ export const run = command({
 });
 
 /** The prompt's ids for a model. Files are read before the model is, so that a wrong name shows at once. */
-async function readPrompt(options: Values<typeof promptOptions>): Promise<(model: Model) => Int32Array> {
+async function readPrompt(options: Values<typeof promptOptions>): Promise<(engine: Engine) => Int32Array> {
   const { prompt, 'prompt-file': file, ids: idFile, chat } = options;
   const given = [prompt, file, idFile].filter((option) => option !== undefined).length;
   if (given !== 1) throw usage(`give one of --prompt, --prompt-file and --ids; there are ${given}`);
   if (idFile !== undefined) {
     if (chat) throw usage('--chat needs a text; ids are used as they are');
     const ids = await readIds(idFile);
-    return (model) => model.idsOf({ ids });
+    return ({ model }) => model.idsOf({ ids });
   }
   const whole = file === undefined ? (prompt ?? '') : await readText(file);
   if (whole === '') throw usage('--prompt is empty');
-  return (model) => promptIds(model, whole, (content) => (chat ? { messages: [{ role: 'user', content }] } : content));
+  return ({ model, window }) =>
+    promptIds(model, whole, (content) => (chat ? { messages: [{ role: 'user', content }] } : content), window);
 }

@@ -1,4 +1,4 @@
-import type { Model, Session } from 'loci';
+import type { Session } from 'loci';
 import { type Context, command } from '../command.ts';
 import { type Engine, reading, withModel } from '../engine.ts';
 import { readIds } from '../input/id-file.ts';
@@ -28,7 +28,7 @@ export const score = command({
     const continuation = behind === undefined ? undefined : await readIds(behind);
     await withModel(options, context, async (engine) => {
       const session = await engine.open();
-      const ids = prompt(engine.model);
+      const ids = prompt(engine);
       if (continuation) await scoreBehind(engine, session, ids, engine.model.idsOf({ ids: continuation }), context);
       else await scoreAll(engine, session, ids, bucket ?? defaultBucket, context);
     });
@@ -84,14 +84,17 @@ async function scoreBehind(
 }
 
 /** Files are read before the model is, so that a wrong name shows at once. */
-async function readPrompt(file: string | undefined, idFile: string | undefined): Promise<(model: Model) => Int32Array> {
+async function readPrompt(
+  file: string | undefined,
+  idFile: string | undefined,
+): Promise<(engine: Engine) => Int32Array> {
   if ((file === undefined) === (idFile === undefined)) throw usage('give either FILE or --ids FILE');
   if (idFile !== undefined) {
     const ids = await readIds(idFile);
-    return (model) => model.idsOf({ ids });
+    return ({ model }) => model.idsOf({ ids });
   }
   const whole = await readText(file ?? '');
-  return (model) => promptIds(model, whole, (all) => all);
+  return ({ model, window }) => promptIds(model, whole, (all) => all, window);
 }
 
 function mean(values: Float64Array): number {

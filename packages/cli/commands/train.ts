@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { thisMachine } from '@loci/evaluate/machine';
 import { command } from '../command.ts';
+import { parsedJson } from '../input/json-file.ts';
 import { text, usage, whole } from '../options/option.ts';
 import { count, duration } from '../output/format.ts';
 import { sparkline } from '../output/sparkline.ts';
@@ -22,7 +23,7 @@ export const train = command({
       import('@loci/papers/mixers'),
       import('@loci/engine/node-host'),
     ]);
-    const config = readConfig(parsed(file, await readFile(file, 'utf8').catch(() => undefined)));
+    const config = readConfig(parsedJson(file, await readFile(file, 'utf8').catch(() => undefined)));
     const folder = options.out ?? join('runs', basename(file, '.json'));
     const threads = options.threads ?? defaultThreads();
     const losses: number[] = [];
@@ -59,12 +60,3 @@ export const train = command({
     reporter.note(`written: ${folder}`);
   },
 });
-
-function parsed(file: string, content: string | undefined): unknown {
-  if (content === undefined) throw usage(`${file}: there is no such file`);
-  try {
-    return JSON.parse(content);
-  } catch (error) {
-    throw usage(`${file} is not JSON: ${error instanceof Error ? error.message : String(error)}`);
-  }
-}

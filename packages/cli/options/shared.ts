@@ -13,6 +13,10 @@ export const methodOptions = {
   attend: text('METHOD', 'Which keys queries look at (default dense)'),
   keep: text('METHOD', 'Which tokens the cache keeps (default all)'),
   store: text('METHOD', 'How they are stored: f16, q8, q4, f32, … (default f16; f32 under --precision float32)'),
+  remember: text(
+    'METHOD',
+    'What outlives the window of the model, for texts that are longer: em-llm (default nothing)',
+  ),
   steer: texts('METHOD', 'What is changed on the way; may be repeated'),
   probe: texts('METHOD', 'What is looked at on the way; may be repeated'),
   inspect: text('FILE', 'Write what the methods decided, as JSON'),

@@ -1,7 +1,7 @@
 import type { Encoder } from '@loci/device';
 import type { BlockLists, PageFormat } from '@loci/kernels';
 import type { KvCache, Sight } from '../cache/cache.ts';
-import type { Hook, LayerView, Ran } from './hook.ts';
+import type { Hook, LayerView, Settling } from './hook.ts';
 import type { Host, Method, ModelFacts } from './method.ts';
 
 /** Which keys queries are compared with. */
@@ -17,6 +17,8 @@ export interface Attend extends Method {
 export interface Attending extends Hook {
   /** Rows that may be read at a time; all that fit by default. */
   readonly chunk?: number;
+  /** Rows at the end of a prompt that it must see in one program. */
+  readonly lastRows?: number;
   /** The cache is empty: a new sequence, or one that begins again. */
   begin?(cache: KvCache): void;
   /**
@@ -26,7 +28,7 @@ export interface Attending extends Hook {
    */
   select?(encoder: Encoder, view: LayerView): Selection | undefined;
   /** Rows have been read and committed, and what is not kept is gone. */
-  settle?(ran: Ran): Promise<void> | void;
+  settle?(rows: Settling): Promise<void> | void;
   /** What it decided, for `--inspect`: JSON. */
   inspect?(): unknown;
   /** What outlives `save` and `restore` beside the cache: JSON. */
@@ -55,6 +57,8 @@ export interface Beside {
   readonly slots: number;
   readonly format: PageFormat;
   readonly lists?: BlockLists;
+  /** Address of int32 [n]: where queries stand for these keys; where they do by default. */
+  readonly positions?: number;
 }
 
 /** Every key that the model itself looks at. */

@@ -41,6 +41,14 @@ export interface Ran {
   readonly cache: KvCache;
 }
 
+/** Rows that have been committed, and a method that may now take its time. */
+export interface Settling extends Ran {
+  /** Ends what takes long: the rows stay read. */
+  readonly signal?: AbortSignal | undefined;
+  /** What is being done, in a word that fits behind "reading", and how much of it is done (0 … 1). */
+  readonly progress?: ((what: string, share: number) => void) | undefined;
+}
+
 /** What a method records into, and reads out of, the forward pass of its sequence. All commands join. */
 export interface Hook {
   /** Queries and keys are rotated; the keys are not in the cache yet. */

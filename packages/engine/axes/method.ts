@@ -1,6 +1,7 @@
 import type { Device } from '@loci/device';
 import { LociError } from '../errors.ts';
 import type { Architecture } from '../families/architecture.ts';
+import type { ScratchFile } from '../platform/types.ts';
 
 /** What can be decided about a session, each by one method at most. */
 export type Decision =
@@ -38,7 +39,7 @@ export interface ModelFacts {
 
 /** A method of one of the axes, with its options. */
 export interface Method {
-  readonly axis: 'attend' | 'keep' | 'store' | 'steer' | 'probe';
+  readonly axis: 'attend' | 'keep' | 'store' | 'remember' | 'steer' | 'probe';
   readonly name: string;
   /** The method with all its options as a command line would write it; the same text means the same behaviour. */
   readonly spec: string;
@@ -48,6 +49,8 @@ export interface Method {
 /** What a method of an open session may use. */
 export interface Host extends ModelFacts {
   readonly device: Device;
+  /** A file for what memory has no room for; it is gone when it is closed, or with the process. */
+  scratch(): Promise<ScratchFile>;
 }
 
 /** @throws LociError `bad-option` naming the two methods that clash and why, or the method and what it lacks. */

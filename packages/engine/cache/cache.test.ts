@@ -185,6 +185,27 @@ describe('a paged cache', () => {
     pool.close();
   });
 
+  test('keeps the pages of lists that grow by turns together, and takes back what it set aside for them', () => {
+    const pool = new PagePool(device, 'q8', d);
+    const lists: number[][] = [[], [], []];
+    for (let i = 0; i < 64; i++) for (const list of lists) list.push(pool.allocate(list));
+    const stride = Math.ceil(pool.pageBytes / 64) * 64;
+    for (const list of lists) {
+      // Runs of 1, 1, 2, 4, 8 and then 16 pages.
+      const starts = list.filter((page, i) => page !== (list[i - 1] ?? Number.NaN) + stride);
+      expect(starts.length).toBeLessThanOrEqual(8);
+      expect(new Set(lists.flat()).size).toBe(3 * 64);
+    }
+    for (const list of lists) list.push(pool.allocate(list));
+    for (const page of lists.flat()) pool.release(page);
+    const before = device.bytesInUse;
+    const all = Array.from({ length: Math.floor(2 ** 20 / stride) }, () => pool.allocate());
+    expect(device.bytesInUse).toBe(before);
+    for (const page of all) pool.release(page);
+    expect(pool.pagesInUse).toBe(0);
+    pool.close();
+  });
+
   test('hands out pages of zeros, also where other data stood', () => {
     const pool = new PagePool(device, 'f16', d);
     const page = pool.allocate();

@@ -119,7 +119,7 @@ export class KvCache {
       this.#writePage(index, last);
     }
     while (head.pages.length < pagesNeeded) {
-      head.pages.push(this.#pool.allocate());
+      head.pages.push(this.#pool.allocate(head.pages));
       this.#writePage(index, head.pages.length - 1);
     }
   }
@@ -290,8 +290,8 @@ export class KvCache {
     this.#writeEntry(index);
   }
 
-  /** Takes over where a saved sequence may be cut. */
-  restoreExactFrom(length: number): void {
+  /** Below this length the sequence cannot be cut back to from now on, since something that stays was decided by what came after. */
+  setExactFrom(length: number): void {
     this.#exactFrom = length;
   }
 

@@ -1,6 +1,9 @@
 import type { Device } from '@loci/device';
 import { type PageFormat, pageBytes } from '@loci/kernels';
 
+/** Pages that are set aside for a list at a time, at most. */
+const longestRun = 16;
+
 /**
  * Pages of one format and head size. Pages are cut from slabs of device memory and reused when freed; a page may be
  * held by several sequences that share a prefix.
@@ -14,6 +17,8 @@ export class PagePool {
   /** The last is handed out next. */
   readonly #free: number[] = [];
   #freedSinceSorted = 0;
+  /** Free pages behind the last one of a list that grows, which come to it and to no other. */
+  readonly #aside = new Set<number>();
   readonly #slabs: number[] = [];
   /** Holders of a page, where there is more than one. */
   readonly #shared = new Map<number, number>();
@@ -32,14 +37,29 @@ export class PagePool {
     return this.#inUse;
   }
 
-  /** Address of a page of zeros: kernels may read slots that were never written, and must find finite numbers there. */
-  allocate(): number {
-    // Not after every page: methods that give one back for each that they take would sort all the time.
-    if (this.#freedSinceSorted >= 32) this.#sortFree();
-    const page = this.#free.pop() ?? this.#slab();
+  /**
+   * Address of a page of zeros: kernels may read slots that were never written, and must find finite numbers there.
+   * For a list of pages that grows it is the one behind its last, as long as that is free; what it may grow by soon is set
+   * aside for it, as many pages as it has: lists that grow by turns would else lie page by page among each other, and
+   * memory streams through them at half the speed.
+   */
+  allocate(list: readonly number[] = []): number {
+    const behind = (list.at(-1) ?? Number.NaN) + this.#stride;
+    const page = this.#aside.delete(behind) ? behind : this.#startRun(Math.min(longestRun, list.length));
     this.#device.bytes(page, this.pageBytes).fill(0);
     this.#inUse++;
     return page;
+  }
+
+  #startRun(pages: number): number {
+    // Not after every page: methods that give one back for each that they take would sort all the time.
+    if (this.#freedSinceSorted >= 32) this.#sortFree();
+    const first = this.#free.pop() ?? this.#slab();
+    for (let i = 1; i < pages && this.#free.at(-1) === first + i * this.#stride; i++) {
+      this.#free.pop();
+      this.#aside.add(first + i * this.#stride);
+    }
+    return first;
   }
 
   /** One more sequence holds the page. */
@@ -61,6 +81,10 @@ export class PagePool {
     this.#free.push(page);
     this.#freedSinceSorted++;
     this.#inUse--;
+    for (let next = page + this.#stride; this.#aside.delete(next); next += this.#stride) {
+      this.#free.push(next);
+      this.#freedSinceSorted++;
+    }
   }
 
   /** A page of its own with the same contents. */
@@ -74,6 +98,7 @@ export class PagePool {
   close(): void {
     for (const slab of this.#slabs.splice(0)) this.#device.free(slab);
     this.#free.length = 0;
+    this.#aside.clear();
   }
 
   /** Pages that are taken one after the other lie one behind the other: memory streams through them twice as fast. */

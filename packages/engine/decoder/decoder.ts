@@ -3,7 +3,7 @@ import { embed } from '@loci/kernels';
 import { LociError } from '../errors.ts';
 import type { Architecture, LayerShape } from '../families/architecture.ts';
 import { HiddenProbe } from './hidden.ts';
-import { type LayerContext, recordAttention, recordFeedForward } from './layer.ts';
+import { type LayerContext, recall, recordAttention, recordFeedForward, recordKeys, waits } from './layer.ts';
 import { readOutput, recordOutput } from './output.ts';
 import { inputLength, type Placed, ranOf, type Segment, type SegmentResult } from './segment.ts';
 import type { Weights } from './weights.ts';
@@ -61,7 +61,8 @@ export class Decoder {
   ): Promise<SegmentResult[]> {
     for (const { segment, n: rows } of placed) segment.cache.reserve(rows);
     const context: LayerContext = { arch: this.arch, workspace: this.#workspace, precision, n, placed };
-    const encoder = new Encoder();
+    let encoder = new Encoder();
+    const remembers = placed.some(({ segment }) => segment.remembering !== undefined);
     const probe = new HiddenProbe(this.#device, context);
     for (const one of placed) this.#recordInput(encoder, one);
     probe.record(encoder, 0);
@@ -69,7 +70,12 @@ export class Decoder {
       const shape = this.#layer(index);
       const table = this.#workspace.table(this.#rotations.findIndex((other) => sameRotation(other, shape)));
       const layer = { index, shape, weights, table };
-      recordAttention(encoder, context, layer);
+      recordKeys(encoder, context, layer);
+      if (remembers && waits(context, layer)) {
+        await this.#device.run(encoder, signal);
+        encoder = new Encoder();
+      }
+      recordAttention(encoder, context, layer, remembers ? await recall(context, layer) : []);
       recordFeedForward(encoder, context, layer);
       probe.record(encoder, index + 1);
     }

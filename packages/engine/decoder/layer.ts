@@ -11,6 +11,7 @@ import {
   partsOf,
   rope,
 } from '@loci/kernels';
+import type { Beside } from '../axes/attend.ts';
 import type { LayerView } from '../axes/hook.ts';
 import type { Architecture, LayerShape } from '../families/architecture.ts';
 import { linear, normFor, rounded, roundRows } from './linear.ts';
@@ -36,8 +37,8 @@ export interface LayerContext {
   readonly placed: readonly Placed[];
 }
 
-/** x += attention(norm(x)): norm → q, k, v → rope → append → attend → out. */
-export function recordAttention(encoder: Encoder, context: LayerContext, layer: Layer): void {
+/** Queries, keys and values: norm → q, k, v → rope → append. */
+export function recordKeys(encoder: Encoder, context: LayerContext, layer: Layer): void {
   const { arch, workspace: w, precision, n, placed } = context;
   const { index, weights, table } = layer;
   const { heads: h, kvHeads: g, headSize: d, normEpsilon: epsilon } = arch;
@@ -72,7 +73,27 @@ export function recordAttention(encoder: Encoder, context: LayerContext, layer: 
       }),
     );
   }
-  const { attends, merges } = attendsOf(encoder, context, layer);
+}
+
+/** Keys of every segment that lie beside its cache, in the order of the segments. */
+export type Recalled = readonly (readonly Beside[])[];
+
+/** Whether a method of some segment wants to see what is recorded so far before it brings keys back. */
+export function waits(context: LayerContext, layer: Layer): boolean {
+  return context.placed.some((placed) => placed.segment.remembering?.waits?.(viewOf(context, layer, placed)));
+}
+
+export function recall(context: LayerContext, layer: Layer): Promise<Recalled> {
+  const { placed } = context;
+  return Promise.all(placed.map((one) => one.segment.remembering?.recall?.(viewOf(context, layer, one)) ?? []));
+}
+
+/** x += attention, behind `recordKeys`: attend → out. */
+export function recordAttention(encoder: Encoder, context: LayerContext, layer: Layer, recalled: Recalled): void {
+  const { arch, workspace: w, precision, n } = context;
+  const { heads: h, headSize: d } = arch;
+  const { weights } = layer;
+  const { attends, merges } = attendsOf(encoder, context, layer, recalled);
   encoder.record(...attends);
   encoder.record(...merges);
   callHooks('attended', encoder, context, layer);
@@ -118,12 +139,14 @@ function attendsOf(
   encoder: Encoder,
   context: LayerContext,
   layer: Layer,
+  recalled: Recalled,
 ): { readonly attends: readonly Command[]; readonly merges: readonly Command[] } {
   const { arch, workspace: w, precision } = context;
   const { heads: h, kvHeads: g, headSize: d } = arch;
-  const segments = context.placed.map((placed) => {
+  const segments = context.placed.map((placed, i) => {
     const view = viewOf(context, layer, placed);
-    const { lists, beside = [] } = placed.segment.attending?.select?.(encoder, view) ?? {};
+    const { lists, beside: selected = [] } = placed.segment.attending?.select?.(encoder, view) ?? {};
+    const beside = [...selected, ...(recalled[i] ?? [])];
     const { n, positions, scale, attended: out, counts } = view;
     const common = {
       n,

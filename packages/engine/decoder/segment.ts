@@ -1,5 +1,6 @@
 import type { Attending } from '../axes/attend.ts';
 import type { Hook, Moment, Ran } from '../axes/hook.ts';
+import type { Remembering } from '../axes/remember.ts';
 import type { KvCache } from '../cache/cache.ts';
 
 /** Some consecutive tokens of one sequence, and what is wanted of them. */
@@ -13,6 +14,8 @@ export interface Segment {
   readonly hooks: readonly Hook[];
   /** What chooses the keys that are read. */
   readonly attending?: Attending | undefined;
+  /** What brings keys back that are not in the cache. */
+  readonly remembering?: Remembering | undefined;
   /** `LayerView.counts` */
   readonly counts: number;
   /** Rows whose logits are wanted. */

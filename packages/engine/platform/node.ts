@@ -1,6 +1,7 @@
 import type { Platform } from '../session/platform.ts';
 import { openFile } from './node-file.ts';
 import { defaultThreads, nodeHost } from './node-host.ts';
+import { openScratch } from './node-scratch.ts';
 import { nodeStore } from './node-store.ts';
 
 /** Files, threads and kernels under Node. */
@@ -9,4 +10,5 @@ export const nodePlatform: Platform = {
   defaultThreads: defaultThreads(),
   files: nodeStore,
   open: openFile,
+  scratch: openScratch,
 };

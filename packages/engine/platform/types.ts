@@ -45,6 +45,17 @@ export interface GrowingFile {
   close(): Promise<void>;
 }
 
+/** Bytes beside memory, for as long as the process lives. */
+export interface ScratchFile {
+  write(offset: number, bytes: Uint8Array): Promise<void>;
+  /**
+   * Reads as many bytes as `target` has, which may lie in shared memory.
+   * @throws LociError `bad-file` when they were never written.
+   */
+  readInto(offset: number, target: Uint8Array): Promise<void>;
+  close(): Promise<void>;
+}
+
 export interface StreamingHash {
   update(chunk: Uint8Array): void;
   /** Lower-case hexadecimal; the hash cannot be used afterwards. */

@@ -1,14 +1,16 @@
 import type { PageFormat } from '@loci/kernels';
 import type { Attend, Attending } from '../axes/attend.ts';
-import type { Hook, Ran } from '../axes/hook.ts';
+import type { Hook, Settling } from '../axes/hook.ts';
 import { everything, type Keep, type Keeper } from '../axes/keep.ts';
 import { checkMethods, type Host, type Method } from '../axes/method.ts';
 import type { Probe, Probing } from '../axes/probe.ts';
+import type { Read, Remember, Remembering, Saved } from '../axes/remember.ts';
 import type { Steer, Steering } from '../axes/steer.ts';
 import type { Store } from '../axes/store.ts';
 import type { KvCache } from '../cache/cache.ts';
 import type { PagePool } from '../cache/pool.ts';
 import { LociError } from '../errors.ts';
+import { asLociError } from './device-errors.ts';
 import type { MethodState } from './snapshot.ts';
 
 /** The methods of a session, one for each axis but for those that can be several. */
@@ -16,12 +18,13 @@ export interface MethodSet {
   readonly attend: Attend;
   readonly keep?: Keep | undefined;
   readonly store: Store;
+  readonly remember?: Remember | undefined;
   readonly steer: readonly Steer[];
   readonly probes: readonly Probe[];
 }
 
-export function methodsOf({ attend, keep, store, steer, probes }: MethodSet): readonly Method[] {
-  return [attend, ...(keep ? [keep] : []), store, ...steer, ...probes];
+export function methodsOf({ attend, keep, store, remember, steer, probes }: MethodSet): readonly Method[] {
+  return [attend, ...(keep ? [keep] : []), store, ...(remember ? [remember] : []), ...steer, ...probes];
 }
 
 /** What attention has read since a session was opened. */
@@ -63,6 +66,7 @@ export class OpenMethods {
   readonly set: MethodSet;
   readonly keeper: Keeper | undefined;
   readonly attending: Attending | undefined;
+  readonly remembering: Remembering | undefined;
   /** Address of what programs count (`LayerView.counts`). */
   readonly counts: number;
   readonly hooks: readonly Hook[];
@@ -75,12 +79,13 @@ export class OpenMethods {
     host: Host,
     poolOf: (format: PageFormat) => PagePool,
     shared: Shared,
-    keeper: Keeper | undefined,
-    attending: Attending | undefined,
+    open: Pick<OpenMethods, 'keeper' | 'attending' | 'remembering'>,
   ) {
     this.set = set;
+    const { keeper, attending, remembering } = open;
     this.keeper = keeper;
     this.attending = attending;
+    this.remembering = remembering;
     this.counts = host.device.allocate(countBytes);
     host.device.ints(this.counts, countBytes / 4).fill(0);
     this.#host = host;
@@ -91,6 +96,7 @@ export class OpenMethods {
       ...shared.steering,
       ...(keeper ? [keeper] : []),
       ...(attending ? [attending] : []),
+      ...(remembering ? [remembering] : []),
       ...shared.probing,
     ];
   }
@@ -98,7 +104,11 @@ export class OpenMethods {
   /** @throws LociError `bad-option` when two of them clash. */
   static open(set: MethodSet, host: Host, poolOf: (format: PageFormat) => PagePool): OpenMethods {
     checkMethods(methodsOf(set), host);
-    return new OpenMethods(set, host, poolOf, new Shared(set, host), set.keep?.open(host), set.attend.open?.(host));
+    return new OpenMethods(set, host, poolOf, new Shared(set, host), {
+      keeper: set.keep?.open(host),
+      attending: set.attend.open?.(host),
+      remembering: set.remember?.open(host),
+    });
   }
 
   /** What the probes have found, in their order. */
@@ -132,10 +142,22 @@ export class OpenMethods {
     }
     this.keeper?.begin?.(cache);
     this.attending?.begin?.(cache);
+    this.remembering?.begin?.(cache);
   }
 
-  /** Rows have been read: what is not kept goes, and what stays behind a prompt goes into the store's format. */
-  async settle(ran: Ran): Promise<void> {
+  /**
+   * Rows have been read: what is not kept goes, and what stays behind a prompt goes into the store's format.
+   * @throws LociError `aborted`, `device-failed`, `out-of-memory`.
+   */
+  async settle(ran: Settling & Read): Promise<void> {
+    try {
+      await this.#settle(ran);
+    } catch (error) {
+      throw asLociError(error);
+    }
+  }
+
+  async #settle(ran: Settling & Read): Promise<void> {
     const { cache } = ran;
     const length = ran.position + ran.n;
     const pool = ran.moment === 'prompt' ? cache.pool : this.#poolOf(this.set.store.format);
@@ -145,6 +167,7 @@ export class OpenMethods {
       await cache.retain(everything(cache, layers.length, kvHeads), length, pool);
     }
     await this.attending?.settle?.(ran);
+    await this.remembering?.settle?.(ran);
   }
 
   /**
@@ -153,38 +176,46 @@ export class OpenMethods {
    */
   fork(others: Partial<Pick<MethodSet, 'keep' | 'store'>> = {}): OpenMethods {
     if (!('keep' in others) && !others.store) {
-      return new OpenMethods(
-        this.set,
-        this.#host,
-        this.#poolOf,
-        this.#shared,
-        this.keeper?.fork(),
-        this.attending?.fork(),
-      );
+      return new OpenMethods(this.set, this.#host, this.#poolOf, this.#shared, {
+        keeper: this.keeper?.fork(),
+        attending: this.attending?.fork(),
+        remembering: this.remembering?.fork(),
+      });
     }
     const set = { ...this.set, ...others };
     checkMethods(methodsOf(set), this.#host);
     if ([this.set.keep, set.keep].some((keep) => keep?.needs.decides?.includes('sight'))) {
       throw new LociError('bad-option', 'a fork cannot change how far heads have seen: open a session for it');
     }
-    const keeper = set.keep?.open(this.#host);
-    return new OpenMethods(set, this.#host, this.#poolOf, this.#shared, keeper, this.attending?.fork());
+    return new OpenMethods(set, this.#host, this.#poolOf, this.#shared, {
+      keeper: set.keep?.open(this.#host),
+      attending: this.attending?.fork(),
+      remembering: this.remembering?.fork(),
+    });
   }
 
   /** What outlives `save` and `restore` beside the cache. */
-  save(): MethodState {
-    return { keep: this.keeper?.save?.() ?? null, attend: this.attending?.save?.() ?? null };
+  save(): { readonly state: MethodState; readonly remembered: Saved | undefined } {
+    const remembered = this.remembering?.save?.();
+    const [keep, attend] = [this.keeper?.save?.() ?? null, this.attending?.save?.() ?? null];
+    return { state: { keep, attend, remember: remembered?.state ?? null }, remembered };
   }
 
   /** @throws RangeError when a state is not one that `save` wrote. */
-  restore({ keep, attend }: MethodState): void {
+  async restore(
+    { keep, attend, remember }: MethodState,
+    cache: KvCache,
+    next: () => Promise<Uint8Array>,
+  ): Promise<void> {
     if (keep !== null) this.keeper?.restore?.(keep);
     if (attend !== null) this.attending?.restore?.(attend);
+    if (remember !== null) await this.remembering?.restore?.(remember, cache, next);
   }
 
   close(): void {
     this.keeper?.close();
     this.attending?.close();
+    this.remembering?.close();
     this.#host.device.free(this.counts);
     this.#shared.release();
   }

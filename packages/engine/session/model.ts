@@ -3,6 +3,7 @@ import { attendScratch, matmulScratch, type PageFormat, progressiveScratch } fro
 import { type Attend, dense } from '../axes/attend.ts';
 import type { Keep } from '../axes/keep.ts';
 import type { Probe } from '../axes/probe.ts';
+import type { Remember } from '../axes/remember.ts';
 import type { Steer } from '../axes/steer.ts';
 import { isPageFormat, pages, type Store } from '../axes/store.ts';
 import { KvCache } from '../cache/cache.ts';
@@ -24,7 +25,7 @@ import type { Platform } from './platform.ts';
 import { Scheduler } from './scheduler.ts';
 import { Sequence } from './sequence.ts';
 import { type Prompt, Session } from './session.ts';
-import { readSnapshot, type SavedMethods } from './snapshot.ts';
+import { readSnapshot, type SavedMethods, type SnapshotHeader } from './snapshot.ts';
 
 export interface LoadOptions {
   /** Worker threads; by default one per processor that this process may use. */
@@ -53,13 +54,17 @@ export interface OpenOptions {
   readonly attend?: Attend;
   /** Which slots of the cache stay: all by default. */
   readonly keep?: Keep;
+  /** What outlives the model's window: nothing by default. */
+  readonly remember?: Remember;
   readonly steer?: readonly Steer[];
   readonly probes?: readonly Probe[];
-  /** Tokens the session may hold: at most, and by default, the model's window. */
+  /** Tokens the session may hold: at most, and by default, the model's window, and as many as you like with `remember`. */
   readonly contextLength?: number;
 }
 
 const maxThreads = 64;
+/** Positions are 32-bit numbers, and methods add to them. */
+const mostPositions = 2 ** 30;
 
 /** A loaded model: weights on a device, a tokenizer, and the sessions that share them. */
 export class Model {
@@ -159,9 +164,10 @@ export class Model {
 
   /** Opens a session with an empty cache. */
   async open(options: OpenOptions = {}): Promise<Session> {
-    const { precision = 'int8', contextLength = this.contextLength } = options;
-    if (!Number.isInteger(contextLength) || contextLength < 1 || contextLength > this.contextLength) {
-      const range = `a whole number from 1 to ${this.contextLength}, the window of ${this.name}`;
+    const most = this.#longest(options);
+    const { precision = 'int8', contextLength = most } = options;
+    if (!Number.isInteger(contextLength) || contextLength < 1 || contextLength > most) {
+      const range = `a whole number from 1 to ${most}${most === this.contextLength ? `, the window of ${this.name}` : ''}`;
       throw new LociError('bad-option', `contextLength is ${contextLength}; it must be ${range}`);
     }
     return new Session(this, precision, this.newSequence(precision, methodSet(options), contextLength));
@@ -175,10 +181,11 @@ export class Model {
    */
   async restore(path: string, options: Omit<OpenOptions, 'precision' | 'contextLength'> = {}): Promise<Session> {
     const source = await this.#platform.open(path);
+    let set: MethodSet | undefined;
+    let methods: OpenMethods | undefined;
+    let sequence: Sequence | undefined;
     try {
-      let cache: KvCache | undefined;
-      let set: MethodSet | undefined;
-      const { precision, ids, state } = await readSnapshot(source, (header) => {
+      const accept = (header: SnapshotHeader): KvCache => {
         const { layers, kvHeads, headSize } = this.arch;
         const same = header.layers === layers.length && header.kvHeads === kvHeads && header.headSize === headSize;
         if (header.model !== this.fingerprint || !same) {
@@ -192,14 +199,19 @@ export class Model {
         }
         set = methodSet({ store: isPageFormat(header.store) ? header.store : header.format, ...options });
         checkSaved(path, header, set);
-        cache = this.#newCache(header.format);
-        return cache;
+        return this.#newCache(header.format);
+      };
+      const { precision } = await readSnapshot(source, accept, async ({ precision, ids, state }, cache, next) => {
+        if (!set || !isPrecision(precision)) return;
+        methods = this.#openMethods(set);
+        await methods.restore(state, cache, next);
+        sequence = new Sequence(cache, methods, this.#scheduler, precision, this.#longest(set), ids);
       });
-      if (!cache || !set || !isPrecision(precision)) throw new LociError('bad-file', `${path}: the session is empty`);
-      const methods = this.#openMethods(set);
-      methods.restore(state);
-      const sequence = new Sequence(cache, methods, this.#scheduler, precision, this.contextLength, ids);
+      if (!sequence || !isPrecision(precision)) throw new LociError('bad-file', `${path}: the session is empty`);
       return new Session(this, precision, sequence);
+    } catch (error) {
+      methods?.close();
+      throw error instanceof RangeError ? new LociError('bad-file', `${path}: ${error.message}`) : error;
     } finally {
       await source.close();
     }
@@ -237,11 +249,16 @@ export class Model {
   }
 
   /** An empty sequence with a cache of its own; `close` it. */
-  newSequence(precision: Precision, set: MethodSet, window = this.contextLength): Sequence {
+  newSequence(precision: Precision, set: MethodSet, window = this.#longest(set)): Sequence {
     const methods = this.#openMethods(set);
     const cache = this.#newCache(methods.promptPool.format);
     methods.begin(cache);
     return new Sequence(cache, methods, this.#scheduler, precision, window);
+  }
+
+  /** Tokens that a session may hold. */
+  #longest({ remember }: { readonly remember?: Remember | undefined }): number {
+    return remember ? mostPositions : this.contextLength;
   }
 
   /** Ends the worker threads. Sessions of this model cannot be used afterwards. */
@@ -251,7 +268,9 @@ export class Model {
 
   #openMethods(set: MethodSet): OpenMethods {
     const { name, arch, fingerprint } = this;
-    return OpenMethods.open(set, { name, arch, fingerprint, device: this.#device }, (format) => this.#pool(format));
+    const scratch = () => this.#platform.scratch();
+    const host = { name, arch, fingerprint, device: this.#device, scratch };
+    return OpenMethods.open(set, host, (format) => this.#pool(format));
   }
 
   #newCache(format: PageFormat): KvCache {
@@ -280,16 +299,30 @@ export class Model {
   }
 }
 
-function methodSet({ precision, store, attend = dense, keep, steer = [], probes = [] }: OpenOptions): MethodSet {
+function methodSet({
+  precision,
+  store,
+  attend = dense,
+  keep,
+  remember,
+  steer = [],
+  probes = [],
+}: OpenOptions): MethodSet {
   const chosen = store ?? (precision === 'float32' ? 'f32' : 'f16');
-  return { attend, keep, store: typeof chosen === 'string' ? pages(chosen) : chosen, steer, probes };
+  return { attend, keep, remember, store: typeof chosen === 'string' ? pages(chosen) : chosen, steer, probes };
 }
 
 /** @throws LociError `bad-option` when a session was saved with other methods than these. */
-function checkSaved(path: string, saved: SavedMethods, { attend, keep, store, steer }: MethodSet): void {
+function checkSaved(path: string, saved: SavedMethods, { attend, keep, store, remember, steer }: MethodSet): void {
   const specs = steer.map(({ spec }) => spec).join(' ');
-  const given = { attend: attend.spec, keep: keep?.spec ?? '', store: store.spec, steer: specs };
-  for (const axis of ['attend', 'keep', 'store', 'steer'] as const) {
+  const given = {
+    attend: attend.spec,
+    keep: keep?.spec ?? '',
+    store: store.spec,
+    remember: remember?.spec ?? '',
+    steer: specs,
+  };
+  for (const axis of ['attend', 'keep', 'store', 'remember', 'steer'] as const) {
     if (saved[axis] === given[axis]) continue;
     const [was, is] = [saved[axis], given[axis]].map((spec) => (spec === '' ? 'without any' : `with "${spec}"`));
     throw new LociError('bad-option', `${path}: this session was saved ${was} for ${axis}, and is opened ${is}`);

@@ -1,5 +1,5 @@
 import type { DeviceHost } from '@loci/device';
-import type { ByteSource, FileStore } from '../platform/types.ts';
+import type { ByteSource, FileStore, ScratchFile } from '../platform/types.ts';
 
 /** What a model needs from its host. */
 export interface Platform {
@@ -7,4 +7,5 @@ export interface Platform {
   readonly defaultThreads: number;
   readonly files: FileStore;
   open(path: string): Promise<ByteSource>;
+  scratch(): Promise<ScratchFile>;
 }

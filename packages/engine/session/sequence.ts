@@ -1,4 +1,5 @@
 import type { Moment } from '../axes/hook.ts';
+import type { Saved } from '../axes/remember.ts';
 import type { KvCache } from '../cache/cache.ts';
 import type { SegmentInput, SegmentResult } from '../decoder/segment.ts';
 import { maxRows, type Precision } from '../decoder/workspace.ts';
@@ -11,6 +12,8 @@ export interface ReadProgress {
   readonly doneTokens: number;
   readonly totalTokens: number;
   readonly tokensPerSecond: number;
+  /** What a method is working at behind the rows that were read, and how much of it is done (0 … 1). */
+  readonly work?: { readonly what: string; readonly share: number };
 }
 
 export interface ReadOptions {
@@ -105,7 +108,10 @@ export class Sequence {
   checkFits(tokens: number): void {
     if (tokens <= this.window) return;
     const sizes = `${tokens} tokens do not fit the window of ${this.window} tokens`;
-    throw new LociError('too-long', `${sizes}: shorten the text, or choose a model with a longer window`);
+    throw new LociError(
+      'too-long',
+      `${sizes}: shorten the text, choose a model with a longer window, or read it with --remember`,
+    );
   }
 
   /**
@@ -121,6 +127,8 @@ export class Sequence {
     if (total === 0) throw new LociError('bad-option', 'there are no tokens to read');
     this.checkFits(this.#ids.length + total);
     const losses = new Float64Array(total);
+    const next = this.#nextTokens(input, wants);
+    const targets = wants.targets ?? next;
     const started = performance.now();
     let last: SegmentResult | undefined;
     for (let from = 0; from < total; ) {
@@ -134,11 +142,12 @@ export class Sequence {
           moment,
           hooks: this.methods.hooks,
           attending: this.methods.attending,
+          remembering: this.methods.remembering,
           counts: this.methods.counts,
           input: slice(input, from, n),
           positions: Int32Array.from({ length: n }, (_, i) => start + i),
           ...(isLast && (wants.best ? { best: [n - 1] } : { logits: [n - 1] })),
-          ...(wants.targets && { targets: wants.targets.subarray(from, from + n) }),
+          ...(targets && { targets: targets.subarray(from, from + n) }),
           ...(wants.hidden && isLast && { hidden: [n - 1] }),
         },
         this.#precision,
@@ -147,10 +156,14 @@ export class Sequence {
       losses.set(last.losses, from);
       for (let i = 0; i < n; i++)
         this.#ids.push(input.kind === 'ids' ? (input.ids[from + i] ?? embeddedRow) : embeddedRow);
-      await this.methods.settle({ moment, n, position: start, cache: this.cache });
+      // What was asked for may be other tokens than those that follow.
+      const known = last.losses.map((loss, i) => (targets?.[from + i] === next?.[from + i] ? loss : Number.NaN));
       from += n;
       const seconds = (performance.now() - started) / 1000;
-      onProgress?.({ doneTokens: from, totalTokens: total, tokensPerSecond: from / seconds });
+      const done = { doneTokens: from, totalTokens: total, tokensPerSecond: from / seconds };
+      const progress = (what: string, share: number) => onProgress?.({ ...done, work: { what, share } });
+      await this.methods.settle({ moment, n, position: start, cache: this.cache, losses: known, signal, progress });
+      onProgress?.(done);
     }
     return {
       logits: last?.logits[0] ?? new Float32Array(),
@@ -160,24 +173,37 @@ export class Sequence {
     };
   }
 
-  /** What a saved session holds of it beside the pages. */
-  saved(): SavedMethods {
-    const { attend, keep, store, steer } = this.methods.set;
-    return {
+  /** The token behind every row of a prompt, −1 behind the last, where a method goes by their losses. */
+  #nextTokens(input: SegmentInput, { behindPrompt }: ReadWants): Int32Array | undefined {
+    if (!this.methods.set.remember?.losses || behindPrompt || input.kind !== 'ids') return undefined;
+    return Int32Array.from(input.ids, (_, i) => input.ids[i + 1] ?? -1);
+  }
+
+  /** What a saved session holds of it beside the pages, and what a method remembers. */
+  saved(): { readonly methods: SavedMethods; readonly remembered: Saved | undefined } {
+    const { attend, keep, store, remember, steer } = this.methods.set;
+    const { state, remembered } = this.methods.save();
+    const methods = {
       exactFrom: this.cache.exactFrom,
       attend: attend.spec,
       keep: keep?.spec ?? '',
       store: store.spec,
+      remember: remember?.spec ?? '',
       steer: steer.map(({ spec }) => spec).join(' '),
-      state: this.methods.save(),
+      state,
+      blocks: remembered?.count ?? 0,
     };
+    return { methods, remembered };
   }
 
   /** Rows of the next program, of so many that are left: the last ones stay together where a method must see them so. */
   #rows(left: number): number {
-    const { keeper, attending } = this.methods;
-    const most = Math.min(maxRows, keeper?.chunk ?? maxRows, attending?.chunk ?? maxRows);
-    const together = Math.min(this.methods.set.keep?.lastRows ?? 1, most);
+    const chunks = [this.methods.keeper, this.methods.attending, this.methods.remembering].map(
+      (one) => one?.chunk ?? maxRows,
+    );
+    const most = Math.min(maxRows, ...chunks);
+    const wanted = Math.max(this.methods.set.keep?.lastRows ?? 1, this.methods.attending?.lastRows ?? 1);
+    const together = Math.min(wanted, most);
     if (left <= most || left - most >= together) return Math.min(most, left);
     return left - together;
   }

@@ -77,6 +77,11 @@ export class Session {
     return this.#sequence.methods.attending?.inspect?.();
   }
 
+  /** What the remember method decided, for `--inspect`: JSON, or undefined. */
+  get remembered(): unknown {
+    return this.#sequence.methods.remembering?.inspect?.();
+  }
+
   /** Tokens whose keys and values are kept. */
   get ids(): readonly number[] {
     return this.#sequence.ids;
@@ -180,11 +185,12 @@ export class Session {
   async save(path: string): Promise<void> {
     await this.#alone(async () => {
       const { arch, fingerprint, files } = this.model;
+      const { methods, remembered } = this.#sequence.saved();
       const header: SnapshotHeader = {
         model: fingerprint,
         precision: this.precision,
         format: this.#sequence.cache.pool.format,
-        ...this.#sequence.saved(),
+        ...methods,
         layers: arch.layers.length,
         kvHeads: arch.kvHeads,
         headSize: arch.headSize,
@@ -194,7 +200,7 @@ export class Session {
       await files.remove(partial);
       const file = await files.openGrowing(partial);
       try {
-        for await (const chunk of writeSnapshot(header, this.#sequence.cache)) await file.append(chunk);
+        for await (const chunk of writeSnapshot(header, this.#sequence.cache, remembered)) await file.append(chunk);
         await file.sync();
       } catch (error) {
         await file.close();

@@ -1,16 +1,17 @@
 /**
  * A session on disk: a header and one block per head of the cache, each behind its length and its SHA-256, and an end
- * mark that holds the hash of all hashes. Cut, changed or foreign files are refused before anything is taken from them.
+ * mark that holds the hash of all hashes; blocks of what a method remembers stand behind those of the heads. Cut, changed or foreign files are refused before anything is taken from them.
  *
  *   "LOCISESS" · u32 version · blocks · u32 0 · 32 bytes
  *   block: u32 length · 32 bytes SHA-256 · length bytes, which for a head are its words and its pages
  */
+import type { Saved } from '../axes/remember.ts';
 import type { KvCache } from '../cache/cache.ts';
 import { LociError } from '../errors.ts';
 import type { ByteSource } from '../platform/types.ts';
 
 const magic = new TextEncoder().encode('LOCISESS');
-const version = 4;
+const version = 5;
 const hashBytes = 32;
 /** Used slots, sinks, window, bias. */
 const headBytes = 20;
@@ -23,15 +24,20 @@ export interface SavedMethods {
   /** Empty for none. */
   readonly keep: string;
   readonly store: string;
+  /** Empty for none. */
+  readonly remember: string;
   readonly steer: string;
   /** What the methods wrote. */
   readonly state: MethodState;
+  /** Blocks behind those of the heads. */
+  readonly blocks: number;
 }
 
-/** What outlives `save` and `restore` beside the cache, of either axis; null where there is nothing. */
+/** What outlives `save` and `restore` beside the cache, by axis; null where there is nothing. */
 export interface MethodState {
   readonly keep: unknown;
   readonly attend: unknown;
+  readonly remember: unknown;
 }
 
 /** What must be the same for a saved session to make sense. */
@@ -46,7 +52,11 @@ export interface SnapshotHeader extends SavedMethods {
   readonly ids: readonly number[];
 }
 
-export async function* writeSnapshot(header: SnapshotHeader, cache: KvCache): AsyncGenerator<Uint8Array> {
+export async function* writeSnapshot(
+  header: SnapshotHeader,
+  cache: KvCache,
+  remembered?: Saved,
+): AsyncGenerator<Uint8Array> {
   const hashes: Uint8Array[] = [];
   const start = new Uint8Array(magic.length + 4);
   start.set(magic);
@@ -75,18 +85,21 @@ export async function* writeSnapshot(header: SnapshotHeader, cache: KvCache): As
     }
     yield block(payload);
   }
+  if (remembered) for await (const one of remembered.blocks()) yield block(one);
   const end = new Uint8Array(4 + hashBytes);
   end.set(await sha256(joined(hashes)), 4);
   yield end;
 }
 
 /**
- * Checks a saved session and fills a new cache with it. `accept` sees the header first and returns that cache.
+ * Checks a saved session and fills a new cache with it. `accept` sees the header first and returns that cache; `remembered` takes
+ * the blocks behind it, all that there are.
  * @throws LociError `bad-file` when the file is not a session, is damaged, or belongs to something else.
  */
 export async function readSnapshot(
   source: ByteSource,
   accept: (header: SnapshotHeader) => KvCache,
+  remembered: (header: SnapshotHeader, cache: KvCache, next: () => Promise<Uint8Array>) => Promise<void>,
 ): Promise<SnapshotHeader> {
   const damaged = (reason: string, at: number): never => {
     throw new LociError('bad-file', `${source.name}: ${reason} at byte ${at}; the session cannot be restored`);
@@ -135,7 +148,10 @@ export async function readSnapshot(
         ),
       });
     }
-    cache.restoreExactFrom(header.exactFrom);
+    cache.setExactFrom(header.exactFrom);
+    let left = header.blocks;
+    await remembered(header, cache, async () => (left-- > 0 ? block() : damaged('a block is missing', at)));
+    if (left !== 0) return damaged('blocks that nobody takes', at);
     const where = at;
     if (view(await take(4)).getUint32(0, true) !== 0) return damaged('the end mark is missing', where);
     const all = await sha256(joined(hashes));
@@ -164,10 +180,11 @@ function isHeader(header: object): header is SnapshotHeader {
     state !== null &&
     'keep' in state &&
     'attend' in state &&
-    ['model', 'precision', 'format', 'attend', 'keep', 'store', 'steer'].every(
+    'remember' in state &&
+    ['model', 'precision', 'format', 'attend', 'keep', 'store', 'remember', 'steer'].every(
       (key) => typeof entries.get(key) === 'string',
     ) &&
-    ['layers', 'kvHeads', 'headSize', 'exactFrom'].every((key) => Number.isSafeInteger(entries.get(key))) &&
+    ['layers', 'kvHeads', 'headSize', 'exactFrom', 'blocks'].every((key) => Number.isSafeInteger(entries.get(key))) &&
     Array.isArray(ids) &&
     ids.every((id) => Number.isSafeInteger(id))
   );

@@ -23,6 +23,7 @@ export type { NeedleForm, NeedleOptions } from './needle.ts';
 export type { PasskeyOptions } from './passkey.ts';
 export type { PerplexityOptions } from './perplexity.ts';
 export type { RepeatedPassageOptions } from './repeated-passage.ts';
+export { bookTokens } from './running-text.ts';
 export type { CaseOptions, Span, SpanKind, Task, TaskCase, TaskModel } from './task.ts';
 export type { VariablesOptions } from './variables.ts';
 export { commonWords, keyValue, multikey, needle, passkey, perplexity, repeatedPassage, variables };

@@ -4,10 +4,13 @@ import { activate } from '../activate/assembly';
 import { append } from '../append/assembly';
 import { argmax } from '../argmax/assembly';
 import { attend, merge } from '../attend/assembly';
+import { chunkLists, chunkSums } from '../chunks/assembly';
 import { copy } from '../copy/assembly';
 import { descend } from '../descend/assembly';
 import { embed } from '../embed/assembly';
 import { fetch } from '../fetch/assembly';
+import { graphLink, graphNearest, graphRows, graphSearch } from '../graph/assembly';
+import { boundaries, gapFeatures } from '../gaps/assembly';
 import { loss } from '../loss/assembly';
 import { matmul } from '../matmul/assembly';
 import { matmulFloat } from '../matmul/float.assembly';
@@ -18,6 +21,7 @@ import { progressiveFloat } from '../progressive/float.assembly';
 import { quantizeRows } from '../progressive/rows.assembly';
 import { rope } from '../rope/assembly';
 import { scale } from '../scale/assembly';
+import { similar } from '../similar/assembly';
 import { weigh, weighStates } from '../weigh/assembly';
 import { barrier } from './barrier';
 
@@ -97,6 +101,33 @@ export function walk(program: usize, control: usize, threads: i32, scratch: usiz
         break;
       case 36:
         quantizeRows(args, counter);
+        break;
+      case 27:
+        similar(args, counter, scratch);
+        break;
+      case 23:
+        graphRows(args, counter);
+        break;
+      case 24:
+        graphNearest(args, counter, scratch);
+        break;
+      case 25:
+        graphLink(args, counter, scratch);
+        break;
+      case 26:
+        graphSearch(args, counter, scratch);
+        break;
+      case 31:
+        chunkSums(args, counter, scratch);
+        break;
+      case 32:
+        chunkLists(args, counter);
+        break;
+      case 33:
+        gapFeatures(args, counter, scratch);
+        break;
+      case 34:
+        boundaries(args, counter);
         break;
       default:
         unreachable();

@@ -37,9 +37,9 @@ import { Tile } from './tile.assembly';
 
 /** Reads every line of a page in order, so that memory is at work on it while the page before is computed. */
 function touch(page: usize, bytes: usize, spare: usize): void {
-  let any = i32x4.splat(0);
-  for (const end = page + bytes; page < end; page += 64) any = v128.or(any, v128.load(page));
-  v128.store(spare, any);
+  let any: i64 = 0;
+  for (const end = page + bytes; page < end; page += 64) any += load<i64>(page);
+  store<i64>(spare, any);
 }
 
 /** How many of the first `count` slots are set. */
@@ -55,7 +55,8 @@ function touch(page: usize, bytes: usize, spare: usize): void {
  * 15 kind,
  * 16 lists [ceil(n / rows), heads that have lists] of { i32 count, count of { i32 page, u32 slots } } (0: every page is read),
  * 17 rows of queries that share a list, 18 heads that have lists, 19 bytes from list to list, 20 counts i64 [2] of slots
- * read and of pairs scored (0: not counted), 21 the first of these partials, 22 partials of a row in all.
+ * read and of pairs scored (0: not counted), 21 the first of these partials, 22 partials of a row in all,
+ * 23 pages whose scores are taken together.
  */
 export function attend(args: usize, counter: usize, scratch: usize, threads: i32): void {
   const q = address(args, 0);
@@ -80,16 +81,18 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
   const counts = address(args, 20);
   const firstPart = int(args, 21);
   const parts = int(args, 22);
+  const stepPages = int(args, 23);
 
   // Query heads of a tile: those that share a list, and with it a key/value head.
   const group = h / listHeads;
   // Fewer where every thread would not get several.
-  const tokens = min(min(int(args, 11), listRows), max(SMALLEST_TILE, (n * g) / (ITEMS * threads)));
+  const tokens = min(min(int(args, 11), min(listRows, n)), max(SMALLEST_TILE, (n * g) / (ITEMS * threads)));
   const listTiles = (listRows + tokens - 1) / tokens;
   const tiles = (n / listRows) * listTiles + ((n % listRows) + tokens - 1) / tokens;
   const items = listHeads * tiles * splits;
   const rowBytes = <usize>d << 2;
-  const tile = Tile.at(scratch, (tokens * group + 3) & ~3, d);
+  const tile = Tile.at(scratch, (tokens * group + 3) & ~3, d, stepPages);
+  const weights = tile.weights;
   // Bytes are read in steps that the processor does not foresee; halves it does, and reading them twice costs.
   const touches = kind == INT4 || ((kind == INT8 || kind == KV4) && n * group <= FEW);
   const pageBytes = sizeOf(d, format);
@@ -121,48 +124,65 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
     const end = splitPages ? min(pages, first + splitPages) : pages;
     let before: usize = 0;
     let reads = 0;
-    for (let e = first; e < end; e++) {
-      const i = listed ? load<i32>(listed + (<usize>e << 3), 4) : e;
-      const slots = listed ? load<i32>(listed + (<usize>e << 3), 8) : ALL_SLOTS;
-      if (i >= all) break;
-      const page = pageOf(table, i << 5);
-      const count = min(SLOTS, used - (i << 5));
-      const oldest = load<i32>(page);
-      const newest = load<i32>(page + (<usize>(count - 1) << 2));
-      if (oldest > lastQuery) break; // positions ascend: nothing further is visible
-      if (near && newest <= firstQuery - near && oldest >= sinks) continue;
-      reads += among(slots, count);
-      tile.count = count;
-      if (touches && e + 1 < end) {
-        const next = listed ? load<i32>(listed + (<usize>e << 3), 12) : e + 1;
-        if (next < all) touch(pageOf(table, next << 5), pageBytes, tile.spare);
-      }
-
-      if (kind == HALVES) half.scorePage(tile, page);
-      else if (kind == CENTRED) centred.scorePage(tile, page, before ? before : i > 0 ? pageOf(table, (i - 1) << 5) : 0, format);
-      else if (kind == INT8) int8.scorePage(tile, page);
-      else if (kind == INT4) int4.scorePage(tile, page);
-      else if (kind == KV4) kv4.scorePage(tile, page);
-      else floats.scorePage(tile, page, format);
-
-      if (i == 0 && bias != 0) raise(tile, bias);
-      if (count < SLOTS || newest > firstQuery || (near && oldest <= lastQuery - near) || slots != ALL_SLOTS) {
-        for (let r = 0; r < rows; r++) {
-          mask(tile.weight(r), page, count, slots, load<i32>(positions + (<usize>(t0 + r / group) << 2)), sinks, near);
+    for (let e = first; e < end; ) {
+      // Scores of a step's pages, then their weights, then the weighted values.
+      tile.weights = weights;
+      let scored = 0;
+      for (; e < end && scored < stepPages; e++) {
+        const i = listed ? load<i32>(listed + (<usize>e << 3), 4) : e;
+        const slots = listed ? load<i32>(listed + (<usize>e << 3), 8) : ALL_SLOTS;
+        const page = i < all ? pageOf(table, i << 5) : 0;
+        // Positions ascend: nothing further is visible.
+        if (page == 0 || load<i32>(page) > lastQuery) {
+          e = end;
+          break;
         }
+        const count = min(SLOTS, used - (i << 5));
+        const oldest = load<i32>(page);
+        const newest = load<i32>(page + (<usize>(count - 1) << 2));
+        if (near && newest <= firstQuery - near && oldest >= sinks) continue;
+        reads += among(slots, count);
+        tile.step(scored++, page, count);
+        if (touches && e + 1 < end) {
+          const next = listed ? load<i32>(listed + (<usize>e << 3), 12) : e + 1;
+          if (next < all) touch(pageOf(table, next << 5), pageBytes, tile.spare);
+        }
+
+        if (kind == HALVES) half.scorePage(tile, page);
+        else if (kind == CENTRED) centred.scorePage(tile, page, before ? before : i > 0 ? pageOf(table, (i - 1) << 5) : 0, format);
+        else if (kind == INT8) int8.scorePage(tile, page);
+        else if (kind == INT4) int4.scorePage(tile, page);
+        else if (kind == KV4) kv4.scorePage(tile, page);
+        else floats.scorePage(tile, page, format);
+
+        if (i == 0 && bias != 0) raise(tile, bias);
+        if (count < SLOTS || newest > firstQuery || (near && oldest <= lastQuery - near) || slots != ALL_SLOTS) {
+          for (let r = 0; r < rows; r++) {
+            mask(tile.weight(r), page, count, slots, load<i32>(positions + (<usize>(t0 + r / group) << 2)), sinks, near);
+          }
+        }
+        if (listed) before = page;
+        tile.weights += 4 * SLOTS;
       }
+
+      tile.weights = weights;
       for (let r = 0; r < rows; r++) {
         const shift = load<f32>(tile.shifts + (<usize>r << 2));
-        soften(tile.weight(r), tile.state(r), tile.sum(r), d, tile.spare, shift);
+        soften(tile.weight(r), <usize>scored << 7, tile.state(r), tile.sum(r), d, tile.spare, shift);
       }
 
-      if (kind == HALVES) half.addPage(tile, page);
-      else if (kind == CENTRED) centred.addPage(tile, page, format);
-      else if (kind == INT8) int8.addPage(tile, page);
-      else if (kind == INT4) int4.addPage(tile, page);
-      else if (kind == KV4) kv4.addPage(tile, page);
-      else floats.addPage(tile, page, format);
-      if (listed) before = page;
+      if (kind == INT4) int4.beginStep(tile);
+      for (let s = 0; s < scored; s++) {
+        const page = tile.again(s);
+        if (kind == HALVES) half.addPage(tile, page);
+        else if (kind == CENTRED) centred.addPage(tile, page, format);
+        else if (kind == INT8) int8.addPage(tile, page);
+        else if (kind == INT4) int4.addPage(tile, page);
+        else if (kind == KV4) kv4.addPage(tile, page);
+        else floats.addPage(tile, page, format);
+        tile.weights += 4 * SLOTS;
+      }
+      if (kind == INT4) int4.endStep(tile);
     }
     if (counts) {
       atomic.add<i64>(counts, <i64>reads);
@@ -202,10 +222,13 @@ export function merge(args: usize, counter: usize): void {
     for (let s = 0; s < splits; s++) {
       const part = first + <usize>s * partBytes;
       if (load<f32>(part, 4) == 0) continue;
-      const factor = f32x4.extract_lane(exp2(f32x4.splat(load<f32>(part) - m)), 0);
-      l += load<f32>(part, 4) * factor;
-      for (let c: usize = 0; c < rowBytes; c += 4) {
-        store<f32>(to + c, load<f32>(to + c) + load<f32>(part + c, 8) * factor);
+      const factors = exp2(f32x4.splat(load<f32>(part) - m));
+      l += load<f32>(part, 4) * f32x4.extract_lane(factors, 0);
+      for (let c: usize = 0; c < rowBytes; c += 32) {
+        const a = f32x4.add(v128.load(to + c), f32x4.mul(v128.load(part + c, 8), factors));
+        const b = f32x4.add(v128.load(to + c, 16), f32x4.mul(v128.load(part + c, 24), factors));
+        v128.store(to + c, a);
+        v128.store(to + c, b, 16);
       }
     }
     multiply(to, to, d, f32x4.splat(l == 0 ? 0 : <f32>1 / l));

@@ -137,6 +137,15 @@ describe.each(builds)('%s build', (build) => {
       );
     });
 
+    test.each([0, 700])('do so for few queries over many pages, in parts and in one (window %i)', (window) => {
+      const one = problem({ ...long, format, window, d: 64 });
+      const { values } = expectedAttention(one);
+      for (const slots of [mostSlots(one), 1]) {
+        const result = runAttend(machine, one, 0, one.n, slots, true);
+        expect(rootMeanSquare(result.map((value, i) => value - (values[i] ?? 0)))).toBeLessThan(usual);
+      }
+    });
+
     test('give a token the same bits in any tile that takes them', () => {
       const one = problem({ ...long, format, n: 50, mostUsed: 100, d: 64 });
       const row = one.h * one.d;

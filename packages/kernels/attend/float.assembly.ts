@@ -2,7 +2,7 @@
 // A vector's neighbour goes through the same instructions beside it: see ../matmul/assembly.ts.
 import { F32, keysOf, valuesOf } from '../append/page.assembly';
 import { madd, store4 } from '../assembly/simd';
-import { Tile, WEIGHT_ROW } from './tile.assembly';
+import { Tile } from './tile.assembly';
 import { unpackKeys, unpackValues } from './unpack.assembly';
 
 /** Scores of a tile against a page of any format. */
@@ -13,7 +13,7 @@ export function scorePage(tile: Tile, page: usize, format: i32): void {
 
 /** Scores against keys [d][32]. */
 export function scoreKeys(tile: Tile, k: usize): void {
-  for (let r = 0; r < tile.padded; r += 4) score(tile.query(r), k, tile.d, tile.weight(r), WEIGHT_ROW);
+  for (let r = 0; r < tile.padded; r += 4) score(tile.query(r), k, tile.d, tile.weight(r), tile.weightRow);
 }
 
 /** Adds a page's values as they are weighted. */

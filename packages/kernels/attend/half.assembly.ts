@@ -3,7 +3,7 @@
 import { F16, keysOf, SLOTS, valuesOf } from '../append/page.assembly';
 import { halfBits, halfMask, madd, store4 } from '../assembly/simd';
 import { multiply, spoilHalves } from './softmax.assembly';
-import { Tile, WEIGHT_ROW } from './tile.assembly';
+import { Tile } from './tile.assembly';
 
 /** What queries and weights are multiplied with beforehand: 2¹¹². */
 // @ts-ignore: decorator
@@ -11,8 +11,8 @@ import { Tile, WEIGHT_ROW } from './tile.assembly';
 
 export function scorePage(tile: Tile, page: usize): void {
   for (let r = 0; r < tile.padded; r += 4) {
-    if (r + 3 < tile.rows) score4(tile.query(r), keysOf(page), tile.d, tile.weight(r), WEIGHT_ROW);
-    else score3(tile.query(r), keysOf(page), tile.d, tile.weight(r), WEIGHT_ROW);
+    if (r + 3 < tile.rows) score4(tile.query(r), keysOf(page), tile.d, tile.weight(r), tile.weightRow);
+    else score3(tile.query(r), keysOf(page), tile.d, tile.weight(r), tile.weightRow);
   }
   // `append` leaves a NaN in the first channel of the key.
   spoilHalves(tile, keysOf(page));

@@ -74,6 +74,15 @@ function kindOf({ format, n, h, g, mayRound, lists }: Attend): AttendKind {
   return format === 'q4' && isFew ? 'int4' : 'centred';
 }
 
+/**
+ * Pages whose scores become weights together. The bits of a result depend on it, so that it is one where few queries and
+ * many must have the same; and halves, which are read as they come, are not left until their values have been read.
+ */
+function stepOf({ n, h, g, mayRound, format, lists }: Attend): number {
+  const isFew = n * (h / (lists?.heads ?? g)) <= fewRows;
+  return isFew && mayRound && format !== 'f16' && format !== 'f32' ? splitPages : 1;
+}
+
 /** Rows of queries for which a page is unpacked once, at most. */
 const tileRows = 192;
 
@@ -100,8 +109,17 @@ export function attendScratch(h: number, g: number, d: number): number {
 /** Bytes of a tile of so many rows of queries. */
 export function tileScratch(rows: number, d: number): number {
   const padded = Math.ceil(rows / 4) * 4;
-  // In the order of tile.assembly.ts.
-  return 128 + padded * (8 * d + 4 * pageSlots + 8) + 64 + 8 * pageSlots * d + 512 + padded * (d + 8 + 32 + 8) + 4 * d;
+  // In the order of tile.assembly.ts; few rows over many pages take less than that.
+  return (
+    128 +
+    padded * (8 * d + 4 * pageSlots + 8) +
+    64 +
+    8 * pageSlots * d +
+    512 +
+    padded * (d + 8 + 32 + 8) +
+    4 * d +
+    8 * splitPages
+  );
 }
 
 function tileTokens(group: number): number {
@@ -140,6 +158,7 @@ export function attend(a: Attend): Command {
     a.counts ?? 0,
     first,
     total,
+    stepOf(a),
   ];
   return command('attend', words, a.join);
 }

@@ -4,7 +4,7 @@
 // scale goes into the weight, and the minima, weighted, into one number per query and group.
 import { groupsOf, keysOf, scalesK4, scalesV4, SLOTS, values4 } from '../append/page.assembly';
 import { beyondHalves, halfToFloat, larger, largest, madd, number, rounded, sum } from '../assembly/simd';
-import { addValues, scoreKeys, soundScales } from './int8.assembly';
+import { addValues, areNumbers, scoreKeys, soundScales } from './int8.assembly';
 import { spoilHalves } from './softmax.assembly';
 import { Tile } from './tile.assembly';
 
@@ -16,7 +16,7 @@ export function scorePage(tile: Tile, page: usize): void {
   unpackKeys(keysOf(page), d, tile.keys);
   for (let r = 0; r < tile.rows; r++) {
     const q = tile.queryInts + <usize>(r * d);
-    packQuery(tile.query(r), scales, scales + (<usize>d << 2), d, q, tile.queryScales + (<usize>r << 3));
+    packQuery(tile.query(r), scales, scales + (<usize>d << 2), d, q, tile.queryScales + (<usize>r << 3), tile.spare);
   }
   // A query's scale and minimum are those of every slot.
   const ones = tile.scales;
@@ -31,27 +31,76 @@ export function addPage(tile: Tile, page: usize): void {
   const scales = tile.values + <usize>(d * SLOTS);
   const minima = scales + (<usize>groups << 7);
   floatsOf(scalesV4(page, d), 2 * groups * SLOTS, scales);
-  for (let i = 0; i < 2 * groups; i++) soundScales(scales + (<usize>i << 7), tile.count, scales + (<usize>i << 7));
+  if (tile.count < SLOTS || !areNumbers(scales, <usize>groups << 8)) {
+    for (let i = 0; i < 2 * groups; i++) soundScales(scales + (<usize>i << 7), tile.count, scales + (<usize>i << 7));
+  }
   unpackValues(values4(page, d), d, tile.values);
   for (let i = 0; i < groups; i++) {
     const from = i << 5;
     const channels = min(32, d - from);
     const at = <usize>i << 7;
     addValues(tile, tile.values, scales + at, from, channels);
-    for (let r = 0; r < tile.rows; r++) addMinima(tile.weight(r), minima + at, channels, tile.sum(r) + at);
+    for (let r = 0; r < tile.rows; r++) weighMinima(tile.weight(r), minima + at, minimaOf(tile, r, groups, i));
+  }
+}
+
+/** Room for eight sums of a row's weights times the minima of a group, behind what keys take as bytes. */
+// @ts-ignore: decorator
+@inline function minimaOf(tile: Tile, row: i32, groups: i32, group: i32): usize {
+  return tile.keys + <usize>(2 * tile.d * SLOTS) + (<usize>(row * groups + group) << 5);
+}
+
+/** Before the pages of a step are added, and behind the last: minima are the same for all channels of a group. */
+export function beginStep(tile: Tile): void {
+  memory.fill(minimaOf(tile, 0, 0, 0), 0, <usize>(tile.rows * groupsOf(tile.d)) << 5);
+}
+
+export function endStep(tile: Tile): void {
+  const groups = groupsOf(tile.d);
+  for (let r = 0; r < tile.rows; r++) {
+    for (let i = 0; i < groups; i++) {
+      const from = minimaOf(tile, r, groups, i);
+      const all = f32x4.splat(sum(f32x4.add(v128.load(from), v128.load(from, 16))));
+      addToAll(all, min(32, tile.d - (i << 5)), tile.sum(r) + (<usize>i << 7));
+    }
+  }
+}
+
+/** to [8] += weights [32] · minima [32], every eighth together. */
+// @ts-ignore: decorator
+@inline function weighMinima(p: usize, minima: usize, to: usize): void {
+  let a = v128.load(to), b = v128.load(to, 16);
+  for (let s: usize = 0; s < 128; s += 32) {
+    a = madd(v128.load(p + s), v128.load(minima + s), a);
+    b = madd(v128.load(p + s, 16), v128.load(minima + s, 16), b);
+  }
+  v128.store(to, a);
+  v128.store(to, b, 16);
+}
+
+// @ts-ignore: decorator
+@inline function addToAll(x: v128, channels: i32, o: usize): void {
+  for (let c = 0; c < channels; c += 8) {
+    const a = f32x4.add(v128.load(o), x), b = f32x4.add(v128.load(o, 16), x);
+    v128.store(o, a);
+    v128.store(o, b, 16);
+    o += 32;
   }
 }
 
 // The low half of every byte.
 const NIBBLES: usize = memory.data<u32>([0x0f0f0f0f]);
 
-/** Halves at `from`, `count` of them (a multiple of 4), as floats. NaN stays NaN. */
+/** Halves at `from`, `count` of them (a multiple of 8), as floats. NaN stays NaN. */
 export function floatsOf(from: usize, count: i32, to: usize): void {
-  for (let i = 0; i < count; i += 4) {
-    const f = halfToFloat(v128.load16x4_s(from));
-    v128.store(to, v128.or(f, beyondHalves(f)));
-    from += 8;
-    to += 16;
+  for (let i = 0; i < count; i += 8) {
+    const v = v128.load(from);
+    const a = halfToFloat(i32x4.extend_low_i16x8_s(v)), b = halfToFloat(i32x4.extend_high_i16x8_s(v));
+    const x = v128.or(a, beyondHalves(a)), y = v128.or(b, beyondHalves(b));
+    v128.store(to, x);
+    v128.store(to, y, 16);
+    from += 16;
+    to += 32;
   }
 }
 
@@ -87,15 +136,21 @@ export function unpackValues(x: usize, d: i32, out: usize): void {
 }
 
 /** Rounds a query row times the channels' scales to bytes; `meta` becomes { its scale, Σ query · minimum }. */
-function packQuery(x: usize, scales: usize, minima: usize, d: i32, q: usize, meta: usize): void {
+function packQuery(x: usize, scales: usize, minima: usize, d: i32, q: usize, meta: usize, spare: usize): void {
   const bytes = <usize>d << 2;
-  let top = f32x4.splat(0), total = f32x4.splat(0);
-  for (let c: usize = 0; c < bytes; c += 16) {
-    const v = v128.load(x + c);
-    top = larger(f32x4.abs(f32x4.mul(v, v128.load(scales + c))), top);
-    total = madd(v, v128.load(minima + c), total);
+  const zero = f32x4.splat(0);
+  let top = zero, top1 = zero, total = zero, total1 = zero;
+  for (let c: usize = 0; c < bytes; c += 32) {
+    const v = v128.load(x + c), w = v128.load(x + c, 16);
+    const a = f32x4.mul(v, v128.load(scales + c)), b = f32x4.mul(w, v128.load(scales + c, 16));
+    top = larger(f32x4.abs(a), top), top1 = larger(f32x4.abs(b), top1);
+    total = madd(v, v128.load(minima + c), total), total1 = madd(w, v128.load(minima + c, 16), total1);
   }
-  const most = largest(top);
+  v128.store(spare, top);
+  v128.store(spare, top1, 16);
+  v128.store(spare, total, 32);
+  v128.store(spare, total1, 48);
+  const most = largest(larger(v128.load(spare), v128.load(spare, 16)));
   const inverse = f32x4.splat(most > 1e-30 ? <f32>127 / most : 0);
   for (let c: usize = 0; c < bytes; c += 64) {
     const a = level(x + c, scales + c, inverse), b = level(x + c + 16, scales + c + 16, inverse);
@@ -105,7 +160,7 @@ function packQuery(x: usize, scales: usize, minima: usize, d: i32, q: usize, met
   }
   store<f32>(meta, most / 127);
   // A NaN that `largest` passed over is in this sum.
-  store<f32>(meta, sum(total), 4);
+  store<f32>(meta, sum(f32x4.add(v128.load(spare, 32), v128.load(spare, 48))), 4);
 }
 
 // @ts-ignore: decorator
@@ -120,11 +175,5 @@ export function addMinima(p: usize, minima: usize, channels: i32, o: usize): voi
     a = madd(v128.load(p + s), v128.load(minima + s), a);
     b = madd(v128.load(p + s, 16), v128.load(minima + s, 16), b);
   }
-  const all = f32x4.splat(sum(f32x4.add(a, b)));
-  for (let c = 0; c < channels; c += 8) {
-    const x = f32x4.add(v128.load(o), all), y = f32x4.add(v128.load(o, 16), all);
-    v128.store(o, x);
-    v128.store(o, y, 16);
-    o += 32;
-  }
+  addToAll(f32x4.splat(sum(f32x4.add(a, b))), channels, o);
 }

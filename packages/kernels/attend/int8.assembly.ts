@@ -5,7 +5,7 @@ import { keysOf, minimaK, Q8, scalesK, scalesV, SLOTS, valuesOf } from '../appen
 import { dot4, larger, largest, madd, number, ROUND, rounded } from '../assembly/simd';
 import { addScaled, fourBytes, lowBits } from './scaled.assembly';
 import { spoil } from './softmax.assembly';
-import { Tile, WEIGHT_ROW } from './tile.assembly';
+import { Tile } from './tile.assembly';
 
 export function packQueries(tile: Tile): void {
   const d = tile.d;
@@ -17,8 +17,10 @@ export function packQueries(tile: Tile): void {
 export function scorePage(tile: Tile, page: usize): void {
   const d = tile.d;
   scoreKeys(tile, keysOf(page), scalesK(page, d), minimaK(page, d));
+  const scales = scalesV(page, d);
+  if (areNumbers(scales)) return;
   for (let s = 0; s < tile.count; s += 4) {
-    const scale = v128.load(scalesV(page, d) + (<usize>s << 2));
+    const scale = v128.load(scales + (<usize>s << 2));
     spoil(tile, s, f32x4.ne(scale, scale));
   }
 }
@@ -28,17 +30,30 @@ export function scoreKeys(tile: Tile, k: usize, scales: usize, minima: usize): v
   const d = tile.d;
   for (let r = 0; r < tile.padded; r += 4) {
     const meta = tile.queryScales + (<usize>r << 3);
-    score(tile.queryInts + <usize>(r * d), meta, k, scales, minima, d, tile.weight(r), WEIGHT_ROW);
+    const q = tile.queryInts + <usize>(r * d);
+    if (r + 3 < tile.rows) score4(q, meta, k, scales, minima, d, tile.weight(r), tile.weightRow);
+    else score3(q, meta, k, scales, minima, d, tile.weight(r), tile.weightRow);
   }
 }
 
 export function addPage(tile: Tile, page: usize): void {
-  soundScales(scalesV(page, tile.d), tile.count, tile.scales);
-  addValues(tile, valuesOf(page, tile.d, Q8), tile.scales, 0, tile.d);
+  const scales = soundScales(scalesV(page, tile.d), tile.count, tile.scales);
+  addValues(tile, valuesOf(page, tile.d, Q8), scales, 0, tile.d);
 }
 
-/** Scales [32] without what slots behind `count` may hold and without NaN, which the scores show. */
-export function soundScales(from: usize, count: i32, to: usize): void {
+/** Whether none of these floats is NaN; `bytes` is a multiple of 32. */
+export function areNumbers(scales: usize, bytes: usize = 128): bool {
+  let all = i32x4.splat(-1);
+  for (let s: usize = 0; s < bytes; s += 32) {
+    const a = v128.load(scales + s), b = v128.load(scales + s, 16);
+    all = v128.and(all, v128.and(f32x4.eq(a, a), f32x4.eq(b, b)));
+  }
+  return i32x4.all_true(all);
+}
+
+/** Where scales [32] are without what slots behind `count` may hold and without NaN, which the scores show. */
+export function soundScales(from: usize, count: i32, to: usize): usize {
+  if (count == SLOTS && areNumbers(from)) return from;
   const end = i32x4.splat(count);
   let slot = i32x4(0, 1, 2, 3);
   for (let s: usize = 0; s < 128; s += 16) {
@@ -46,6 +61,7 @@ export function soundScales(from: usize, count: i32, to: usize): void {
     v128.store(to + s, v128.and(x, v128.and(f32x4.eq(x, x), i32x4.lt_s(slot, end))));
     slot = i32x4.add(slot, i32x4.splat(4));
   }
+  return to;
 }
 
 /** Adds `channels` from `from` on of values [8][d][4] in signed bytes, with a scale per slot. */
@@ -57,20 +73,23 @@ export function addValues(tile: Tile, v: usize, scales: usize, from: i32, channe
   const at = <usize>from << 2;
   for (let r = 0; r < tile.padded; r += 4) {
     const p = tile.weightInts + (<usize>r << 5);
-    accumulate(p, tile.weightScales + (<usize>r << 2), v + at, tile.d, channels, tile.sum(r) + at);
+    const factors = tile.weightScales + (<usize>r << 2);
+    if (r + 3 < tile.rows) accumulate4(p, factors, v + at, tile.d, channels, tile.sum(r) + at);
+    else accumulate3(p, factors, v + at, tile.d, channels, tile.sum(r) + at);
   }
 }
 
 /** Rounds one query row to bytes, and writes { scale, scale · Σq } to `meta`. */
 function packQuery(x: usize, d: i32, q: usize, meta: usize): void {
   const bytes = <usize>d << 2;
-  let most = f32x4.splat(0);
-  for (let c: usize = 0; c < bytes; c += 16) most = f32x4.max(most, f32x4.abs(v128.load(x + c)));
-  const largest = max<f32>(
-    max<f32>(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1)),
-    max<f32>(f32x4.extract_lane(most, 2), f32x4.extract_lane(most, 3)),
-  );
-  const inverse = f32x4.splat(largest > 1e-36 ? <f32>127 / largest : largest == largest ? 0 : largest);
+  let top = f32x4.splat(0), bad = top;
+  for (let c: usize = 0; c < bytes; c += 16) {
+    const v = v128.load(x + c);
+    top = larger(top, f32x4.abs(v));
+    bad = v128.or(bad, f32x4.ne(v, v));
+  }
+  const most = v128.any_true(bad) ? f32.NaN : largest(top);
+  const inverse = f32x4.splat(most > 1e-36 ? <f32>127 / most : most == most ? 0 : most);
   let sums = i32x4.splat(0);
   for (let c: usize = 0; c < bytes; c += 64) {
     const i0 = rounded(f32x4.mul(v128.load(x + c), inverse));
@@ -83,13 +102,35 @@ function packQuery(x: usize, d: i32, q: usize, meta: usize): void {
   }
   const sum =
     i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 1) + i32x4.extract_lane(sums, 2) + i32x4.extract_lane(sums, 3);
-  const scale = largest / 127;
+  const scale = most / 127;
   store<f32>(meta, scale);
   store<f32>(meta, scale * <f32>sum, 4);
 }
 
-/** Scores of 4 query rows (bytes, d apart; meta 8 bytes apart) against the 32 slots of a page: 4 × [32], `stride` bytes apart. */
-function score(q: usize, meta: usize, k: usize, scales: usize, minima: usize, d: i32, out: usize, stride: usize): void {
+function score4(q: usize, meta: usize, k: usize, scales: usize, minima: usize, d: i32, out: usize, stride: usize): void {
+  score(q, meta, k, scales, minima, d, out, stride, true);
+}
+
+function score3(q: usize, meta: usize, k: usize, scales: usize, minima: usize, d: i32, out: usize, stride: usize): void {
+  score(q, meta, k, scales, minima, d, out, stride, false);
+}
+
+function accumulate4(p: usize, scales: usize, v: usize, d: i32, channels: i32, o: usize): void {
+  accumulate(p, scales, v, d, channels, o, true);
+}
+
+function accumulate3(p: usize, scales: usize, v: usize, d: i32, channels: i32, o: usize): void {
+  accumulate(p, scales, v, d, channels, o, false);
+}
+
+/**
+ * Scores of 3 or 4 query rows (bytes, d apart; meta 8 bytes apart) against the 32 slots of a page: [32] each, `stride`
+ * bytes apart.
+ */
+// @ts-ignore: decorator
+@inline function score(
+  q: usize, meta: usize, k: usize, scales: usize, minima: usize, d: i32, out: usize, stride: usize, four: bool,
+): void {
   const q1 = q + d, q2 = q1 + d, q3 = q2 + d;
   const zero = i32x4.splat(0);
   for (let s: usize = 0; s < 128; s += 64) {
@@ -104,14 +145,16 @@ function score(q: usize, meta: usize, k: usize, scales: usize, minima: usize, d:
       b0 = dot4(b0, x, k0), b1 = dot4(b1, x, k1), b2 = dot4(b2, x, k2), b3 = dot4(b3, x, k3);
       x = v128.load32_splat(q2 + c);
       c0 = dot4(c0, x, k0), c1 = dot4(c1, x, k1), c2 = dot4(c2, x, k2), c3 = dot4(c3, x, k3);
-      x = v128.load32_splat(q3 + c);
-      d0 = dot4(d0, x, k0), d1 = dot4(d1, x, k1), d2 = dot4(d2, x, k2), d3 = dot4(d3, x, k3);
+      if (four) {
+        x = v128.load32_splat(q3 + c);
+        d0 = dot4(d0, x, k0), d1 = dot4(d1, x, k1), d2 = dot4(d2, x, k2), d3 = dot4(d3, x, k3);
+      }
       kp += 128;
     }
     finish(out + s, a0, a1, a2, a3, scales + s, minima + s, meta);
     finish(out + s + stride, b0, b1, b2, b3, scales + s, minima + s, meta + 8);
     finish(out + s + 2 * stride, c0, c1, c2, c3, scales + s, minima + s, meta + 16);
-    finish(out + s + 3 * stride, d0, d1, d2, d3, scales + s, minima + s, meta + 24);
+    if (four) finish(out + s + 3 * stride, d0, d1, d2, d3, scales + s, minima + s, meta + 24);
   }
 }
 
@@ -135,7 +178,9 @@ function packWeights(p: usize, scales: usize, out: usize): f32 {
   const w2 = f32x4.mul(v128.load(p, 32), v128.load(scales, 32)), w3 = f32x4.mul(v128.load(p, 48), v128.load(scales, 48));
   const w4 = f32x4.mul(v128.load(p, 64), v128.load(scales, 64)), w5 = f32x4.mul(v128.load(p, 80), v128.load(scales, 80));
   const w6 = f32x4.mul(v128.load(p, 96), v128.load(scales, 96)), w7 = f32x4.mul(v128.load(p, 112), v128.load(scales, 112));
-  const most = largest(larger(larger(larger(w0, w1), larger(w2, w3)), larger(larger(w4, w5), larger(w6, w7))));
+  v128.store(out, larger(larger(w0, w2), larger(w4, w6)));
+  v128.store(out, larger(larger(w1, w3), larger(w5, w7)), 16);
+  const most = largest(larger(v128.load(out), v128.load(out, 16)));
   const inverse = f32x4.splat(most > 1e-36 ? <f32>127 / most : 0);
   const low = fourBytes(seven(w0, inverse), seven(w2, inverse), seven(w4, inverse), seven(w6, inverse));
   const high = fourBytes(seven(w1, inverse), seven(w3, inverse), seven(w5, inverse), seven(w7, inverse));
@@ -151,8 +196,9 @@ function packWeights(p: usize, scales: usize, out: usize): f32 {
   return lowBits(f32x4.add(f32x4.mul(w, inverse), number(ROUND, 0)), 7);
 }
 
-/** o [4][d] += scale[row] · weights [4][32] · values, for the first `channels` of d; both are multiples of 16. */
-function accumulate(p: usize, scales: usize, v: usize, d: i32, channels: i32, o: usize): void {
+/** o [3 or 4][d] += scale[row] · weights [3 or 4][32] · values, for the first `channels` of d; both are multiples of 16. */
+// @ts-ignore: decorator
+@inline function accumulate(p: usize, scales: usize, v: usize, d: i32, channels: i32, o: usize, four: bool): void {
   const rowBytes = <usize>d << 2;
   const end = <usize>channels << 2;
   const zero = i32x4.splat(0);
@@ -168,14 +214,16 @@ function accumulate(p: usize, scales: usize, v: usize, d: i32, channels: i32, o:
       b0 = dot4(b0, v0, x), b1 = dot4(b1, v1, x), b2 = dot4(b2, v2, x), b3 = dot4(b3, v3, x);
       x = v128.load32_splat(p + s, 64);
       c0 = dot4(c0, v0, x), c1 = dot4(c1, v1, x), c2 = dot4(c2, v2, x), c3 = dot4(c3, v3, x);
-      x = v128.load32_splat(p + s, 96);
-      d0 = dot4(d0, v0, x), d1 = dot4(d1, v1, x), d2 = dot4(d2, v2, x), d3 = dot4(d3, v3, x);
+      if (four) {
+        x = v128.load32_splat(p + s, 96);
+        d0 = dot4(d0, v0, x), d1 = dot4(d1, v1, x), d2 = dot4(d2, v2, x), d3 = dot4(d3, v3, x);
+      }
       vp += rowBytes;
     }
     const to = o + c;
     addScaled(to, a0, a1, a2, a3, v128.load32_splat(scales));
     addScaled(to + rowBytes, b0, b1, b2, b3, v128.load32_splat(scales, 4));
     addScaled(to + 2 * rowBytes, c0, c1, c2, c3, v128.load32_splat(scales, 8));
-    addScaled(to + 3 * rowBytes, d0, d1, d2, d3, v128.load32_splat(scales, 12));
+    if (four) addScaled(to + 3 * rowBytes, d0, d1, d2, d3, v128.load32_splat(scales, 12));
   }
 }

@@ -61,6 +61,12 @@ export function raise(tile: Tile, bias: f32): void {
 
 /** The same where one of 32 halves is NaN. */
 export function spoilHalves(tile: Tile, halves: usize): void {
+  let any = i16x8.splat(0);
+  for (let s: usize = 0; s < 64; s += 16) {
+    const magnitude = v128.and(v128.load(halves + s), i16x8.splat(0x7fff));
+    any = v128.or(any, i16x8.gt_s(magnitude, i16x8.splat(0x7c00)));
+  }
+  if (!v128.any_true(any)) return;
   for (let s = 0; s < tile.count; s += 4) {
     const magnitude = v128.and(v128.load16x4_s(halves + (<usize>s << 1)), i32x4.splat(0x7fff));
     spoil(tile, s, i32x4.gt_s(magnitude, i32x4.splat(0x7c00)));
@@ -68,15 +74,20 @@ export function spoilHalves(tile: Tile, halves: usize): void {
 }
 
 /**
- * One step of the running softmax: scores [32] become weights relative to the new maximum, and what stood before is
- * rescaled. `state` is { max, denominator }, `o` [d] the sum of values so far, `spare` 64 bytes of scratch memory,
- * `shift` what is missing from all scores.
+ * One step of the running softmax: `bytes` of scores, 32 for every page, become weights relative to the new maximum, and
+ * what stood before is rescaled. `state` is { max, denominator }, `o` [d] the sum of values so far, `spare` 64 bytes of
+ * scratch memory, `shift` what is missing from all scores.
  */
 // Halves of 16 slots go through the same instructions side by side and meet in memory: see ../matmul/assembly.ts.
-export function soften(p: usize, state: usize, o: usize, d: i32, spare: usize, shift: f32): void {
+export function soften(p: usize, bytes: usize, state: usize, o: usize, d: i32, spare: usize, shift: f32): void {
+  const end = p + bytes;
   {
-    const a = larger(larger(v128.load(p), v128.load(p, 32)), larger(v128.load(p, 64), v128.load(p, 96)));
-    const b = larger(larger(v128.load(p, 16), v128.load(p, 48)), larger(v128.load(p, 80), v128.load(p, 112)));
+    let a = f32x4.splat(NONE), b = a;
+    for (let x = p; x < end; x += 128) {
+      const c = larger(larger(v128.load(x), v128.load(x, 32)), larger(v128.load(x, 64), v128.load(x, 96)));
+      const e = larger(larger(v128.load(x, 16), v128.load(x, 48)), larger(v128.load(x, 80), v128.load(x, 112)));
+      a = larger(a, c), b = larger(b, e);
+    }
     v128.store(spare, a);
     v128.store(spare, b, 16);
   }
@@ -86,20 +97,27 @@ export function soften(p: usize, state: usize, o: usize, d: i32, spare: usize, s
   const m = f32x4.extract_lane(now, 0);
   // Where nothing is seen every weight is 0, and a NaN among the scores still shows.
   const mm = v128.andnot(f32x4.sub(now, f32x4.splat(shift)), f32x4.eq(now, f32x4.splat(NONE)));
-  const a0 = exp2(f32x4.sub(v128.load(p), mm)), b0 = exp2(f32x4.sub(v128.load(p, 16), mm));
-  const a1 = exp2(f32x4.sub(v128.load(p, 32), mm)), b1 = exp2(f32x4.sub(v128.load(p, 48), mm));
-  const a2 = exp2(f32x4.sub(v128.load(p, 64), mm)), b2 = exp2(f32x4.sub(v128.load(p, 80), mm));
-  const a3 = exp2(f32x4.sub(v128.load(p, 96), mm)), b3 = exp2(f32x4.sub(v128.load(p, 112), mm));
-  v128.store(p, a0);
-  v128.store(p, b0, 16);
-  v128.store(p, a1, 32);
-  v128.store(p, b1, 48);
-  v128.store(p, a2, 64);
-  v128.store(p, b2, 80);
-  v128.store(p, a3, 96);
-  v128.store(p, b3, 112);
-  v128.store(spare, f32x4.add(f32x4.add(a0, a1), f32x4.add(a2, a3)), 32);
-  v128.store(spare, f32x4.add(f32x4.add(b0, b1), f32x4.add(b2, b3)), 48);
+  {
+    let a = f32x4.splat(0), b = a;
+    for (; p < end; p += 128) {
+      const a0 = exp2(f32x4.sub(v128.load(p), mm)), b0 = exp2(f32x4.sub(v128.load(p, 16), mm));
+      const a1 = exp2(f32x4.sub(v128.load(p, 32), mm)), b1 = exp2(f32x4.sub(v128.load(p, 48), mm));
+      const a2 = exp2(f32x4.sub(v128.load(p, 64), mm)), b2 = exp2(f32x4.sub(v128.load(p, 80), mm));
+      const a3 = exp2(f32x4.sub(v128.load(p, 96), mm)), b3 = exp2(f32x4.sub(v128.load(p, 112), mm));
+      v128.store(p, a0);
+      v128.store(p, b0, 16);
+      v128.store(p, a1, 32);
+      v128.store(p, b1, 48);
+      v128.store(p, a2, 64);
+      v128.store(p, b2, 80);
+      v128.store(p, a3, 96);
+      v128.store(p, b3, 112);
+      a = f32x4.add(a, f32x4.add(f32x4.add(a0, a1), f32x4.add(a2, a3)));
+      b = f32x4.add(b, f32x4.add(f32x4.add(b0, b1), f32x4.add(b2, b3)));
+    }
+    v128.store(spare, a, 32);
+    v128.store(spare, b, 48);
+  }
   let l = load<f32>(state, 4);
   if (m != before) {
     const factor = exp2(f32x4.splat(before - m));

@@ -17,8 +17,9 @@ export class Tile {
   /** Floats [padded][d]: queries times scale and log₂ e, and the weighted sums of values so far. */
   queries: usize;
   sums: usize;
-  /** Floats [padded][32]: scores, then weights, of the page at hand. */
+  /** Floats [32] per row, `weightRow` bytes apart: scores, then weights, of the page at hand. */
   weights: usize;
+  weightRow: usize;
   /** [padded] of { largest score, denominator } so far. */
   states: usize;
   /** 64 bytes for anything. */
@@ -37,16 +38,22 @@ export class Tile {
   means: usize;
   meansOf: usize;
   shifts: usize;
+  /** Of the pages of a step { address, used slots }. */
+  steps: usize;
 
-  /** The tile at the start of scratch memory, with room for `most` rows; index.ts states the same sizes. */
-  static at(scratch: usize, most: i32, d: i32): Tile {
+  /**
+   * The tile at the start of scratch memory, with room for `most` rows over `pages` pages at a time; index.ts states the
+   * same sizes.
+   */
+  static at(scratch: usize, most: i32, d: i32, pages: i32): Tile {
     const tile = changetype<Tile>(scratch);
     const row = <usize>d << 2;
     tile.d = d;
     tile.queries = scratch + 128;
     tile.sums = tile.queries + <usize>most * row;
     tile.weights = tile.sums + <usize>most * row;
-    tile.states = tile.weights + (<usize>(most * SLOTS) << 2);
+    tile.weightRow = <usize>(pages * SLOTS) << 2;
+    tile.states = tile.weights + <usize>most * tile.weightRow;
     tile.spare = tile.states + (<usize>most << 3);
     tile.keys = tile.spare + 64;
     tile.values = tile.keys + <usize>SLOTS * row;
@@ -58,6 +65,7 @@ export class Tile {
     tile.means = tile.weightScales + (<usize>most << 2);
     tile.meansOf = 0;
     tile.shifts = tile.means + row;
+    tile.steps = tile.shifts + (<usize>most << 2);
     memory.fill(tile.shifts, 0, <usize>most << 2);
     return tile;
   }
@@ -70,15 +78,24 @@ export class Tile {
     return this.sums + (<usize>(r * this.d) << 2);
   }
 
+  /** The page at hand, the n-th of its step. */
+  @inline step(n: i32, page: usize, count: i32): void {
+    this.count = count;
+    store<usize>(this.steps + (<usize>n << 3), page);
+    store<i32>(this.steps + (<usize>n << 3), count, 4);
+  }
+
+  /** Takes up the n-th page of the step again, and returns its address. */
+  @inline again(n: i32): usize {
+    this.count = load<i32>(this.steps + (<usize>n << 3), 4);
+    return load<usize>(this.steps + (<usize>n << 3));
+  }
+
   @inline weight(r: i32): usize {
-    return this.weights + (<usize>r << 7);
+    return this.weights + <usize>r * this.weightRow;
   }
 
   @inline state(r: i32): usize {
     return this.states + (<usize>r << 3);
   }
 }
-
-/** Bytes between rows of weights: a parameter of the inner loops, so that V8 pairs the stores of each row by themselves. */
-// @ts-ignore: decorator
-@inline export const WEIGHT_ROW: usize = 128;

@@ -64,7 +64,7 @@ function searchAt(scratch: usize, rows: i32, chunks: i32, d: i32): Search {
   search.halves = search.stretches + <usize>chunks * STRETCH;
   search.scores = search.halves + <usize>(2 * chunks) * STRETCH;
   // Vectors of scores reach behind the last.
-  search.tile = Tile.at((search.scores + (<usize>(2 * chunks) << 2) + 79) & ~63, (rows + 3) & ~3, d);
+  search.tile = Tile.at((search.scores + (<usize>(2 * chunks) << 2) + 79) & ~63, (rows + 3) & ~3, d, 1);
   search.batch = 0;
   search.scored = 0;
   return search;

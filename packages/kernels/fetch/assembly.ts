@@ -17,7 +17,7 @@ export function fetch(args: usize, counter: usize, scratch: usize): void {
   const values = address(args, 6);
   const positions = address(args, 7);
   const rowBytes = <usize>d << 2;
-  const tile = Tile.at(scratch, 4, d);
+  const tile = Tile.at(scratch, 4, d, 1);
   for (let item = take(counter); item << 5 < count; item = take(counter)) {
     const first = item << 5, end = min(count, first + SLOTS);
     // One after the other: unpacking either takes the other's room for itself.

@@ -1,7 +1,7 @@
 // Functions of one or two arrays, element by element, over any strides: what is not dense goes through scratch memory, so
 // that the loops themselves know dense arrays only.
 import { address, float, int, take } from '../assembly/args';
-import { exp, madd } from '../assembly/simd';
+import { exp, larger, madd, smaller } from '../assembly/simd';
 
 /** Elements that go through the loops at a time. */
 // @ts-ignore: decorator
@@ -40,6 +40,12 @@ function logs(x: v128): v128 {
   return f32x4.replace_lane(third, 3, Mathf.log(f32x4.extract_lane(x, 3)));
 }
 
+/** Not below −100, where silu and gelu are 0: what their sigmoid ends at, 10⁻³⁹, is not 0 times a number of 10³⁸. */
+// @ts-ignore: decorator
+@inline function bounded(x: v128): v128 {
+  return larger(x, f32x4.splat(-100));
+}
+
 /** The functions, by the numbers of index.ts; those from 24 on are derivatives, times y. */
 // @ts-ignore: decorator
 @inline function value(code: i32, x: v128, y: v128, p: v128, q: v128): v128 {
@@ -49,8 +55,8 @@ function logs(x: v128): v128 {
   if (code == 3) return logs(x);
   if (code == 4) return tanh(x);
   if (code == 5) return sigmoid(x);
-  if (code == 6) return f32x4.mul(x, sigmoid(x));
-  if (code == 7) return f32x4.mul(x, sigmoid(geluArgument(x)));
+  if (code == 6) return f32x4.mul(bounded(x), sigmoid(x));
+  if (code == 7) return f32x4.mul(bounded(x), sigmoid(geluArgument(bounded(x))));
   if (code == 8) return v128.and(x, f32x4.gt(x, f32x4.splat(0)));
   if (code == 9) return f32x4.mul(x, x);
   if (code == 10) return f32x4.sqrt(x);
@@ -64,12 +70,14 @@ function logs(x: v128): v128 {
   if (code == 25) return f32x4.mul(y, f32x4.mul(x, f32x4.sub(one(), x)));
   if (code == 26) {
     const s = sigmoid(x);
-    return f32x4.mul(y, madd(f32x4.mul(x, s), f32x4.sub(one(), s), s));
+    return f32x4.mul(y, madd(f32x4.mul(bounded(x), s), f32x4.sub(one(), s), s));
   }
   if (code == 27) {
-    const s = sigmoid(geluArgument(x));
-    const slope = madd(f32x4.mul(f32x4.splat(0.2140644385), x), x, f32x4.splat(1.595769122));
-    return f32x4.mul(y, madd(f32x4.mul(f32x4.mul(x, slope), s), f32x4.sub(one(), s), s));
+    // Beyond, it is 0 and 1, and its parts are too large to be multiplied.
+    const b = smaller(bounded(x), f32x4.splat(100));
+    const s = sigmoid(geluArgument(b));
+    const slope = madd(f32x4.mul(f32x4.splat(0.2140644385), b), b, f32x4.splat(1.595769122));
+    return f32x4.mul(y, madd(f32x4.mul(f32x4.mul(b, slope), s), f32x4.sub(one(), s), s));
   }
   return v128.and(y, f32x4.gt(x, f32x4.splat(0)));
 }

@@ -16,7 +16,7 @@ import { Tile } from '../attend/tile.assembly';
 
 /** A tile for the rows of some tokens of a call; its arguments are those of `weighStates`. */
 function tileOf(args: usize, scratch: usize): Tile {
-  return Tile.at(scratch, (TOKENS * (int(args, 2) / int(args, 3)) + 3) & ~3, int(args, 4));
+  return Tile.at(scratch, (TOKENS * (int(args, 2) / int(args, 3)) + 3) & ~3, int(args, 4), 1);
 }
 
 /** Puts the queries of the tokens from t0 on, as many as a tile takes, into it. */

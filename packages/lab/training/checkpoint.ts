@@ -49,7 +49,8 @@ export async function saveCheckpoint(
     })),
   );
   const metadata = { step: String(step), config, notes: JSON.stringify(notes), seal: seal(checkpoint) };
-  const fresh = `${path}.part`;
+  // Of its own: a process that was held up may still write while another has taken over.
+  const fresh = `${path}.${process.pid}.part`;
   const file = await open(fresh, 'w');
   try {
     for await (const piece of writeSafetensors({ metadata, tensors })) await file.write(piece);

@@ -24,8 +24,12 @@ export function taylorMap(x: Tensor): Tensor {
   return f.reshape(f.concat([ones, f.affine(rows, width ** -0.25), pairs], 1), [...leading, features(width)]);
 }
 
+const pairMatrices = new Map<number, Tensor>();
+
 /** Picks x_a² / √(2f) and, for a > b, x_a x_b / √f out of all products of two channels. */
 function pairMatrix(width: number): Tensor {
+  const known = pairMatrices.get(width);
+  if (known) return known;
   const columns = (width * (width + 1)) / 2;
   const picks = new Float32Array(width * width * columns);
   let column = 0;
@@ -33,22 +37,36 @@ function pairMatrix(width: number): Tensor {
     for (let b = 0; b <= a; b++)
       picks[(a * width + b) * columns + column++] = (a === b ? 1 : Math.SQRT2) / Math.sqrt(2 * width);
   }
-  return f.constant([width * width, columns], picks);
+  const found = f.constant([width * width, columns], picks);
+  pairMatrices.set(width, found);
+  return found;
 }
 
-/** p(s) of queries against keys, 0 where a key comes after its query; queries are the last ones of the keys. */
-function weights(q: Tensor, k: Tensor, causal: boolean): Tensor {
-  const [n, m] = [f.dimension(q, -2), f.dimension(k, -2)];
+/** p(s) of queries against keys, 0 where a key comes after its query. */
+function weights(q: Tensor, k: Tensor): Tensor {
+  const n = f.dimension(q, -2);
   const scores = f.affine(f.matmul(q, f.transpose(k)), f.dimension(q, -1) ** -0.5);
   const series = f.affine(f.square(f.affine(scores, 1, 1)), 0.5, 0.5);
-  if (!causal) return series;
-  const seen = Float32Array.from({ length: n * m }, (_, i) => (i % m <= Math.floor(i / m) ? 1 : 0));
-  return f.mul(series, f.constant([n, m], seen));
+  return f.mul(series, lower(n));
+}
+
+const triangles = new Map<number, Tensor>();
+
+/** 1 on and below the diagonal. */
+function lower(n: number): Tensor {
+  const known = triangles.get(n);
+  if (known) return known;
+  const found = f.constant(
+    [n, n],
+    Float32Array.from({ length: n * n }, (_, i) => (i % n <= Math.floor(i / n) ? 1 : 0)),
+  );
+  triangles.set(n, found);
+  return found;
 }
 
 /** All queries against all keys. */
 export function parallel(q: Tensor, k: Tensor, v: Tensor): Tensor {
-  const a = weights(q, k, true);
+  const a = weights(q, k);
   return f.div(f.matmul(a, v), f.sum(a, -1));
 }
 
@@ -60,7 +78,7 @@ export function chunked(q: Tensor, k: Tensor, v: Tensor, size: number): Tensor {
   for (let from = 0; from < n; from += size) {
     const [qc, kc, vc] = [q, k, v].map((x) => f.slice(x, 2, from, Math.min(n, from + size)));
     if (!qc || !kc || !vc) break;
-    const a = weights(qc, kc, true);
+    const a = weights(qc, kc);
     let [sums, total] = [f.matmul(a, vc), f.sum(a, -1)];
     if (state) {
       const mapped = taylorMap(qc);

@@ -8,6 +8,14 @@ export interface Distribution {
   readonly covariance: Float64Array;
 }
 
+/** Rows that are taken in together, so that a sum is read and written once for all of them. */
+const rowsAtOnce = 4;
+
+function set(to: Float64Array, from: Float32Array): Float64Array {
+  to.set(from);
+  return to;
+}
+
 /** How the queries of every head are distributed before they are turned to their positions. */
 export class QueryStatistics {
   readonly #host: Host;
@@ -55,29 +63,37 @@ export class QueryStatistics {
     const { heads, headSize: d } = arch;
     const skipped = Math.min(n, Math.max(0, this.#from - position));
     this.#count += n - skipped;
-    const query = new Float64Array(d);
+    const queries = Array.from({ length: rowsAtOnce }, () => new Float64Array(d));
     for (const layer of arch.layers.keys()) {
       const all = device.floats(this.#room.address + 4 * layer * n * heads * d, n * heads * d);
-      for (let row = skipped; row < n; row++) {
-        const turn = turns(arch.layers[layer]?.frequencies ?? [], -(position + row), 1);
+      for (let first = skipped; first < n; first += rowsAtOnce) {
+        const turned = Array.from({ length: Math.min(rowsAtOnce, n - first) }, (_, row) =>
+          turns(arch.layers[layer]?.frequencies ?? [], -(position + first + row), 1),
+        );
         for (let head = 0; head < heads; head++) {
-          query.set(all.subarray((row * heads + head) * d, (row * heads + head + 1) * d));
-          this.#turn(query, turn);
-          this.#take(query, layer * heads + head);
+          for (const [row, query] of queries.entries()) {
+            const turn = turned[row];
+            const at = ((first + row) * heads + head) * d;
+            // Rows beyond the last one add nothing.
+            if (turn) this.#turn(set(query, all.subarray(at, at + d)), turn);
+            else query.fill(0);
+          }
+          this.#take(queries, layer * heads + head);
         }
       }
     }
     this.close();
   }
 
-  #take(query: Float64Array, head: number): void {
-    const d = query.length;
+  #take([a, b, c, e]: readonly Float64Array[], head: number): void {
+    if (!a || !b || !c || !e) return;
+    const d = a.length;
     const [sums, products] = [this.#sums, this.#products];
     for (let i = 0; i < d; i++) {
-      const q = query[i] ?? 0;
-      sums[head * d + i] = (sums[head * d + i] ?? 0) + q;
+      const [ai, bi, ci, ei] = [a[i]!, b[i]!, c[i]!, e[i]!];
+      sums[head * d + i]! += ai + bi + ci + ei;
       const row = (head * d + i) * d;
-      for (let j = 0; j <= i; j++) products[row + j] = (products[row + j] ?? 0) + q * (query[j] ?? 0);
+      for (let j = 0; j <= i; j++) products[row + j]! += ai * a[j]! + bi * b[j]! + ci * c[j]! + ei * e[j]!;
     }
   }
 

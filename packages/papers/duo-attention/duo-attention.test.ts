@@ -1,8 +1,9 @@
 import { repeatedPassage } from '@loci/evaluate';
 import { type Keep, loadModel, type Model } from 'loci';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { largestGap } from '../keeping/logits.ts';
+import { largestGap, lastLogits } from '../keeping/logits.ts';
 import { duoAttention } from './keep.ts';
+import { wholeFirst, withPermutedHeads } from './permuted.ts';
 
 let model: Model;
 let ids: Int32Array;
@@ -68,4 +69,22 @@ test.each([
   [{ sparsity: 2 }, 'sparsity is 2; it must be at most 1'],
 ])('refuses %j', (options, message) => {
   expect(() => duoAttention.with(options)).toThrow(message);
+});
+
+test('heads that keep everything go first, each with its queries, and the model stays the same function', async () => {
+  const set = model.arch.layers.map((_, layer) =>
+    Array.from({ length: model.arch.kvHeads }, (_, head) => (layer + head) % model.arch.kvHeads === 1),
+  );
+  const order = wholeFirst(set);
+  expect(order.slice(0, 3)).toEqual([
+    [1, 0, 2],
+    [0, 1, 2],
+    [2, 0, 1],
+  ]);
+  const text = repeatedPassage(model, { length: 40, passage: 1 }, 0).context;
+  const logits = (of: Model) => lastLogits(of, { precision: 'float32' }, text, 39);
+  const expected = await logits(model);
+  const found = await withPermutedHeads(model, order, logits);
+  expect(largestGap(expected, found ?? [])).toBeLessThan(1e-5 * Math.max(...expected.map(Math.abs)));
+  expect(found).not.toEqual(expected);
 });

@@ -23,7 +23,18 @@ function decays(
   return f.constant([slopes.length, rows, columns], numbers);
 }
 
-function within(q: Tensor, k: Tensor, v: Tensor, slopes: readonly number[]): Tensor {
+/** What a block of m tokens is multiplied by. */
+function blockDecays(slopes: readonly number[], m: number) {
+  return {
+    within: decays(slopes, m, m, (i, j) => i - j),
+    sinceState: decays(slopes, m, 1, (i) => i + 1),
+    untilEnd: decays(slopes, m, 1, (i) => m - 1 - i),
+    whole: decays(slopes, 1, 1, () => m),
+  };
+}
+
+/** The left product: all queries against all keys. */
+export function parallel(q: Tensor, k: Tensor, v: Tensor, slopes: readonly number[]): Tensor {
   const n = f.dimension(q, 2);
   return f.matmul(
     f.mul(
@@ -34,47 +45,35 @@ function within(q: Tensor, k: Tensor, v: Tensor, slopes: readonly number[]): Ten
   );
 }
 
-/** The left product: all queries against all keys. */
-export function parallel(q: Tensor, k: Tensor, v: Tensor, slopes: readonly number[]): Tensor {
-  return within(q, k, v, slopes);
-}
-
-/** The left product within blocks of so many tokens, and a state between them; the last block may be shorter. */
-export function chunked(q: Tensor, k: Tensor, v: Tensor, slopes: readonly number[], size: number): Tensor {
+/**
+ * The left product within blocks, and a state between them. Blocks have `size` tokens, the last one what is left; or they have
+ * the sizes of a list, which the last of it goes on for.
+ */
+export function chunked(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  slopes: readonly number[],
+  size: number | readonly number[],
+): Tensor {
   const n = f.dimension(q, 2);
+  const sizes = typeof size === 'number' ? [size] : size;
+  const known = new Map<number, ReturnType<typeof blockDecays>>();
   const outputs: Tensor[] = [];
   let state: Tensor | undefined;
-  for (let from = 0; from < n; from += size) {
-    const m = Math.min(size, n - from);
+  for (let from = 0; from < n; ) {
+    const m = Math.min(sizes[outputs.length] ?? sizes.at(-1) ?? n, n - from);
     const [qc, kc, vc] = [q, k, v].map((x) => f.slice(x, 2, from, from + m));
     if (!qc || !kc || !vc) break;
-    const own = within(qc, kc, vc, slopes);
-    outputs.push(
-      state
-        ? f.add(
-            own,
-            f.mul(
-              f.matmul(qc, state),
-              decays(slopes, m, 1, (i) => i + 1),
-            ),
-          )
-        : own,
-    );
-    if (from + m >= n) break;
-    const late = f.mul(
-      kc,
-      decays(slopes, m, 1, (i) => m - 1 - i),
-    );
-    const fresh = f.matmul(f.transpose(late), vc);
-    state = state
-      ? f.add(
-          f.mul(
-            state,
-            decays(slopes, 1, 1, () => m),
-          ),
-          fresh,
-        )
-      : fresh;
+    const block = known.get(m) ?? blockDecays(slopes, m);
+    known.set(m, block);
+    const own = f.matmul(f.mul(f.matmul(qc, f.transpose(kc)), block.within), vc);
+    outputs.push(state ? f.add(own, f.mul(f.matmul(qc, state), block.sinceState)) : own);
+    from += m;
+    if (from === n) break;
+    // By the block's own length, not by that of a full one: a block that is cut short leaves the right state too.
+    const fresh = f.matmul(f.transpose(f.mul(kc, block.untilEnd)), vc);
+    state = state ? f.add(f.mul(state, block.whole), fresh) : fresh;
   }
   return f.concat(outputs, 2);
 }

@@ -1,10 +1,25 @@
-import { type Mixer, weights } from '@loci/lab';
+import { type Mixer, type Parameters, weights } from '@loci/lab';
 import * as f from '@loci/lab/arrays';
 import { LociError } from 'loci';
 import { z } from 'zod';
 import { define } from '../methods/define.ts';
 import { choice, whole } from '../methods/option.ts';
 import { chunked, parallel, slopesOf } from './forms.ts';
+
+/** Queries, keys and values by a form of the mixer, a norm over all heads, and the gate. */
+export function gated(
+  x: f.Tensor,
+  parameters: Parameters,
+  heads: number,
+  form: (q: f.Tensor, k: f.Tensor, v: f.Tensor) => f.Tensor,
+): f.Tensor {
+  const [batch, n, c] = [f.dimension(x, 0), f.dimension(x, 1), f.dimension(x, 2)];
+  const split = (y: f.Tensor) => f.permute(f.reshape(y, [batch, n, heads, c / heads]), [0, 2, 1, 3]);
+  const projected = (name: string) => f.matmul(x, parameters(name));
+  const y = form(split(f.silu(projected('query'))), split(f.silu(projected('key'))), split(projected('value')));
+  const joined = f.rmsNorm(f.reshape(f.permute(y, [0, 2, 1, 3]), [batch, n, c]));
+  return f.matmul(f.mul(joined, projected('gate')), parameters('out'));
+}
 
 /**
  * Gated linear attention of TransNormerLLM (Qin et al. 2024, section 4): silu on queries and keys, decay per head and layer, a
@@ -31,15 +46,11 @@ export const lightning = define<
       return { query: square, key: square, value: square, gate: square, out };
     },
     mix(x, parameters, { layer, layers }) {
-      const [batch, n, c] = [f.dimension(x, 0), f.dimension(x, 1), f.dimension(x, 2)];
-      const split = (y: f.Tensor) => f.permute(f.reshape(y, [batch, n, heads, c / heads]), [0, 2, 1, 3]);
-      const projected = (name: string) => f.matmul(x, parameters(name));
-      const [q, k] = [split(f.silu(projected('query'))), split(f.silu(projected('key')))];
-      const v = split(projected('value'));
       const slopes = slopesOf(heads, layer, layers).map((slope) => (decay === 'yes' ? slope : 0));
-      const y = chunk === 0 || chunk >= n ? parallel(q, k, v, slopes) : chunked(q, k, v, slopes, chunk);
-      const joined = f.rmsNorm(f.reshape(f.permute(y, [0, 2, 1, 3]), [batch, n, c]));
-      return f.matmul(f.mul(joined, projected('gate')), parameters('out'));
+      const all = chunk === 0 || chunk >= f.dimension(x, 1);
+      return gated(x, parameters, heads, (q, k, v) =>
+        all ? parallel(q, k, v, slopes) : chunked(q, k, v, slopes, chunk),
+      );
     },
     stateBytes: ({ width: c }) => 4 * heads * (c / heads) ** 2,
   }),

@@ -124,7 +124,7 @@ function pairsOutside(model: Books, book: (typeof books)[number]): PairCounts {
   const counts = new PairCounts();
   for (const text of books) {
     if (text === book) continue;
-    for (let i = 0; i < 4; i++) counts.add(perplexity(model, { length: 30_000, scored: 1, text }, i).context);
+    for (let i = 0; i < 4; i++) counts.add(perplexity(model, { length: 10_000, scored: 1, text }, i).context);
   }
   known.set(book, counts);
   return counts;

@@ -42,7 +42,7 @@ describe('multi-query associative recall', () => {
     expect(refused({ pairs: 11 })).toThrow('11 pairs and their queries do not fit into 40 tokens; 44 do');
     expect(refused({ vocabulary: 41, pairs: 20, length: 40 })).toThrow('are too few for 20 pairs');
     expect(() => trainingParts.task({ name: 'mqar', power: 0 }, 0)).toThrow('task mqar is wrong at power');
-    expect(() => trainingParts.task({ name: 'sort' }, 0)).toThrow('there is no task "sort"; there are mqar');
+    expect(() => trainingParts.task({ name: 'sort' }, 0)).toThrow('there is no task "sort"; there are mqar, text');
   });
 });
 

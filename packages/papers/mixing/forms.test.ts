@@ -3,8 +3,8 @@ import { Random } from '@loci/evaluate/random';
 import * as f from '@loci/lab/arrays';
 import { evaluate, gradients, type Tensor } from '@loci/lab/arrays';
 import { describe, expect, test } from 'vitest';
-import * as based from './based/forms.ts';
-import * as lightning from './lightning-attention/forms.ts';
+import * as based from '../based/forms.ts';
+import * as lightning from '../lightning-attention/forms.ts';
 
 type Form = (q: Tensor, k: Tensor, v: Tensor) => Tensor;
 /** Weight of a key, of a query's distance from it and their product, over the sum of them or not. */

@@ -1,0 +1,68 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { builds, Machine } from '../testing/machine.ts';
+import { expectClose, floats, random } from '../testing/numbers.ts';
+import { packVector, similar, similarScratch, vectorBytes } from './index.ts';
+import { type EventVectors, similarReference } from './reference.ts';
+
+function unpacked(packed: Uint8Array, count: number, h: number, d: number): EventVectors {
+  const stride = vectorBytes(h, d);
+  const numbers = new Int8Array(count * h * d);
+  const scales = new Float32Array(count * h);
+  for (let i = 0; i < count; i++) {
+    numbers.set(new Int8Array(packed.buffer, i * stride, h * d), i * h * d);
+    scales.set(new Float32Array(packed.buffer, i * stride + h * d, h), i * h);
+  }
+  return { count, h, d, numbers, scales };
+}
+
+describe.each(builds)('%s build', (build) => {
+  const machine = new Machine(build);
+
+  test('scores are dot products of the mean query with every vector, zeros and large numbers among them', () => {
+    const parameters = fc.record({
+      seed: fc.integer(),
+      n: fc.integer({ min: 1, max: 9 }),
+      h: fc.integer({ min: 1, max: 5 }),
+      d: fc.constantFrom(16, 32, 64),
+      count: fc.integer({ min: 1, max: 70 }),
+      size: fc.constantFrom(0, 1e-3, 1, 1e4),
+    });
+    fc.assert(
+      fc.property(parameters, ({ seed, n, h, d, count, size }) => {
+        const next = random(seed);
+        const queries = floats(n * h * d, next);
+        const stride = vectorBytes(h, d);
+        const packed = new Uint8Array(count * stride);
+        const given = Array.from({ length: count }, () => floats(h * d, next).map((x) => x * size));
+        for (const [i, vector] of given.entries()) {
+          packVector(vector, h, d, packed.subarray(i * stride, (i + 1) * stride));
+        }
+        machine.reset();
+        const [out, counts] = [machine.output(4 * count), machine.output(24, new Uint8Array(24))];
+        machine.run(
+          [similar({ queries: machine.input(queries), n, h, d, vectors: machine.input(packed), count, out, counts })],
+          similarScratch(h, d),
+        );
+        const vectors = unpacked(packed, count, h, d);
+        const expected = similarReference(queries, n, vectors);
+        // Rounding of the mean to 16 bits, and of the vectors to 8.
+        const most = Math.max(...queries.map(Math.abs));
+        const found = machine.floats(out, count);
+        expectClose(found, expected, (i) => {
+          const sum = vectors.numbers.subarray(i * h * d, (i + 1) * h * d).reduce((all, x) => all + Math.abs(x), 0);
+          return 1e-6 + 4e-5 * most * sum * Math.max(...vectors.scales.subarray(i * h, (i + 1) * h));
+        });
+        expect(machine.ints(counts, 6)[4]).toBe(count);
+        for (const [i, vector] of given.entries()) {
+          const largest = Math.max(...vector.map(Math.abs));
+          const stood = vector.map(
+            (_, c) => (vectors.numbers[i * h * d + c] ?? 0) * (vectors.scales[i * h + Math.floor(c / d)] ?? 0),
+          );
+          expectClose(stood, vector, () => largest / 254 + 1e-9 + largest * 1e-6);
+        }
+      }),
+      { numRuns: 40 },
+    );
+  });
+});

@@ -1,0 +1,537 @@
+import {
+  type Claim,
+  haystackOf,
+  keyValue,
+  mean,
+  median,
+  passkey,
+  Random,
+  type TaskCase,
+  texts,
+  type Workbench,
+} from '@loci/evaluate';
+import type { Model, OpenOptions, Session } from 'loci';
+import { bookText, largestGap } from '../keeping/logits.ts';
+import { parseMethod } from '../registry.ts';
+import { gapToBruteForce, turned } from './brute-force.ts';
+import { PassingProbe } from './captured.ts';
+import { highest } from './choose.ts';
+import { isMemory, type Memory } from './memory.ts';
+import { compareWithOracle, part } from './oracle.ts';
+import { splitsReference } from './reference.ts';
+import { type Rows, refined, splits } from './refine.ts';
+import { closeEvents } from './spans.ts';
+import { surprising } from './surprise.ts';
+
+const exact = { precision: 'float32' } as const;
+const settings = { gamma: 1, local: 512, chunk: 128, first: 16 };
+
+export const claims: readonly Claim[] = [
+  {
+    id: '1a',
+    claimed: 'A text within the window: logits equal dense to 1e-4',
+    async run(workbench) {
+      const gap = await workbench.once('1a', async () => {
+        const model = await workbench.model();
+        const ids = bookText(model, 180);
+        const [dense, local] = [await logits(model, exact, ids), await logits(model, options('local=256', exact), ids)];
+        return largestGap(dense, local);
+      });
+      return { measured: { tokens: 180, gap }, holds: gap <= 1e-4 };
+    },
+  },
+  {
+    id: '1b',
+    claimed:
+      'Room for all events: attention is that of all keys, those of the window’s edge and beyond shown there, to 1e-4',
+    async run(workbench) {
+      const measured = await workbench.once('1b', async () => {
+        const model = await workbench.model();
+        const { arch } = model;
+        const probe = new PassingProbe(['queries', 'keys', 'values', 'attended']);
+        const local = 40;
+        await logits(
+          model,
+          options(`local=${local},mem=10000,chunk=24,init=4,max=16`, { ...exact, probes: [probe] }),
+          bookText(model, 120),
+        );
+        const gaps = probe.layers.map((layer, i) =>
+          gapToBruteForce(layer, arch.layers[i]?.frequencies ?? [], local, arch),
+        );
+        // What the window alone would give is something else.
+        const last = probe.layers[0];
+        const ignoring = last ? gapToBruteForce(last, arch.layers[0]?.frequencies ?? [], 10_000, arch) : Number.NaN;
+        return { tokens: 120, layers: gaps.length, largestGap: Math.max(...gaps), denseGap: ignoring };
+      });
+      return {
+        measured,
+        holds: measured.largestGap <= 1e-4 && measured.denseGap > 1e-2,
+        note: 'every layer’s attention in float64 from the queries, keys and values that it had, which the next layer gets; denseGap is that to attention with true positions',
+      };
+    },
+  },
+  {
+    id: '1c',
+    claimed: 'Room for all events: chunks of 1 and of 64 give the same logits to 1e-4',
+    async run(workbench) {
+      const measured = await workbench.once('1c', async () => {
+        const model = await workbench.model();
+        const ids = bookText(model, 150);
+        const read = (more: string) => logits(model, options(`local=64,mem=10000,init=4,max=32,${more}`, exact), ids);
+        const whole = await read('chunk=64');
+        return {
+          gap: largestGap(whole, await read('chunk=1')),
+          officialGap: largestGap(whole, await read('chunk=64,official=yes')),
+        };
+      });
+      return {
+        measured,
+        holds: measured.gap <= 1e-4,
+        note: 'officialGap: the same chunks with tokens counted twice, as the official code does',
+      };
+    },
+  },
+  {
+    id: '2',
+    claimed:
+      'Beginning, events, remainder and window are the text, each token once; sizes within bounds; γ of 0.5, 1, 2 cut less and less; equal losses give blocks of max',
+    async run(workbench) {
+      const rows: { gamma: number; surprises: number; events: number; sizes: Extremes; isPartition: boolean }[] = [];
+      for (const gamma of [0.5, 1, 2]) {
+        rows.push(
+          await workbench.once(`2 ${gamma}`, async () => {
+            const model = await workbench.model();
+            const ids = bookText(model, workbench.scale === 'full' ? 4000 : 1300);
+            return remembered(model, `gamma=${gamma},local=256,mem=128`, ids, (memory) => ({
+              ...{ gamma, surprises: memory.surprises, events: memory.events.length },
+              sizes: extremes(memory.events.map(({ start, end }) => end - start)),
+              isPartition:
+                memory.events[0]?.start === 16 &&
+                memory.events.every(({ end }, i) => end === (memory.events[i + 1]?.start ?? memory.closed)) &&
+                memory.closed <= ids.length - 256,
+            }));
+          }),
+        );
+        workbench.progress(`γ = ${gamma}`);
+      }
+      const blocks = closeEvents(16, 1000, surprising(new Array(1000).fill(3.3), 16, settings), 8, 64);
+      const equalSizes = extremes(blocks.map(({ start, end }) => end - start));
+      return {
+        measured: { rows, equalSizes },
+        holds:
+          rows.every(({ isPartition, sizes }) => isPartition && sizes.least >= 8 && sizes.most <= 64) &&
+          rows.every(({ surprises }, i) => i === 0 || surprises < (rows[i - 1]?.surprises ?? 0)) &&
+          equalSizes.least === 64 &&
+          equalSizes.most === 64,
+      };
+    },
+  },
+  {
+    id: '3a',
+    claimed:
+      '40 paragraphs of different books: cuts at γ = 1 find the joints within ±4 at least twice as often as random cuts',
+    async run(workbench) {
+      const { ids, joints, cuts, losses } = await paragraphs(workbench);
+      const recall = (of: readonly number[]) =>
+        mean(joints.map((joint) => (of.some((cut) => Math.abs(cut - joint) <= 4) ? 1 : 0)));
+      const random = new Random('em-llm 3');
+      const drawn = (count: number) => Array.from({ length: count }, () => random.integer(1, ids - 1));
+      const byChance = (count: number) => mean(Array.from({ length: 50 }, () => recall(drawn(count))));
+      const measured = {
+        ...{ tokens: ids, joints: joints.length, cuts: cuts.length },
+        ...{ recall: recall(cuts), random: byChance(cuts.length) },
+        ...{ strongest: recall(highest(losses, joints.length)), asManyRandom: byChance(joints.length) },
+      };
+      return {
+        measured,
+        holds: measured.recall >= 2 * measured.random,
+        note: 'At γ = 1 every sixth token or so surprises this model, so that random cuts are within four tokens of most joints and no recall can be twice theirs. strongest: as many cuts as joints, at the greatest losses, beside as many random ones',
+      };
+    },
+  },
+  {
+    id: '3b',
+    claimed: 'Refinement never lowers the modularity of a window, and raises the mean by at least 10 %',
+    async run(workbench) {
+      const measured = await workbench.once('3b', async () => {
+        const { ids, cuts, keys } = await paragraphs(workbench);
+        const before: number[] = [];
+        const after: number[] = [];
+        let predecessor = 0;
+        for (const cut of cuts) {
+          if (cut - predecessor < 8) continue;
+          let window: Rows | undefined;
+          let start = 0;
+          const moved = refined(cut, Math.max(predecessor, cut - 128), {
+            ...{ measure: 'modularity', min: 8, first: 0, end: ids },
+            rows: (from, to) => {
+              start = from;
+              window = part(keys, from, to);
+              return window;
+            },
+          });
+          predecessor = moved;
+          if (!window) continue;
+          const found = splits(window, 'modularity');
+          before.push(found[cut - start] ?? 0);
+          after.push(found[moved - start] ?? 0);
+        }
+        return {
+          windows: before.length,
+          lowered: before.filter((q, i) => (after[i] ?? 0) < q).length,
+          ...{ before: mean(before), after: mean(after), ratio: mean(after) / mean(before) },
+        };
+      });
+      return { measured, holds: measured.windows > 0 && measured.lowered === 0 && measured.ratio >= 1.1 };
+    },
+  },
+  {
+    id: '4',
+    claimed:
+      'Modularity and conductance by prefix sums equal the definition over the adjacency matrix to 1e-6 on real keys',
+    async run(workbench) {
+      const gaps = await workbench.once('4', async () => {
+        const { keys } = await paragraphs(workbench);
+        let [modularity, conductance] = [0, 0];
+        for (const start of [0, 500, 1000]) {
+          const window = part(keys, start, Math.min(keys.count, start + 72));
+          const relative = (measure: 'modularity' | 'conductance') => {
+            const [found, defined] = [splits(window, measure), splitsReference(window, measure)];
+            return Math.max(
+              ...defined.slice(1).map((x, i) => Math.abs((found[i + 1] ?? Number.NaN) - x) / Math.max(1, Math.abs(x))),
+            );
+          };
+          modularity = Math.max(modularity, relative('modularity'));
+          conductance = Math.max(conductance, relative('conductance'));
+        }
+        return { modularity, conductance };
+      });
+      const official = compareWithOracle();
+      return {
+        measured: { ...gaps, official },
+        holds:
+          gaps.modularity <= 1e-6 &&
+          gaps.conductance <= 1e-6 &&
+          official.every(({ closedFormGap, sameCuts }) => closedFormGap <= 1e-6 && sameCuts),
+        note: 'gaps relative to the larger of 1 and the number; official: the official functions on random keys, and where they move cuts',
+      };
+    },
+  },
+  {
+    id: '5',
+    claimed:
+      'What was planted 3–6K tokens back is among what comes back in ≥ 2 × as many layers as by chance, in ≥ 5 layers for ≥ 80 % of prompts; gap to dense ≤ 0.5 × that of sinks and window and ≤ 0.7 × that of random events',
+    async run(workbench) {
+      const prompts = workbench.scale === 'full' ? 16 : 2;
+      const rows: Awaited<ReturnType<typeof recallOf>>[] = [];
+      for (let number = 0; number < prompts; number++) {
+        const row = await workbench.once(`5 ${number}`, () => recallOf(workbench, number));
+        rows.push(row);
+        workbench.progress('planted', (number + 1) / prompts);
+      }
+      const layers = rows[0]?.layers.length ?? 0;
+      const often = Array.from({ length: layers }, (_, layer) => mean(rows.map((row) => row.layers[layer] ?? 0)));
+      const measured = {
+        prompts,
+        layers,
+        layersWith: mean(rows.map((row) => row.layers.reduce((sum, one) => sum + one, 0))),
+        byChance: layers * mean(rows.map(({ share }) => share)),
+        layersOftenWith: often.filter((share) => share >= 0.8).length,
+        dense: mean(rows.map(({ dense }) => dense)),
+        gap: mean(rows.map(({ dense, memory }) => memory - dense)),
+        windowGap: mean(rows.map(({ dense, window }) => window - dense)),
+        randomGap: mean(rows.map(({ dense, random }) => random - dense)),
+      };
+      return {
+        measured,
+        holds:
+          measured.layersWith >= 2 * measured.byChance &&
+          measured.layersOftenWith >= 5 &&
+          measured.gap <= 0.5 * measured.windowGap &&
+          measured.gap <= 0.7 * measured.randomGap,
+        note: 'query-aware: the question’s rows look events up. Pass keys in noise and keyed lines by turns; losses per answer token',
+      };
+    },
+  },
+  {
+    id: '6',
+    claimed:
+      'An answer in an event behind the one with the cue: mean loss with contiguity 0.3 is not above that without, same budget',
+    async run(workbench) {
+      const cases = workbench.scale === 'full' ? 40 : 8;
+      const pairs = [];
+      for (let number = 0; number < cases; number++) {
+        pairs.push(await workbench.once(`6 ${number}`, () => contiguityOf(workbench, number)));
+        workbench.progress('cue and answer apart', (number + 1) / cases);
+      }
+      const measured = {
+        cases,
+        ...{ with: mean(pairs.map((one) => one.with)), without: mean(pairs.map((one) => one.without)) },
+        better: mean(pairs.map((one) => (one.with <= one.without ? 1 : 0))),
+      };
+      return { measured, holds: measured.with <= measured.without };
+    },
+  },
+  {
+    id: '7a',
+    claimed:
+      'Time of a chunk at 16K tokens ≤ 1.3 × that at 4K; a stream of 12K: loss of the last 2K within 0.2 nat of tokens 2K–4K',
+    async run(workbench) {
+      const tokens = workbench.scale === 'full' ? 16_640 : 12_288;
+      const measured = await workbench.once(`7a ${tokens}`, async () => {
+        const model = await workbench.model();
+        const ids = bookText(model, tokens);
+        const session = await model.open(options('fast=4096'));
+        const ends: { readonly wall: number; readonly cpu: number }[] = [];
+        const { losses } = await session.score(
+          { ids },
+          {
+            onProgress: ({ doneTokens }) => {
+              ends.push(now());
+              workbench.progress('stream', doneTokens / tokens);
+            },
+            signal: workbench.signal,
+          },
+        );
+        session.close();
+        const chunkMs = (at: number, of: 'wall' | 'cpu') => {
+          const last = Math.min(ends.length - 1, Math.floor(at / 128));
+          const time = (i: number) => ends[i]?.[of] ?? Number.NaN;
+          return median(Array.from({ length: 9 }, (_, i) => time(last - i) - time(last - i - 1)));
+        };
+        const nll = (from: number, to: number) => mean([...losses.subarray(from, to)]);
+        return {
+          tokens,
+          ...{ msAt4K: chunkMs(4096, 'wall'), msAtEnd: chunkMs(tokens, 'wall') },
+          ...{ cpuMsAt4K: chunkMs(4096, 'cpu'), cpuMsAtEnd: chunkMs(tokens, 'cpu') },
+          ...{ from2KTo4K: nll(2000, 4000), last2KOf12K: nll(10_240, 12_240) },
+        };
+      });
+      return {
+        measured: {
+          ...measured,
+          times: measured.msAtEnd / measured.msAt4K,
+          cpuTimes: measured.cpuMsAtEnd / measured.cpuMsAt4K,
+        },
+        holds:
+          measured.cpuMsAtEnd <= 1.3 * measured.cpuMsAt4K &&
+          Math.abs(measured.last2KOf12K - measured.from2KTo4K) <= 0.2,
+        note: 'medians of nine chunks of 128, judged by the processor’s time, since others may use the machine; a quick run ends at 12K tokens. The parts of the book differ by themselves',
+      };
+    },
+  },
+  {
+    id: '7b',
+    claimed: 'Bytes of keys and values in memory are constant once the fast tier is full',
+    async run(workbench) {
+      const measured = await workbench.once('7b', async () => {
+        const model = await workbench.model();
+        const ids = bookText(model, 3400);
+        const session = await model.open(options('fast=1024,local=256,mem=256'));
+        const rows = [];
+        try {
+          for (const tokens of [1700, 2500, 3400]) {
+            await session.prefill({ ids: ids.subarray(0, tokens) });
+            const { memoryBytes, fileBytes, vectorBytes } = memoryOf(session);
+            rows.push({ tokens, windowBytes: session.kvBytes, memoryBytes, fileBytes, vectorBytes });
+          }
+        } finally {
+          session.close();
+        }
+        return rows;
+      });
+      const bytes = measured.map(({ windowBytes, memoryBytes }) => windowBytes + memoryBytes);
+      return {
+        measured,
+        holds: Math.max(...bytes) <= 1.05 * Math.min(...bytes) && measured.every(({ fileBytes }) => fileBytes > 0),
+        note: 'to 5 %: pages are whole, and what is not yet part of an event differs. Vectors of events grow by 0.6 bytes per channel of all query heads, layer and event',
+      };
+    },
+  },
+];
+
+function options(em: string, others: OpenOptions = {}): OpenOptions {
+  return { ...others, remember: parseMethod.remember(`em-llm:${em}`) };
+}
+
+async function logits(model: Model, how: OpenOptions, ids: Int32Array): Promise<Float32Array> {
+  const session = await model.open(how);
+  try {
+    return (await session.prefill({ ids })).logits;
+  } finally {
+    session.close();
+  }
+}
+
+function memoryOf(session: Session): Memory {
+  const found = session.remembered;
+  if (!isMemory(found)) throw new Error('the session remembers nothing');
+  return found;
+}
+
+async function remembered<T>(model: Model, em: string, ids: Int32Array, of: (memory: Memory) => T): Promise<T> {
+  const session = await model.open(options(em));
+  try {
+    await session.prefill({ ids });
+    return of(memoryOf(session));
+  } finally {
+    session.close();
+  }
+}
+
+type Extremes = { readonly least: number; readonly most: number };
+
+function now(): { readonly wall: number; readonly cpu: number } {
+  const { user, system } = process.cpuUsage();
+  return { wall: performance.now(), cpu: (user + system) / 1000 };
+}
+
+function extremes(sizes: readonly number[]): Extremes {
+  return { least: Math.min(...sizes), most: Math.max(...sizes) };
+}
+
+interface Paragraphs {
+  readonly ids: number;
+  readonly joints: readonly number[];
+  readonly cuts: readonly number[];
+  /** By token. */
+  readonly losses: readonly number[];
+  /** Unrotated keys of the last layers. */
+  readonly keys: Rows;
+}
+
+const read = new WeakMap<Model, Promise<Paragraphs>>();
+
+/** Paragraphs of different books one behind the other, where the model is surprised, and its keys from layer 20 on. */
+async function paragraphs(workbench: Workbench): Promise<Paragraphs> {
+  const model = await workbench.model();
+  const known = read.get(model) ?? readParagraphs(model, workbench.signal);
+  read.set(model, known);
+  return known;
+}
+
+async function readParagraphs(model: Model, signal: AbortSignal): Promise<Paragraphs> {
+  const random = new Random('em-llm paragraphs');
+  const all: number[] = [];
+  const joints: number[] = [];
+  for (let i = 0; i < 40; i++) {
+    const { sentences } = haystackOf(texts[i % texts.length] ?? 'moby-dick');
+    const first = random.integer(0, sentences.length - 5);
+    let text = '';
+    for (let at = first; text.length < 250; at++) text += ` ${sentences[at % sentences.length] ?? ''}`;
+    if (all.length > 0) joints.push(all.length);
+    all.push(...model.tokenizer.encode(text, { special: 'text' }));
+  }
+  const ids = Int32Array.from(all);
+  const { arch } = model;
+  const from = Math.min(20, arch.layers.length - 1);
+  const probe = new PassingProbe(['keys'], (layer) => layer >= from);
+  const session = await model.open(options('', { probes: [probe] }));
+  try {
+    // The last token is predicted, and not read.
+    const { losses } = await session.score({ ids: Int32Array.from([...ids, 0]) }, { signal });
+    const known = [Number.NaN, ...losses.slice(0, ids.length - 1)];
+    const cuts: number[] = [];
+    for (let start = 1; start < known.length; start += settings.chunk) {
+      cuts.push(...surprising(known.slice(0, start + settings.chunk), start, settings));
+    }
+    const layers = probe.layers.slice(from);
+    const { kvHeads: g, headSize: d } = arch;
+    const width = layers.length * g * d;
+    const values = new Float64Array(ids.length * width);
+    for (const [i, { keys }] of layers.entries()) {
+      const frequencies = arch.layers[from + i]?.frequencies ?? [];
+      for (const [token, row] of keys.entries()) {
+        for (let head = 0; head < g; head++) {
+          const still = turned(row.subarray(head * d, (head + 1) * d), -token, frequencies, arch);
+          values.set(still, token * width + (i * g + head) * d);
+        }
+      }
+    }
+    return { ids: ids.length, joints, cuts, losses: known, keys: { count: ids.length, width, values } };
+  } finally {
+    session.close();
+  }
+}
+
+/** Whether each layer brings back what was planted, and the losses of the answer with it, and with others. */
+async function recallOf(workbench: Workbench, number: number) {
+  const model = await workbench.model();
+  const one = plantedCase(workbench, model, number);
+  const prompt = { ids: [...one.context, ...one.question] };
+  const needles = one.spans.filter(({ kind }) => kind === 'needle');
+  const loss = async (how: OpenOptions, look: (session: Session) => void = () => {}) => {
+    const session = await model.open(how);
+    try {
+      await session.prefill({ ids: one.context }, { signal: workbench.signal });
+      await session.prefill(prompt);
+      look(session);
+      const [losses = new Float64Array()] = await session.scoreContinuations(prompt, [one.answer]);
+      return mean([...losses]);
+    } finally {
+      session.close();
+    }
+  };
+  let layers: number[] = [];
+  let share = 0;
+  const memory = await loss(options(''), (session) => {
+    const { recalled, closed } = memoryOf(session);
+    const found = recalled.map(({ similar, neighbours }) => [...similar, ...neighbours]);
+    layers = found.map((events) =>
+      events.some(({ start, end }) => needles.some((needle) => needle.start < end && needle.end > start)) ? 1 : 0,
+    );
+    const tokens = found.map((events) => events.reduce((sum, { start, end }) => sum + end - start, 0));
+    share = mean(tokens) / closed;
+  });
+  return {
+    case: one.id,
+    back: prompt.ids.length - (needles[0]?.start ?? 0),
+    ...{ layers, share, memory },
+    dense: await loss({}),
+    window: await loss(options('mem=0')),
+    random: await loss(options('choose=random')),
+  };
+}
+
+function plantedCase({ scale }: Workbench, model: Model, number: number): TaskCase {
+  const length = scale === 'full' ? 6500 : 3400;
+  const depth: readonly [number, number] = scale === 'full' ? [0.1, 0.5] : [0.02, 0.1];
+  return number % 2 === 0 ? passkey(model, { length, depth }, number) : keyValue(model, { length, depth }, number);
+}
+
+const people = ['keeper', 'captain', 'gardener', 'organist', 'baker', 'surgeon', 'painter', 'miller'] as const;
+const places = ['lighthouse', 'harbour', 'abbey', 'castle', 'mill', 'island', 'village', 'bridge'] as const;
+
+/** A cue and, some sentences behind it, the answer, in events of at most 16 tokens: the loss with neighbours and without. */
+async function contiguityOf(workbench: Workbench, number: number) {
+  const model = await workbench.model();
+  const random = new Random(`em-llm contiguity ${number}`);
+  const who = `${random.pick(people)} of the ${random.pick(places)}`;
+  const value = String(random.integer(1_000_000, 9_999_999));
+  const planted =
+    `The password of the ${who} was written upon the wall in white chalk, close under the picture of an old ship. ` +
+    `Nobody had dared to wipe it off for all those years. There it read ${value}.`;
+  const { sentences } = haystackOf('moby-dick');
+  const start = random.integer(0, sentences.length - 200);
+  const words = (from: number, characters: number) => {
+    let text = '';
+    for (let at = from; text.length < characters; at++) text += `${sentences[at % sentences.length] ?? ''} `;
+    return text;
+  };
+  const content = `${words(start, 900)}${planted} ${words(start + 100, 1700)}\nWhat was the password of the ${who}?`;
+  const text = `${model.render([{ role: 'user', content }])}The password of the ${who} was`;
+  const prompt = { ids: model.tokenizer.encode(text, { special: 'parse' }) };
+  const answer = model.tokenizer.encode(` ${value}`, { special: 'text' });
+  const loss = async (contiguity: number) => {
+    const session = await model.open(options(`local=128,mem=96,chunk=64,max=16,contiguity=${contiguity}`));
+    try {
+      const [losses = new Float64Array()] = await session.scoreContinuations(prompt, [answer], {
+        signal: workbench.signal,
+      });
+      return mean([...losses]);
+    } finally {
+      session.close();
+    }
+  };
+  return { with: await loss(0.3), without: await loss(0) };
+}

@@ -1,0 +1,264 @@
+import { readFileSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Host, type KvCache, loadModel, type Model, type OpenOptions, type Probe, type Session } from 'loci';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseMethod } from '../registry.ts';
+import { gapToBruteForce } from './brute-force.ts';
+import { PassingProbe } from './captured.ts';
+import { EpisodicMemory, isMemory, type Memory } from './memory.ts';
+
+let model: Model;
+let ids: Int32Array;
+beforeAll(async () => {
+  model = await loadModel();
+  const book = readFileSync(new URL('../../../data/moby-dick.txt', import.meta.url), 'utf8').slice(40_000, 44_000);
+  ids = model.tokenizer.encode(book, { special: 'text' }).slice(0, 700);
+});
+afterAll(() => model.close());
+
+async function opened<T>(options: OpenOptions, work: (session: Session) => Promise<T>, of = model): Promise<T> {
+  const session = await of.open(options);
+  try {
+    return await work(session);
+  } finally {
+    session.close();
+  }
+}
+
+const remember = (options: string) => ({ remember: parseMethod.remember(`em-llm:${options}`) });
+const logits = (options: OpenOptions, of: Int32Array) =>
+  opened({ precision: 'float32', ...options }, async (session) => (await session.prefill({ ids: of })).logits);
+const largestGap = (a: Float32Array, b: Float32Array) =>
+  a.reduce((most, x, i) => Math.max(most, Math.abs(x - (b[i] ?? Number.NaN))), 0);
+
+function memoryOf(session: Session): Memory {
+  const found = session.remembered;
+  if (!isMemory(found)) throw new Error('nothing is remembered');
+  return found;
+}
+
+describe('everything that left the window', () => {
+  test('is nothing where a text is no longer: attention is dense', async () => {
+    const text = ids.slice(0, 200);
+    expect(largestGap(await logits(remember('local=256,chunk=128'), text), await logits({}, text))).toBeLessThan(1e-4);
+  });
+
+  test('is attended to as if it stood at the edge of the window', async () => {
+    const probe = new PassingProbe(['queries', 'keys', 'values', 'attended'], (layer) => layer % 10 === 0);
+    const { arch } = model;
+    await logits({ ...remember('local=24,init=4,mem=10000,max=16,chunk=20'), probes: [probe] }, ids.slice(0, 64));
+    for (const [i, layer] of probe.layers.entries()) {
+      if (i % 10 !== 0) continue;
+      expect(layer.queries).toHaveLength(64);
+      expect(gapToBruteForce(layer, arch.layers[i]?.frequencies ?? [], 24, arch)).toBeLessThan(1e-4);
+    }
+  });
+
+  test('is seen once, whatever chunks the text is read in', async () => {
+    const all = 'local=48,init=4,mem=10000,max=16';
+    const text = ids.slice(0, 110);
+    const whole = await logits(remember(`${all},chunk=24`), text);
+    expect(largestGap(whole, await logits(remember(`${all},chunk=1`), text))).toBeLessThan(1e-4);
+    // The official code shows some twice.
+    const official = await logits(remember(`${all},chunk=24,official=yes`), text);
+    expect(largestGap(whole, official)).toBeGreaterThan(1e-2);
+  });
+});
+
+const tight = 'local=64,init=4,mem=48,chunk=32,max=24';
+const prompt = () => ({ ids: ids.slice(0, 400) });
+
+describe('a small memory', () => {
+  test('beginning, events, remainder and window are the text, each token once', async () => {
+    await opened(remember(tight), async (session) => {
+      await session.prefill(prompt());
+      const { events, closed, tokens, recalled } = memoryOf(session);
+      expect(tokens).toBe(400);
+      expect(events[0]?.start).toBe(4);
+      for (const [i, { start, end }] of events.entries()) {
+        expect(end).toBe(events[i + 1]?.start ?? closed);
+        expect(end - start).toBeGreaterThanOrEqual(8);
+        expect(end - start).toBeLessThanOrEqual(24);
+      }
+      expect(closed).toBeLessThanOrEqual(400 - 64);
+      expect(400 - 64 - closed).toBeLessThan(24 + 8);
+      for (const { similar, neighbours } of recalled) {
+        const both = [...similar, ...neighbours];
+        expect(new Set(both.map(({ start }) => start)).size).toBe(both.length);
+        // The budget of the last chunk, and half an event by which the last may go beyond it.
+        expect(both.reduce((sum, { start, end }) => sum + end - start, 0)).toBeLessThanOrEqual(48 + 32 + 12);
+      }
+    });
+  });
+
+  test('the near cache stays small, and heads hold the window', async () => {
+    await opened(remember(tight), async (session) => {
+      await session.prefill(prompt());
+      for (const positions of session.kept.flat()) {
+        expect(positions.at(-1)).toBe(399);
+        expect(positions.length).toBeLessThanOrEqual(64 + 32);
+      }
+    });
+  });
+
+  test('what lies in a file comes back as it was', async () => {
+    const answers = await Promise.all(
+      ['fast=100000', 'fast=32', 'fast=0'].map((fast) =>
+        opened(remember(`${tight},${fast}`), async (session) => {
+          const { ids: generated } = await session.complete(prompt(), { maxTokens: 10, ignoreEnd: true });
+          const [nll] = await session.scoreContinuations(prompt(), [ids.slice(400, 420)]);
+          const { fileBytes, fetched, memoryBytes } = memoryOf(session);
+          return { generated, nll: [...(nll ?? [])], fileBytes, fetched, memoryBytes };
+        }),
+      ),
+    );
+    const [all, some, none] = answers;
+    expect(some?.generated).toEqual(all?.generated);
+    expect(none?.nll).toEqual(all?.nll);
+    expect(all?.fileBytes).toBe(0);
+    expect(some?.fileBytes).toBeGreaterThan(0);
+    expect(none?.fetched).toBeGreaterThan(some?.fetched ?? 0);
+    expect(none?.memoryBytes).toBeLessThan((all?.memoryBytes ?? 0) / 2);
+  });
+
+  test.each(['f16', 'q8', 'q4'] as const)('works in %s, with any sampling of several texts', async (store) => {
+    const alone = await opened({ store, ...remember(tight) }, (session) =>
+      session.complete(prompt(), { maxTokens: 4 }),
+    );
+    const [a, b] = await Promise.all([
+      opened({ store, ...remember(tight) }, (session) => session.complete(prompt(), { maxTokens: 4 })),
+      opened({ store, ...remember(tight) }, (session) =>
+        session.complete({ ids: ids.slice(100, 260) }, { maxTokens: 4 }),
+      ),
+    ]);
+    expect(a.ids).toEqual(alone.ids);
+    expect(b.ids).toHaveLength(4);
+  });
+
+  test('forks go on by themselves, and the one they come from stays as it was', async () => {
+    await opened(remember(`${tight},fast=64`), async (session) => {
+      await session.prefill(prompt());
+      const before = memoryOf(session);
+      const rests = [ids.slice(400, 520), ids.slice(500, 620)];
+      const together = await session.scoreContinuations(prompt(), rests);
+      expect(memoryOf(session).events).toEqual(before.events);
+      const again = await session.scoreContinuations(prompt(), rests.toReversed());
+      expect(again[1]?.map((loss, i) => Math.abs(loss - (together[0]?.[i] ?? 0))).every((gap) => gap < 1e-6)).toBe(
+        true,
+      );
+    });
+  });
+
+  test('a saved session goes on as if it had never been closed, and with nothing else', async () => {
+    const path = join(await mkdtemp(join(tmpdir(), 'loci-em-llm-')), 'session');
+    await opened({ store: 'q8', ...remember(`${tight},fast=64`) }, async (session) => {
+      await session.prefill(prompt());
+      await session.save(path);
+      const restored = await model.restore(path, remember(`${tight},fast=64`));
+      expect({ ...memoryOf(restored), recalled: 0, fetched: 0, memoryBytes: 0, fileBytes: 0 }).toEqual({
+        ...memoryOf(session),
+        ...{ recalled: 0, fetched: 0, memoryBytes: 0, fileBytes: 0 },
+      });
+      const more = { ids: ids.slice(0, 500) };
+      const straight = await session.complete(more, { maxTokens: 8, ignoreEnd: true });
+      const { ids: generated, reusedTokens } = await restored.complete(more, { maxTokens: 8, ignoreEnd: true });
+      expect(reusedTokens).toBe(400);
+      expect(generated).toEqual(straight.ids);
+      restored.close();
+    });
+    await expect(model.restore(path)).rejects.toThrow(/saved with .* for remember, and is opened without any/);
+  });
+
+  test('goes with methods that choose among the keys of the window', async () => {
+    const attend = parseMethod.attend('power-attention:block=16,window=2');
+    const [both, alone] = [remember(tight), { ...remember(tight), attend }];
+    const read = (options: OpenOptions) =>
+      opened(options, async (session) => (await session.scoreContinuations(prompt(), [ids.slice(400, 440)]))[0]!);
+    const [all, some] = [await read(both), await read(alone)];
+    expect(some.every(Number.isFinite)).toBe(true);
+    expect(some.some((loss, i) => Math.abs(loss - (all[i] ?? 0)) > 1e-3)).toBe(true);
+  });
+
+  test('what was saved under another rotation or format, or is nothing of it, is refused', async () => {
+    let found: { host: Host; cache?: KvCache } | undefined;
+    const probe: Probe = {
+      ...{ axis: 'probe', name: 'host', spec: 'host', needs: {} },
+      open: (host: Host) => {
+        const held: { host: Host; cache?: KvCache } = { host };
+        found = held;
+        const ran = ({ cache }: { cache: KvCache }) => {
+          held.cache = cache;
+        };
+        return { ran, result: () => null, close: () => {} };
+      },
+    };
+    await opened({ probes: [probe], ...remember(tight) }, async (session) => {
+      await session.prefill({ ids: ids.slice(0, 20) });
+      const { host, cache } = found ?? {};
+      if (!host || !cache) throw new Error('no host');
+      const settings = { ...{ init: 4, local: 64, mem: 48, chunk: 32, min: 8, max: 24, gamma: 1, tokens: 4 } };
+      const memory = new EpisodicMemory(host, {
+        ...{ ...settings, contiguity: 0.3, refine: 'off', layers: 20, choose: 'similar', official: 'no', fast: 64 },
+      });
+      memory.begin(cache);
+      const { state } = memory.save();
+      const restored = (changed: object) =>
+        memory.restore({ ...(typeof state === 'object' && state), ...changed }, cache, async () => new Uint8Array());
+      await expect(restored({ rotation: '1 2 3' })).rejects.toThrow('rotated otherwise');
+      await expect(restored({ format: 'q4' })).rejects.toThrow('is in q4, not f16');
+      await expect(restored({ starts: ['x'] })).rejects.toThrow('cannot be read');
+      await expect(restored({})).rejects.toThrow(RangeError);
+      memory.close();
+    });
+  });
+
+  test('reading that is stopped goes on where it was', async () => {
+    const straight = await opened(remember(tight), (session) => session.complete(prompt(), { maxTokens: 6 }));
+    await opened(remember(tight), async (session) => {
+      const stop = new AbortController();
+      const stopped = session.prefill(prompt(), {
+        signal: stop.signal,
+        onProgress: ({ doneTokens }) => doneTokens >= 200 && stop.abort(),
+      });
+      await expect(stopped).rejects.toMatchObject({ code: 'aborted' });
+      const read = session.ids.length;
+      expect(read).toBeGreaterThanOrEqual(200);
+      expect(read).toBeLessThan(400);
+      const result = await session.complete(prompt(), { maxTokens: 6 });
+      expect(result.reusedTokens).toBe(read);
+      expect(result.ids).toEqual(straight.ids);
+    });
+  });
+
+  test('texts are longer than the window only where something is remembered', async () => {
+    const long = Int32Array.from({ length: model.contextLength + 100 }, (_, i) => ids[i % ids.length] ?? 0);
+    await expect(opened({}, (session) => session.prefill({ ids: long }))).rejects.toMatchObject({ code: 'too-long' });
+    await opened({ ...remember(tight), contextLength: 20_000 }, async (session) => {
+      const stop = new AbortController();
+      const onProgress = () => stop.abort();
+      await expect(session.prefill({ ids: long }, { signal: stop.signal, onProgress })).rejects.toMatchObject({
+        code: 'aborted',
+      });
+    });
+  });
+});
+
+describe('options', () => {
+  test.each([
+    ['min=40,max=20', 'min is 40; it must be at most max, 20'],
+    ['mem=32,max=64', 'max is 64; it must be at most mem, 32'],
+    ['chunk=300,local=200', 'chunk is 300; it must be at most local, 200'],
+    ['init=512,local=512', 'init is 512; it must be less than local, 512'],
+  ])('%s is refused', (options, message) => {
+    expect(() => parseMethod.remember(`em-llm:${options}`)).toThrow(message);
+  });
+  test('a window beyond what the model was trained on is refused, and so is another method that decides the same', async () => {
+    await expect(model.open(remember('local=9000'))).rejects.toThrow('local is 9000');
+    const keep = parseMethod.keep('snapkv');
+    await expect(model.open({ ...remember(tight), ...(keep && { keep }) })).rejects.toThrow(
+      'both decide which slots of the cache stay',
+    );
+  });
+});
