@@ -1,6 +1,6 @@
 // A search for the key blocks that score best, by halving stretches of them (Lee et al. 2024, HiP Attention, arXiv 2406.09827,
-// algorithm 1): a key block stands for the stretch it is the middle of. Keys are read where they lie, few of each page, so
-// that only those are unpacked.
+// algorithm 1): one block of a stretch stands for it. Keys are read where they lie: whole pages are scored as attention does
+// it in floats; of blocks that are less than a page, or of which some keys are skipped, 32 keys are gathered at a time.
 import {
   F16, F32, headOf, keysOf, KV4, minimaK, pageOf, Q8, scalesK, scalesK4, scalesV4, SLOTS, slotBytesK, slotK, tableOf, usedOf,
 } from '../append/page.assembly';

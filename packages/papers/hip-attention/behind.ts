@@ -1,4 +1,4 @@
-import { type Attend, dense, type Model, type Session } from 'loci';
+import { type Attend, type Attending, dense, type Model, type Session } from 'loci';
 
 /**
  * Reads a prompt once, with everything, and gives sessions that go on behind it with other attend methods: what they do
@@ -14,8 +14,9 @@ export async function behindPrompt<T>(
     attend: {
       ...{ axis: 'attend', name: 'one-of-several', spec: 'one-of-several', needs: {} },
       open(host) {
-        const everything = { fork: () => chosen.open?.(host) ?? everything, close: () => {} };
-        return everything;
+        // Forks of a fork are what it is, whatever is chosen by then.
+        const everything: Attending = { fork: () => everything, close: () => {} };
+        return { fork: () => chosen.open?.(host) ?? everything, close: () => {} };
       },
     },
   });
