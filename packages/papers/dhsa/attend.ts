@@ -39,7 +39,7 @@ function options() {
     chunk: whole(1, 4096, 16, 'tokens of a chunk: of each where all are equal, else at least on average'),
     cut: choice(['predicted', 'equal'], 'predicted', 'where prompts are cut: at predicted boundaries, or evenly'),
     predictor: z.string().default('bundled').describe('file of a predictor; bundled is the one that comes along'),
-    threshold: number(-100, 100, 1.1, 'what the logit of a boundary exceeds'),
+    threshold: number(-100, 100, 0, 'what the logit of a boundary exceeds'),
     share: whole(1, 1000, 1, 'layers that are cut where the first of them is'),
     local: whole(0, 1_000_000, 128, 'nearest keys that are always read, within the budget'),
     global: whole(0, 1_000_000, 128, 'first keys that are always read, within the budget'),

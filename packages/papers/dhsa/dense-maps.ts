@@ -43,16 +43,22 @@ export async function denseLayers(
 ): Promise<readonly DenseLayer[]> {
   const { heads } = model.arch;
   const found: DenseLayer[] = [];
-  await denseMaps(model, ids, layers, async ({ index, keys, weights }) => {
-    const maker = new GapRatios(ids.length, w);
-    for (let end = ids.length; end > 0; end -= rowsAtOnce) {
-      const first = Math.max(0, end - rowsAtOnce);
-      const piece = await weights(first, end - first);
-      for (let row = piece.n - 1; row >= 0; row--) maker.add(headMean(piece, row, heads));
-    }
-    found.push({ layer: index, keys: Float32Array.from(keys), ratios: maker.ratios });
+  await denseMaps(model, ids, layers, async (maps) => {
+    const ratios = await ratiosOf(maps, ids.length, heads, w);
+    found.push({ layer: maps.index, keys: Float32Array.from(maps.keys), ratios });
   });
   return found;
+}
+
+/** Label ratios of the gaps of a layer of n tokens. */
+export async function ratiosOf({ weights }: LayerMaps, n: number, heads: number, w: number): Promise<Float64Array> {
+  const maker = new GapRatios(n, w);
+  for (let end = n; end > 0; end -= rowsAtOnce) {
+    const first = Math.max(0, end - rowsAtOnce);
+    const piece = await weights(first, end - first);
+    for (let row = piece.n - 1; row >= 0; row--) maker.add(headMean(piece, row, heads));
+  }
+  return maker.ratios;
 }
 
 /** Attention weights of n rows from `first` on: [n, h, stride], valid until others are asked for. */
@@ -163,7 +169,7 @@ class DenseMaps implements Attending {
 }
 
 /** A row of the map, averaged over heads. */
-export function headMean({ weights, stride }: MapRows, row: number, h: number): Float64Array {
+function headMean({ weights, stride }: MapRows, row: number, h: number): Float64Array {
   const mean = new Float64Array(stride);
   for (let head = 0; head < h; head++) {
     const from = (row * h + head) * stride;
