@@ -35,6 +35,7 @@ const joins: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   'matmul/assembly/spanQ8by32m': { Store: 19 },
   'norm/assembly/normRow': { Store: 4 },
   'norm/assembly/quantizeRow': { F32x4Mul: 4, I16x8SConvertI32x4: 2 },
+  'train/matmul.assembly/tile': { Store: 8 },
 };
 
 /** What V8 says it did with one function. */
@@ -90,11 +91,14 @@ describe.skipIf(!canJoin())('with 256 bits (x64 with AVX2)', () => {
     const temporary = mkdtempSync(join(tmpdir(), 'loci-'));
     try {
       const file = join(temporary, 'named.wasm');
-      node([join(folder, 'named.mjs'), file]);
       const compile = `new WebAssembly.Module(require('node:fs').readFileSync(${JSON.stringify(file)}))`;
       const compiler = ['--single-threaded', '--no-liftoff', '--no-wasm-lazy-compilation'];
       const widening = ['--experimental-wasm-revectorize', '--trace-wasm-revectorize'];
-      functions = parseTrace(node([...compiler, ...widening, '-e', compile]));
+      const traces = ['relaxed', 'train-relaxed'].map((build) => {
+        node([join(folder, 'named.mjs'), file, build]);
+        return parseTrace(node([...compiler, ...widening, '-e', compile]));
+      });
+      functions = new Map(traces.flatMap((trace) => [...trace]));
     } finally {
       rmSync(temporary, { recursive: true });
     }

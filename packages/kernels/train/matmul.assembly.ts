@@ -17,16 +17,17 @@ import { madd, store4 } from '../assembly/simd';
 
 /** 4 rows × 16 columns: c = (or +=) Σ over `depth` of a (4 rows `aRow` apart, steps of `aStep`) times b (rows `bRow` apart). */
 function tile(a: usize, a1: usize, a2: usize, a3: usize, aStep: usize, b: usize, bRow: usize, depth: i32, c: usize, cRow: usize, adds: bool): void {
-  const zero = f32x4.splat(0);
+  // What is there is always read, and then kept or not: a branch here would keep V8 from joining the first row's vectors.
+  const kept = i32x4.splat(-<i32>adds);
   const c1 = c + cRow, c2 = c1 + cRow, c3 = c2 + cRow;
-  let e0 = zero, e1 = zero, e2 = zero, e3 = zero, f0 = zero, f1 = zero, f2 = zero, f3 = zero;
-  let g0 = zero, g1 = zero, g2 = zero, g3 = zero, h0 = zero, h1 = zero, h2 = zero, h3 = zero;
-  if (adds) {
-    e0 = v128.load(c), e1 = v128.load(c, 16), e2 = v128.load(c, 32), e3 = v128.load(c, 48);
-    f0 = v128.load(c1), f1 = v128.load(c1, 16), f2 = v128.load(c1, 32), f3 = v128.load(c1, 48);
-    g0 = v128.load(c2), g1 = v128.load(c2, 16), g2 = v128.load(c2, 32), g3 = v128.load(c2, 48);
-    h0 = v128.load(c3), h1 = v128.load(c3, 16), h2 = v128.load(c3, 32), h3 = v128.load(c3, 48);
-  }
+  let e0 = v128.and(v128.load(c), kept), e1 = v128.and(v128.load(c, 16), kept);
+  let e2 = v128.and(v128.load(c, 32), kept), e3 = v128.and(v128.load(c, 48), kept);
+  let f0 = v128.and(v128.load(c1), kept), f1 = v128.and(v128.load(c1, 16), kept);
+  let f2 = v128.and(v128.load(c1, 32), kept), f3 = v128.and(v128.load(c1, 48), kept);
+  let g0 = v128.and(v128.load(c2), kept), g1 = v128.and(v128.load(c2, 16), kept);
+  let g2 = v128.and(v128.load(c2, 32), kept), g3 = v128.and(v128.load(c2, 48), kept);
+  let h0 = v128.and(v128.load(c3), kept), h1 = v128.and(v128.load(c3, 16), kept);
+  let h2 = v128.and(v128.load(c3, 32), kept), h3 = v128.and(v128.load(c3, 48), kept);
   for (let k = 0; k < depth; k++) {
     const b0 = v128.load(b), b1 = v128.load(b, 16), b2 = v128.load(b, 32), b3 = v128.load(b, 48);
     let x = v128.load32_splat(a);

@@ -32,9 +32,12 @@ function meanProduct(x: usize, shift: f32, y: usize, other: f32, bytes: usize, c
 function combine(x: usize, shift: f32, a: f32, y: usize, other: f32, b: f32, out: usize, bytes: usize): void {
   const shifts = f32x4.splat(shift), others = f32x4.splat(other), as = f32x4.splat(a), bs = f32x4.splat(b);
   let i: usize = 0;
-  for (; i + 16 <= bytes; i += 16) {
-    const second = f32x4.mul(f32x4.sub(v128.load(y + i), others), bs);
-    v128.store(out + i, madd(f32x4.sub(v128.load(x + i), shifts), as, second));
+  for (; i + 32 <= bytes; i += 32) {
+    const x0 = v128.load(x + i), x1 = v128.load(x + i, 16), y0 = v128.load(y + i), y1 = v128.load(y + i, 16);
+    const a0 = madd(f32x4.sub(x0, shifts), as, f32x4.mul(f32x4.sub(y0, others), bs));
+    const a1 = madd(f32x4.sub(x1, shifts), as, f32x4.mul(f32x4.sub(y1, others), bs));
+    v128.store(out + i, a0);
+    v128.store(out + i, a1, 16);
   }
   for (; i < bytes; i += 4) {
     store<f32>(out + i, (load<f32>(x + i) - shift) * a + (load<f32>(y + i) - other) * b);

@@ -74,11 +74,15 @@ export function softmaxGradient(args: usize, counter: usize): void {
       let mean = sum(products);
       for (let i = whole; i < bytes; i += 4) mean += load<f32>(y + i) * load<f32>(dy + i);
       const means = f32x4.splat(mean), factors = f32x4.splat(factor);
-      for (let i: usize = 0; i < whole; i += 16) {
-        const scaled = f32x4.mul(v128.load(y + i), factors);
-        v128.store(out + i, f32x4.mul(scaled, f32x4.sub(v128.load(dy + i), means)));
+      const pairs = bytes & ~31;
+      for (let i: usize = 0; i < pairs; i += 32) {
+        const y0 = v128.load(y + i), y1 = v128.load(y + i, 16), d0 = v128.load(dy + i), d1 = v128.load(dy + i, 16);
+        const a0 = f32x4.mul(f32x4.mul(y0, factors), f32x4.sub(d0, means));
+        const a1 = f32x4.mul(f32x4.mul(y1, factors), f32x4.sub(d1, means));
+        v128.store(out + i, a0);
+        v128.store(out + i, a1, 16);
       }
-      for (let i = whole; i < bytes; i += 4) store<f32>(out + i, load<f32>(y + i) * factor * (load<f32>(dy + i) - mean));
+      for (let i = pairs; i < bytes; i += 4) store<f32>(out + i, load<f32>(y + i) * factor * (load<f32>(dy + i) - mean));
     }
   }
 }

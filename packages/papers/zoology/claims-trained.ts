@@ -9,7 +9,8 @@ export const trainedClaims: readonly Claim[] = [
       '128 tokens, 2000 steps: softmax ≥ 0.95 with 4, 8 and 16 pairs, while with 16 pairs Taylor features of width 2 reach ≤ 0.40 and of width 4 ≤ 0.90',
     async run(workbench) {
       const full = workbench.scale === 'full';
-      const steps = full ? 2000 : 1000;
+      // With 1000 steps, whose rate falls to 0 by then, softmax does not start with 16 pairs (0.04).
+      const steps = 2000;
       const run = (mixer: string, pairs: number) => trained(workbench, { mixer, steps, task: { length: 128, pairs } });
       const runs: (Trained & { readonly pairs: number })[] = [];
       for (const pairs of full ? [4, 8, 16] : [16]) {
@@ -26,7 +27,7 @@ export const trainedClaims: readonly Claim[] = [
           accuracies('attention').every((accuracy) => accuracy >= 0.95) &&
           accuracies('taylor:features=2', 16).every((accuracy) => accuracy <= 0.4) &&
           accuracies('taylor:features=4', 16).every((accuracy) => accuracy <= 0.9),
-        note: `${full ? '' : 'Quick: 16 pairs only, and 1000 of the 2000 steps. '}One seed. State bytes count what the layer under test and the convolution before it would keep of a sequence; attention keeps every token.`,
+        note: `${full ? '' : 'Quick: 16 pairs only. '}One seed. State bytes count what the layer under test and the convolution before it would keep of a sequence; attention keeps every token.`,
       };
     },
   },
@@ -56,8 +57,8 @@ export const trainedClaims: readonly Claim[] = [
 ];
 
 async function reassignment(workbench: Workbench, mixer: string) {
-  // Taylor features are not done learning when softmax is.
-  const steps = workbench.scale === 'full' || mixer === 'taylor' ? 2500 : 800;
+  // At either scale: after 800 steps softmax is done with one value for each key (1.00) and not with two (0.20).
+  const steps = 2500;
   const once = await trained(workbench, { mixer, steps });
   const again = await trained(workbench, { mixer, steps, task: { reassigned: 4 } });
   return {
