@@ -357,7 +357,7 @@ test('papers lists a paper with its claims, and a method with its options', asyn
   expect(plain.stdout).toMatch(/^--keep knorm: .*\n\n +option +default +what it is\n +budget +1024 +slots per head/);
   expect(await runCli(['papers', 'snapvk'])).toMatchObject({
     code: 2,
-    stderr: expect.stringContaining('"snapvk"; there are duo'),
+    stderr: expect.stringContaining('"snapvk"; there are based'),
   });
 });
 

@@ -109,7 +109,7 @@ describe('several axes at once', () => {
     ['keep=snapkv:pooling=min', 'pooling is "min"; it must be max or avg'],
     ['store=q4:bits=3', '--store is "q4:bits=3"; q4 takes no options'],
     ['store=q5', '--store is "q5"; known methods: f16, q8, q4, f32, kv4'],
-    ['attend=hip', '--attend is "hip"; known methods: dense'],
+    ['attend=hup', '--attend is "hup"; known methods: dense'],
     ['store=q4,window=3', '--store is "q4,window=3"; known methods: '],
   ])('%j is refused', (text, message) => {
     expect(refusal(() => parseMethods(text))).toContain(message);

@@ -86,15 +86,16 @@ export function readPredictor(bytes: Uint8Array): PredictorFile {
 
 const bundled = new URL('../assets/smollm2-135m-instruct.safetensors', import.meta.url);
 
-/** The predictor that an option names. @throws LociError `bad-file` when the file is not there or holds none. */
+/** The predictor that an option names. @throws LociError `bad-option` when there is no such file, `bad-file` when it holds none. */
 export function namedPredictor(name: string): PredictorFile {
   let bytes: Uint8Array;
   try {
     bytes = readFileSync(name === 'bundled' ? bundled : name);
   } catch (error) {
+    const reason = error instanceof Error ? error.message : error;
     throw new LociError(
-      'bad-file',
-      `predictor=${name} cannot be read: ${error instanceof Error ? error.message : error}`,
+      'bad-option',
+      `predictor is ${JSON.stringify(name)}; it must be bundled or a file that can be read (${reason})`,
     );
   }
   return readPredictor(bytes);
