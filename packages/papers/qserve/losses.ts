@@ -115,7 +115,7 @@ export async function perplexities(bench: Workbench, part: 'all' | 'row' | 'a8' 
           ...{ timesSmoothed: times(smoothed), timesPerChannel: times(perChannel) },
         },
         holds: times(loss) <= 1.06,
-        note: `${basis} The keys of this model lie around values of their own in every channel, and one scale for the 64 channels of a key has to span them: SmoothAttention (α = 0.5, calibrated on another book), which makes channels alike in size and not in where they lie, hardly helps, and as many bits with a scale and a minimum per channel of 32 keys (the engine's q4, perChannel) do.`,
+        note: `${basis} The keys of this model lie around values of their own in every channel, and one scale for the 64 channels of a key has to span them: SmoothAttention (α = 0.5, calibrated on another book), which makes channels alike in size and not in where they lie, takes away ${share(loss - smoothed, loss - float32)} % of the excess, and as many bits with a scale and a minimum per channel of 32 keys (the engine's q4, perChannel) ${share(loss - perChannel, loss - float32)} %.`,
       };
     }
     case 'kv8': {
