@@ -147,9 +147,9 @@ export const claims: readonly Claim[] = [
           workbench.scale === 'quick' ? '; 2,048 tokens and four layers' : ''
         }. Cut where the label maker itself would, from the dense map, chunks hold ${
           labelsHelp ? 'more' : 'no more'
-        } than equal ones of about the same number, and chunks of single tokens hold ${(100 * average('tokens')).toFixed(0)} %: it is not the cuts that cost, but one choice for all heads. With plain means predicted chunks hold ${
+        } than equal ones of about the same number, and chunks of single tokens hold ${(100 * average('tokens')).toFixed(0)} %. With plain means predicted chunks hold ${
           average('plainMeans') > average('predicted') ? 'more' : 'no more'
-        }: keys have a mean that is not 0, so that the root favours long chunks. At a threshold of 1.1 the predictor, whose focal loss keeps logits small, cuts so little that the mass is ${(100 * average('threshold11')).toFixed(0)} %; hence 0 by default`,
+        }. At a threshold of 1.1 the predictor, whose focal loss keeps logits small, cuts so little that the mass is ${(100 * average('threshold11')).toFixed(0)} %; hence 0 by default, which was chosen on this text`,
       };
     },
   },
