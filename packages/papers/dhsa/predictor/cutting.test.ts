@@ -102,5 +102,7 @@ test('a predictor of another model is refused by name', async () => {
   const { ids: answer } = await session.complete({ ids: ids.slice(0, 300) }, { maxTokens: 4, ignoreEnd: true });
   session.close();
   expect(answer).toHaveLength(4);
-  expect(() => parseMethod.attend('dhsa:predictor=nowhere')).toThrow(/predictor=nowhere cannot be read/);
+  expect(() => parseMethod.attend('dhsa:predictor=nowhere')).toThrow(
+    /predictor is "nowhere"; it must be bundled or a file/,
+  );
 });
