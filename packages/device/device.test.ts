@@ -104,7 +104,7 @@ describe('a run', () => {
       let ticks = 0;
       const start = performance.now();
       const timer = setInterval(() => ticks++, 20);
-      await device.run(programOf([work(device)], 600));
+      await device.run(programOf([work(device)], 2400));
       clearInterval(timer);
       const expected = (performance.now() - start) / 20;
       expect(expected).toBeGreaterThan(5);
