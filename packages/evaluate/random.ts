@@ -21,6 +21,11 @@ export class Random {
     return this.integer(0, 0xffffffff) / 0x100000000;
   }
 
+  /** A number of the standard normal distribution: Box and Muller 1958. */
+  normal(): number {
+    return Math.sqrt(-2 * Math.log(1 - this.real())) * Math.cos(2 * Math.PI * this.real());
+  }
+
   /** One of the items, of which there is at least one. */
   pick<T>(items: readonly T[]): T {
     if (items.length === 0) throw new RangeError('nothing to pick from');

@@ -83,7 +83,7 @@ export {
   progressiveSums,
   quantizeRows,
 } from './progressive/index.ts';
-export { type RopePairs, rope } from './rope/index.ts';
+export { type RopePairs, rope, ropeTables } from './rope/index.ts';
 export { type Scale, scale } from './scale/index.ts';
 export { packVector, type Similar, similar, similarScratch, vectorBytes } from './similar/index.ts';
 export { type Weigh, weigh, weighStride } from './weigh/index.ts';

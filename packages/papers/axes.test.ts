@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { PageFormat } from '@loci/kernels';
 import { type Keep, LociError, loadModel, type Model, type OpenOptions, pages, type Session } from 'loci';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { inSession } from './methods/in-session.ts';
 import { parseMethod } from './registry.ts';
 
 /** What every keep method must satisfy, each with options under which it keeps everything, and with those of a tight budget. */
@@ -41,14 +42,7 @@ beforeAll(async () => {
 });
 afterAll(() => model.close());
 
-async function opened<T>(options: OpenOptions, work: (session: Session) => Promise<T>): Promise<T> {
-  const session = await model.open(options);
-  try {
-    return await work(session);
-  } finally {
-    session.close();
-  }
-}
+const opened = <T>(options: OpenOptions, work: (session: Session) => Promise<T>) => inSession(model, options, work);
 
 const keepOf = (text: string): { keep: Keep } => ({ keep: parseMethod.keep(text)! });
 const prompt = () => ({ ids: ids.slice(0, 600) });

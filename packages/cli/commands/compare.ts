@@ -46,7 +46,7 @@ export const compare = command({
   async run({ options }, context) {
     const { task = 'needle', cases: count = 8, seed = 0, method, mode = 'aware', markdown, svg } = options;
     const lengths = (options.length.length > 0 ? options.length : ['2048']).map(readLength);
-    const [{ compare: run, rowCells, rowHead, rowsMarkdown, tasks }] = await Promise.all([import('@loci/evaluate')]);
+    const { compare: run, rowCells, rowHead, rowsMarkdown, tasks } = await import('@loci/evaluate');
     const contenders = await contendersOf(method.length > 0 ? method : ['dense']);
     await mustBeWritable(markdown, svg);
     const { reporter, interrupt } = context;
@@ -54,7 +54,7 @@ export const compare = command({
       using store = openResults();
       const results: Result[] = [];
       const perLength = count * contenders.length * modes[mode].length;
-      const progress = new Progress(context, lengths, perLength);
+      const progress = new Progress(reporter, lengths, perLength);
       for (const length of lengths) {
         const rows = await run(model, {
           ...{ cases: count, contenders, store, modes: modes[mode], signal: interrupt.signal },
@@ -124,7 +124,7 @@ function plot(title: string, shown: readonly Mode[], results: readonly Result[])
 
 /** How far a comparison is, and how long it takes on: a run of twice the tokens is taken to last twice as long. */
 class Progress {
-  readonly #context: Context;
+  readonly #reporter: Context['reporter'];
   readonly #lengths: readonly number[];
   /** Runs of every length. */
   readonly #runs: number;
@@ -132,22 +132,22 @@ class Progress {
   /** Runs of finished lengths that were known before, and the tokens of all known ones. */
   #known = { runs: 0, tokens: 0 };
 
-  constructor({ reporter, ...rest }: Context, lengths: readonly number[], runs: number) {
-    this.#context = { reporter, ...rest };
+  constructor(reporter: Context['reporter'], lengths: readonly number[], runs: number) {
+    this.#reporter = reporter;
     this.#lengths = lengths;
     this.#runs = runs;
     reporter.begin(`after 0 of ${counted(runs * lengths.length, 'run')}`, 0);
   }
 
   /** Where the lengths before `index` are done. */
-  show(index: number, { done, known, total, contender }: CompareProgress): void {
-    const { reporter } = this.#context;
+  show(index: number, { done, known, contender }: CompareProgress): void {
     const length = this.#lengths[index] ?? 0;
-    const before = this.#lengths.slice(0, index).reduce((sum, tokens) => sum + tokens * total, 0);
-    const whole = this.#lengths.reduce((sum, tokens) => sum + tokens * total, 0);
+    const tokensOf = (lengths: readonly number[]) => this.#runs * lengths.reduce((sum, tokens) => sum + tokens, 0);
+    const before = tokensOf(this.#lengths.slice(0, index));
+    const whole = tokensOf(this.#lengths);
     const found = this.#known.tokens + known * length;
     const measured = before + done * length - found;
-    const runs = index * total + done;
+    const runs = index * this.#runs + done;
     const part = `${count(runs)} of ${counted(this.#runs * this.#lengths.length, 'run')}`;
     if (contender === undefined) {
       this.#known = { runs: this.#known.runs + known, tokens: found };
@@ -155,17 +155,16 @@ class Progress {
     }
     const elapsed = performance.now() - this.#started;
     const left = measured > 0 ? `, ${duration((elapsed * (whole - found - measured)) / measured)} left` : '';
-    reporter.progress(
+    this.#reporter.progress(
       `${part} done; ${count(length)} tokens, ${contender}${left}`,
       `after ${part}; they are kept, and the same command goes on behind them`,
     );
   }
 
   end(): void {
-    const { reporter } = this.#context;
-    reporter.begin('', 0);
+    this.#reporter.begin('', 0);
     if (this.#known.runs > 0) {
-      reporter.note(
+      this.#reporter.note(
         `${count(this.#known.runs)} of ${counted(this.#runs * this.#lengths.length, 'run')} had been measured before`,
       );
     }

@@ -1,7 +1,7 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { command } from '../command.ts';
-import { parsedJson } from '../input/json-file.ts';
+import { readJson } from '../input/json-file.ts';
 import { number, text, usage, whole } from '../options/option.ts';
 import { count, duration, table } from '../output/format.ts';
 
@@ -20,7 +20,7 @@ export const sweep = command({
     const [{ readSweep, sweep: run, svgPlot, terminalPlot }, { trainingParts }, { defaultThreads }] = await Promise.all(
       [import('@loci/lab'), import('@loci/papers/mixers'), import('@loci/engine/node-host')],
     );
-    const jobs = readSweep(parsedJson(file, await readFile(file, 'utf8').catch(() => undefined)));
+    const jobs = readSweep(await readJson(file));
     const folder = options.out ?? join('runs', basename(file, '.json'));
     const named = (varied: object) => Object.values(varied).join(' ');
     let ended = 0;

@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { thisMachine } from '@loci/evaluate/machine';
 import { command } from '../command.ts';
-import { parsedJson } from '../input/json-file.ts';
+import { readJson } from '../input/json-file.ts';
 import { text, usage, whole } from '../options/option.ts';
 import { count, duration } from '../output/format.ts';
 import { sparkline } from '../output/sparkline.ts';
@@ -23,7 +22,7 @@ export const train = command({
       import('@loci/papers/mixers'),
       import('@loci/engine/node-host'),
     ]);
-    const config = readConfig(parsedJson(file, await readFile(file, 'utf8').catch(() => undefined)));
+    const config = readConfig(await readJson(file));
     const folder = options.out ?? join('runs', basename(file, '.json'));
     const threads = options.threads ?? defaultThreads();
     const losses: number[] = [];

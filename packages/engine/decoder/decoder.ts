@@ -1,5 +1,5 @@
 import { type Device, Encoder } from '@loci/device';
-import { embed } from '@loci/kernels';
+import { embed, ropeTables } from '@loci/kernels';
 import { LociError } from '../errors.ts';
 import type { Architecture, LayerShape } from '../families/architecture.ts';
 import { HiddenProbe } from './hidden.ts';
@@ -99,14 +99,7 @@ export class Decoder {
       const table = w.table(i);
       const cos = this.#device.floats(table.cos + first * pairs * 4, n * pairs);
       const sin = this.#device.floats(table.sin + first * pairs * 4, n * pairs);
-      let at = 0;
-      for (const position of segment.positions) {
-        for (const frequency of frequencies) {
-          cos[at] = Math.cos(position * frequency) * rotationFactor;
-          sin[at] = Math.sin(position * frequency) * rotationFactor;
-          at++;
-        }
-      }
+      ropeTables(cos, sin, segment.positions, frequencies, rotationFactor);
     }
     const out = w.x + first * width * 4;
     if (segment.input.kind === 'embeddings') {

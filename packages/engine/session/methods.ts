@@ -11,7 +11,7 @@ import type { KvCache } from '../cache/cache.ts';
 import type { PagePool } from '../cache/pool.ts';
 import { LociError } from '../errors.ts';
 import { asLociError } from './device-errors.ts';
-import type { MethodState } from './snapshot.ts';
+import type { MethodSpecs, MethodState } from './snapshot.ts';
 
 /** The methods of a session, one for each axis but for those that can be several. */
 export interface MethodSet {
@@ -24,7 +24,18 @@ export interface MethodSet {
 }
 
 export function methodsOf({ attend, keep, store, remember, steer, probes }: MethodSet): readonly Method[] {
-  return [attend, ...(keep ? [keep] : []), store, ...(remember ? [remember] : []), ...steer, ...probes];
+  return [attend, keep, store, remember, ...steer, ...probes].filter((one) => one !== undefined);
+}
+
+/** What a saved session says of its methods, axis by axis; empty where there is none. */
+export function specsOf({ attend, keep, store, remember, steer }: MethodSet): MethodSpecs {
+  return {
+    attend: attend.spec,
+    keep: keep?.spec ?? '',
+    store: store.spec,
+    remember: remember?.spec ?? '',
+    steer: steer.map(({ spec }) => spec).join(' '),
+  };
 }
 
 /** What attention has read since a session was opened. */
@@ -92,13 +103,8 @@ export class OpenMethods {
     this.#shared = shared.hold();
     this.#poolOf = poolOf;
     // Probes see what steering has left.
-    this.hooks = [
-      ...shared.steering,
-      ...(keeper ? [keeper] : []),
-      ...(attending ? [attending] : []),
-      ...(remembering ? [remembering] : []),
-      ...shared.probing,
-    ];
+    const own = [keeper, attending, remembering].filter((one) => one !== undefined);
+    this.hooks = [...shared.steering, ...own, ...shared.probing];
   }
 
   /** @throws LociError `bad-option` when two of them clash. */
@@ -175,20 +181,16 @@ export class OpenMethods {
    * @throws LociError `bad-option` when they clash, or ask for something else than the cache was filled under.
    */
   fork(others: Partial<Pick<MethodSet, 'keep' | 'store'>> = {}): OpenMethods {
-    if (!('keep' in others) && !others.store) {
-      return new OpenMethods(this.set, this.#host, this.#poolOf, this.#shared, {
-        keeper: this.keeper?.fork(),
-        attending: this.attending?.fork(),
-        remembering: this.remembering?.fork(),
-      });
-    }
     const set = { ...this.set, ...others };
-    checkMethods(methodsOf(set), this.#host);
-    if ([this.set.keep, set.keep].some((keep) => keep?.needs.decides?.includes('sight'))) {
-      throw new LociError('bad-option', 'a fork cannot change how far heads have seen: open a session for it');
+    const isOther = 'keep' in others || others.store !== undefined;
+    if (isOther) {
+      checkMethods(methodsOf(set), this.#host);
+      if ([this.set.keep, set.keep].some((keep) => keep?.needs.decides?.includes('sight'))) {
+        throw new LociError('bad-option', 'a fork cannot change how far heads have seen: open a session for it');
+      }
     }
     return new OpenMethods(set, this.#host, this.#poolOf, this.#shared, {
-      keeper: set.keep?.open(this.#host),
+      keeper: isOther ? set.keep?.open(this.#host) : this.keeper?.fork(),
       attending: this.attending?.fork(),
       remembering: this.remembering?.fork(),
     });

@@ -19,7 +19,7 @@ import type { FileStore } from '../platform/types.ts';
 import { renderChat } from '../text/chat-template.ts';
 import type { Tokenizer } from '../text/types.ts';
 import { asLociError } from './device-errors.ts';
-import { type MethodSet, OpenMethods } from './methods.ts';
+import { type MethodSet, OpenMethods, specsOf } from './methods.ts';
 import type { OpenedFiles } from './open-files.ts';
 import type { Platform } from './platform.ts';
 import { Scheduler } from './scheduler.ts';
@@ -313,15 +313,8 @@ function methodSet({
 }
 
 /** @throws LociError `bad-option` when a session was saved with other methods than these. */
-function checkSaved(path: string, saved: SavedMethods, { attend, keep, store, remember, steer }: MethodSet): void {
-  const specs = steer.map(({ spec }) => spec).join(' ');
-  const given = {
-    attend: attend.spec,
-    keep: keep?.spec ?? '',
-    store: store.spec,
-    remember: remember?.spec ?? '',
-    steer: specs,
-  };
+function checkSaved(path: string, saved: SavedMethods, set: MethodSet): void {
+  const given = specsOf(set);
   for (const axis of ['attend', 'keep', 'store', 'remember', 'steer'] as const) {
     if (saved[axis] === given[axis]) continue;
     const [was, is] = [saved[axis], given[axis]].map((spec) => (spec === '' ? 'without any' : `with "${spec}"`));

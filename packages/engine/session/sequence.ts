@@ -4,7 +4,7 @@ import type { KvCache } from '../cache/cache.ts';
 import type { SegmentInput, SegmentResult } from '../decoder/segment.ts';
 import { maxRows, type Precision } from '../decoder/workspace.ts';
 import { LociError } from '../errors.ts';
-import type { OpenMethods } from './methods.ts';
+import { type OpenMethods, specsOf } from './methods.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { SavedMethods } from './snapshot.ts';
 
@@ -181,18 +181,9 @@ export class Sequence {
 
   /** What a saved session holds of it beside the pages, and what a method remembers. */
   saved(): { readonly methods: SavedMethods; readonly remembered: Saved | undefined } {
-    const { attend, keep, store, remember, steer } = this.methods.set;
     const { state, remembered } = this.methods.save();
-    const methods = {
-      exactFrom: this.cache.exactFrom,
-      attend: attend.spec,
-      keep: keep?.spec ?? '',
-      store: store.spec,
-      remember: remember?.spec ?? '',
-      steer: steer.map(({ spec }) => spec).join(' '),
-      state,
-      blocks: remembered?.count ?? 0,
-    };
+    const specs = specsOf(this.methods.set);
+    const methods = { ...specs, exactFrom: this.cache.exactFrom, state, blocks: remembered?.count ?? 0 };
     return { methods, remembered };
   }
 

@@ -1,6 +1,7 @@
 /**
  * A session on disk: a header and one block per head of the cache, each behind its length and its SHA-256, and an end
- * mark that holds the hash of all hashes; blocks of what a method remembers stand behind those of the heads. Cut, changed or foreign files are refused before anything is taken from them.
+ * mark that holds the hash of all hashes; blocks of what a method remembers stand behind those of the heads. Cut, changed or
+ * foreign files are refused before anything is taken from them.
  *
  *   "LOCISESS" · u32 version · blocks · u32 0 · 32 bytes
  *   block: u32 length · 32 bytes SHA-256 · length bytes, which for a head are its words and its pages
@@ -16,17 +17,19 @@ const hashBytes = 32;
 /** Used slots, sinks, window, bias. */
 const headBytes = 20;
 
-/** The methods of a saved session and what they had decided. */
-export interface SavedMethods {
-  /** `KvCache.exactFrom` */
-  readonly exactFrom: number;
+/** Methods of a session as texts; empty where an axis has none. */
+export interface MethodSpecs {
   readonly attend: string;
-  /** Empty for none. */
   readonly keep: string;
   readonly store: string;
-  /** Empty for none. */
   readonly remember: string;
   readonly steer: string;
+}
+
+/** The methods of a saved session and what they had decided. */
+export interface SavedMethods extends MethodSpecs {
+  /** `KvCache.exactFrom` */
+  readonly exactFrom: number;
   /** What the methods wrote. */
   readonly state: MethodState;
   /** Blocks behind those of the heads. */

@@ -70,7 +70,7 @@ export function mergeReference(parts: readonly Partial[], d: number): Float64Arr
   return out;
 }
 
-function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
+export function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let sum = 0;
   for (let c = 0; c < a.length; c++) sum += (a[c] ?? 0) * (b[c] ?? 0);
   return sum;

@@ -1,4 +1,4 @@
-import { isSeen, type KeyValue } from '../attend/reference.ts';
+import { dot, isSeen, type KeyValue } from '../attend/reference.ts';
 import type { Representative, Stretches } from './index.ts';
 
 /**
@@ -117,10 +117,4 @@ export function descendReference(
     return to - from <= chunks || index < from || index >= to || found.has(index);
   };
   return [...slots.keys()].filter(isRead);
-}
-
-function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let sum = 0;
-  for (let c = 0; c < a.length; c++) sum += (a[c] ?? 0) * (b[c] ?? 0);
-  return sum;
 }

@@ -18,6 +18,23 @@ interface Rope {
   readonly join?: boolean;
 }
 
+/** Fills tables [positions, frequencies] for `rope`: cosines and sines of position · frequency, times a factor. */
+export function ropeTables(
+  cos: Float32Array,
+  sin: Float32Array,
+  positions: Int32Array,
+  frequencies: ArrayLike<number>,
+  factor = 1,
+): void {
+  for (const [row, position] of positions.entries()) {
+    for (let pair = 0; pair < frequencies.length; pair++) {
+      const angle = position * (frequencies[pair] ?? 0);
+      cos[row * frequencies.length + pair] = Math.cos(angle) * factor;
+      sin[row * frequencies.length + pair] = Math.sin(angle) * factor;
+    }
+  }
+}
+
 /** Rotary position embedding (Su et al. 2021, equation 15) from tables that the host computed for these rows. */
 export function rope({ x, n, heads, d, rotated, cos, sin, pairs, join }: Rope): Command {
   return command('rope', [x, n, heads, d, rotated, cos, sin, pairs === 'neighbours' ? 1 : 0], join);

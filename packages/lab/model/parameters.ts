@@ -27,10 +27,6 @@ export function initialNumbers({ shape, initial }: ParameterSpec, name: string, 
   const numbers = new Float32Array(sizeOf(shape));
   if ('value' in initial) return numbers.fill(initial.value);
   const random = new Random(`parameter ${name} ${seed}`);
-  // Box and Muller 1958.
-  for (let i = 0; i < numbers.length; i++) {
-    const radius = Math.sqrt(-2 * Math.log(1 - random.real()));
-    numbers[i] = initial.deviation * radius * Math.cos(2 * Math.PI * random.real());
-  }
+  for (let i = 0; i < numbers.length; i++) numbers[i] = initial.deviation * random.normal();
   return numbers;
 }

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LociError } from 'loci';
+import { sizeOf } from '../arrays/index.ts';
 import type { Mixer } from '../model/mixer.ts';
 import { LanguageModel } from '../model/model.ts';
 import { openTrainingDevice } from '../wasm/device.ts';
@@ -139,9 +140,7 @@ class RunFolder {
 
   async open(): Promise<Checkpoint | undefined> {
     await mkdir(this.#folder, { recursive: true });
-    const sizes = Object.entries(this.#model.specs).map(
-      ([name, { shape }]) => [name, shape.reduce((product, size) => product * size, 1)] as const,
-    );
+    const sizes = Object.entries(this.#model.specs).map(([name, { shape }]) => [name, sizeOf(shape)] as const);
     const found = await readCheckpoint(this.#checkpoint, new Map(sizes));
     if (found && found.config !== this.#config) {
       throw new LociError(

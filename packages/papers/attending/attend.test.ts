@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { loadModel, type Model, type OpenOptions, type Session } from 'loci';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bookText, largestGap } from '../keeping/logits.ts';
+import { inSession } from '../methods/in-session.ts';
 import { parseMethods } from '../registry.ts';
 
 /** What every attend method must satisfy, with options under which it reads everything, and with those under which it does not. */
@@ -27,14 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => model.close());
 
-async function opened<T>(options: OpenOptions, work: (session: Session) => Promise<T>): Promise<T> {
-  const session = await model.open(options);
-  try {
-    return await work(session);
-  } finally {
-    session.close();
-  }
-}
+const opened = <T>(options: OpenOptions, work: (session: Session) => Promise<T>) => inSession(model, options, work);
 
 const prompt = () => ({ ids: ids.slice(0, 200) });
 const scored = async (text: string) =>

@@ -70,12 +70,22 @@ function timeOf({
   readonly programMs: number;
   readonly kernels: readonly KernelTime[];
 }): AttentionTime {
-  const of = (wanted: (kernel: string) => boolean) =>
-    kernels.filter(({ kernel }) => wanted(kernel)).reduce((sum, { ms }) => sum + ms, 0);
-  const isAttention = (kernel: string) => kernel === 'attend' || kernel === 'merge';
   return {
     programMs,
-    attendMs: of(isAttention),
-    choosingMs: of((kernel) => !isAttention(kernel) && !ofModel.has(kernel)),
+    attendMs: attentionMs(kernels),
+    choosingMs: sumMs(kernels, (kernel) => !isAttention(kernel) && !ofModel.has(kernel)),
   };
+}
+
+/** What attention takes of a program, and what joins its parts. */
+export function attentionMs(kernels: readonly KernelTime[]): number {
+  return sumMs(kernels, isAttention);
+}
+
+function isAttention(kernel: string): boolean {
+  return kernel === 'attend' || kernel === 'merge';
+}
+
+function sumMs(kernels: readonly KernelTime[], wanted: (kernel: string) => boolean): number {
+  return kernels.filter(({ kernel }) => wanted(kernel)).reduce((sum, { ms }) => sum + ms, 0);
 }

@@ -1,5 +1,6 @@
 import { type BlockLists, listWords } from '@loci/kernels';
 import type { Host } from 'loci';
+import { Room } from '../methods/room.ts';
 
 /** A page of a list and which of its 32 slots are meant, as a set of bits. */
 export interface Listed {
@@ -10,11 +11,11 @@ export interface Listed {
 /** Lists that the main thread writes, in device memory that grows as needed. */
 export class ListBuffer {
   readonly #device: Host['device'];
-  #address = 0;
-  #words = 0;
+  readonly #room: Room;
 
   constructor(device: Host['device']) {
     this.#device = device;
+    this.#room = new Room(device);
   }
 
   /**
@@ -25,19 +26,14 @@ export class ListBuffer {
     rows: number,
     shape: { readonly blocks: number; readonly heads: number; readonly capacity: number },
   ): BlockLists {
-    const words = shape.blocks * shape.heads * listWords(shape.capacity);
-    if (words > this.#words) {
-      if (this.#words > 0) this.#device.free(this.#address);
-      this.#words = words;
-      this.#address = this.#device.allocate(4 * words);
-    }
-    return { address: this.#address, rows, heads: shape.heads, capacity: shape.capacity };
+    const { blocks, heads, capacity } = shape;
+    return { address: this.#room.reserve(4 * blocks * heads * listWords(capacity)), rows, heads, capacity };
   }
 
   /** Writes one list; pages ascend. */
-  write({ heads, capacity }: BlockLists, block: number, head: number, list: readonly Listed[]): void {
+  write({ address, heads, capacity }: BlockLists, block: number, head: number, list: readonly Listed[]): void {
     if (list.length > capacity) throw new RangeError(`${list.length} pages in a list with room for ${capacity}`);
-    const at = this.#address + 4 * (block * heads + head) * listWords(capacity);
+    const at = address + 4 * (block * heads + head) * listWords(capacity);
     const words = this.#device.ints(at, 1 + 2 * list.length);
     words[0] = list.length;
     for (const [i, { page, slots }] of list.entries()) {
@@ -47,12 +43,11 @@ export class ListBuffer {
   }
 
   /** The words of the lists of so many blocks, for reading and writing. */
-  words({ heads, capacity }: BlockLists, blocks: number): Int32Array {
-    return this.#device.ints(this.#address, blocks * heads * listWords(capacity));
+  words({ address, heads, capacity }: BlockLists, blocks: number): Int32Array {
+    return this.#device.ints(address, blocks * heads * listWords(capacity));
   }
 
   close(): void {
-    if (this.#words > 0) this.#device.free(this.#address);
-    this.#words = 0;
+    this.#room.close();
   }
 }

@@ -1,18 +1,18 @@
 import type { Attend, Model } from 'loci';
 import { bookText } from '../keeping/logits.ts';
+import { inSession } from '../methods/in-session.ts';
 
 /**
  * Which blocks of a text the last token's residual stream depends on after each of some numbers of layers, bit by bit: a token in
  * the middle of every block is replaced in turn. float32, whole text in one program.
  * @returns [layers] of the blocks whose token shows.
  */
-export async function dependencies(
+export function dependencies(
   model: Model,
   attend: Attend,
   { block, blocks, layers, progress }: ReachOptions,
 ): Promise<readonly ReadonlySet<number>[]> {
-  const session = await model.open({ precision: 'float32', attend });
-  try {
+  return inSession(model, { precision: 'float32', attend }, async (session) => {
     const ids = bookText(model, block * blocks);
     const was = await session.hiddenStates({ ids });
     const found = layers.map(() => new Set<number>());
@@ -28,9 +28,7 @@ export async function dependencies(
       }
     }
     return found;
-  } finally {
-    session.close();
-  }
+  });
 }
 
 export interface ReachOptions {

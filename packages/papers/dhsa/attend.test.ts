@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Attend, loadModel, type Model, type OpenOptions, type Session } from 'loci';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { largestGap } from '../keeping/logits.ts';
+import { inSession } from '../methods/in-session.ts';
 import { parseMethod } from '../registry.ts';
 import { chunkAttend } from './attend.ts';
 import { knownCutting } from './cutting.ts';
@@ -23,23 +25,13 @@ const everything = 'dhsa:cut=equal,budget=5000,instruction=0';
 const tight = 'dhsa:cut=equal,budget=96,block=32,local=32,global=8,instruction=16,open=32';
 const tightOptions = { budget: 96, block: 32, local: 32, global: 8, instruction: 16, open: 32 } as const;
 
-async function opened<T>(options: OpenOptions, work: (session: Session) => Promise<T>): Promise<T> {
-  const session = await model.open(options);
-  try {
-    return await work(session);
-  } finally {
-    session.close();
-  }
-}
+const opened = <T>(options: OpenOptions, work: (session: Session) => Promise<T>) => inSession(model, options, work);
 
 const losses = (options: OpenOptions, prompt = length) =>
   opened({ ...options }, async (session) => {
     const [nll] = await session.scoreContinuations({ ids: ids.slice(0, prompt) }, [ids.slice(prompt, prompt + 20)]);
     return { nll: nll ?? new Float64Array(), reads: session.reads };
   });
-
-const gapOf = (a: ArrayLike<number>, b: ArrayLike<number>) =>
-  Math.max(...Array.from(a, (loss, i) => Math.abs(loss - (b[i] ?? Number.NaN))));
 
 /** The ends of chunks that a session has cut, by group of layers. */
 function endsOf(session: Session): number[][] {
@@ -51,7 +43,7 @@ function endsOf(session: Session): number[][] {
 test('with room for everything it is dense attention', async () => {
   const dense = await losses({});
   const all = await losses(attendOf(everything));
-  expect(gapOf(all.nll, dense.nll)).toBeLessThan(1e-4);
+  expect(largestGap(all.nll, dense.nll)).toBeLessThan(1e-4);
   expect(all.reads.choosing).toBe(0);
 });
 
@@ -59,7 +51,7 @@ test('a tight budget reads no more than that, and scores a chunk for a block', a
   const { nll, reads } = await losses(attendOf(tight));
   const dense = await losses({});
   expect(nll.every(Number.isFinite)).toBe(true);
-  expect(gapOf(nll, dense.nll)).toBeGreaterThan(1e-3);
+  expect(largestGap(nll, dense.nll)).toBeGreaterThan(1e-3);
   expect(reads.pairs).toBeLessThan(0.8 * dense.reads.pairs);
   // Of 260 tokens in chunks of 16 some 17 are compared with each of 9 blocks.
   expect(reads.choosing).toBeGreaterThan(0);
@@ -91,7 +83,7 @@ test.each(['keep=snapkv:budget=120,window=16', 'keep=streaming-llm:recent=120', 
     };
     const dense = await losses(options);
     const all = await losses({ ...options, ...attendOf(everything) });
-    expect(gapOf(all.nll, dense.nll)).toBeLessThan(1e-3);
+    expect(largestGap(all.nll, dense.nll)).toBeLessThan(1e-3);
     const few = await losses({ ...options, ...attendOf(tight) });
     expect(few.nll.every(Number.isFinite)).toBe(true);
     expect(few.reads.pairs).toBeLessThan(dense.reads.pairs);
@@ -175,7 +167,7 @@ test('a saved session, a fork and a session of its own go on alike', async () =>
 test('sequences in one batch do not disturb one another, and threads do not change a bit', async () => {
   const alone = await losses(attendOf(tight));
   const [a, b] = await Promise.all([losses(attendOf(tight)), losses({ store: 'q8' })]);
-  expect(gapOf(a.nll, alone.nll)).toBeLessThan(1e-6);
+  expect(largestGap(a.nll, alone.nll)).toBeLessThan(1e-6);
   expect(b.nll.every(Number.isFinite)).toBe(true);
   for (const threads of [2, 3]) {
     const other = await loadModel(undefined, { threads });

@@ -5,7 +5,8 @@ import { z } from 'zod';
 import { ListBuffer } from '../attending/list-buffer.ts';
 import { define } from '../methods/define.ts';
 import { choice, number, whole } from '../methods/option.ts';
-import { type Cutting, equalCutting, type OpenCutting, type PromptRows } from './cutting.ts';
+import { Room } from '../methods/room.ts';
+import { type Cutting, endsOfEqual, equalCutting, type OpenCutting, type PromptRows } from './cutting.ts';
 import { mismatchOf, PredictedCutting } from './predictor/cutting.ts';
 import { namedPredictor } from './predictor/file.ts';
 import { ChunkTable } from './table.ts';
@@ -90,7 +91,7 @@ class DynamicChunks implements Attending {
   readonly #cutting: Cutting;
   readonly #lists: ListBuffer;
   #table: ChunkTable;
-  #room = { address: 0, bytes: 0 };
+  readonly #room: Room;
   /** Ends of every group's chunks. */
   #ends: number[][];
   /** Of every group, how many chunks the sums are those of, in the cache's edition. */
@@ -106,6 +107,7 @@ class DynamicChunks implements Attending {
     this.#openCutting = openCutting;
     this.#cutting = openCutting(host);
     this.#lists = new ListBuffer(host.device);
+    this.#room = new Room(host.device);
     this.#table = new ChunkTable(host, this.#cutting.groups);
     this.#ends = Array.from({ length: this.#cutting.groups }, () => []);
     this.#summed = this.#ends.map(() => 0);
@@ -154,7 +156,8 @@ class DynamicChunks implements Attending {
     const lists = this.#lists.reserve(rows, shape);
     const last = start + n - 1;
     const call = { ...common, n, queries, positions, rows, window, budget, local, global, length };
-    const room = this.#reserve(chunkRoom({ ...call, most, last }));
+    const bytes = chunkRoom({ ...call, most, last });
+    const room = this.#room.reserve(bytes, 2 * bytes);
     encoder.record(chunkLists({ ...call, wholeFrom: n - together, most, lists, room, last, counts }));
     return lists;
   }
@@ -180,7 +183,7 @@ class DynamicChunks implements Attending {
     const reopened = moment === 'decode' && this.#openFrom !== undefined;
     const before = this.#ends.map((ends) => ends.length - (reopened ? 1 : 0));
     const from = reopened ? (this.#openFrom ?? start) : start;
-    const generated = moment === 'decode' ? generatedEnds(from, start + n, this.#options.open) : undefined;
+    const generated = moment === 'decode' ? endsOfEqual(from, start + n, this.#options.open) : undefined;
     const ends = before.map((_, group) => generated ?? this.#cutting.ends?.(group, rows));
     const lengths = before.map((chunks, group) => chunks + (ends[group]?.length ?? this.#cutting.most(n)));
     const most = Math.max(...lengths);
@@ -231,28 +234,12 @@ class DynamicChunks implements Attending {
     return fork;
   }
 
-  #reserve(bytes: number): number {
-    const { device } = this.#host;
-    if (bytes <= this.#room.bytes) return this.#room.address;
-    if (this.#room.bytes > 0) device.free(this.#room.address);
-    this.#room = { address: device.allocate(2 * bytes), bytes: 2 * bytes };
-    return this.#room.address;
-  }
-
   close(): void {
     this.#lists.close();
     this.#table.close();
     this.#cutting.close?.();
-    if (this.#room.bytes > 0) this.#host.device.free(this.#room.address);
-    this.#room = { address: 0, bytes: 0 };
+    this.#room.close();
   }
 }
 
 const savedChunks = z.object({ ends: z.array(z.array(z.number().int())), openFrom: z.number().int().nullable() });
-
-/** Chunks of `size` tokens from a position on; the last may have fewer. */
-function generatedEnds(from: number, to: number, size: number): number[] {
-  const ends: number[] = [];
-  for (let end = from + size; end < to; end += size) ends.push(end);
-  return [...ends, to];
-}

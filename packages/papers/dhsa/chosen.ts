@@ -1,6 +1,7 @@
 import type { Encoder } from '@loci/device';
-import { copy } from '@loci/kernels';
+import { copy, listWords, pageSlots } from '@loci/kernels';
 import type { Attend, Attending, Host, LayerView, Model, Selection } from 'loci';
+import { slotRange } from '../keeping/rows.ts';
 
 /** What blocks of queries read in the first layer of a text, which no choice has changed, and what they chose from. */
 export interface FirstLayer {
@@ -64,7 +65,7 @@ class FirstLayerOnly implements Attending {
     const { heads: h, kvHeads: g, headSize: d } = this.#host.arch;
     const to = this.#room + 4 * n * h * d;
     const rows = to + 4 * n * g * d;
-    this.#host.device.ints(rows, n).set(Int32Array.from({ length: n }, (_, i) => i));
+    this.#host.device.ints(rows, n).set(slotRange(0, n));
     encoder.record(
       copy({ from: queries, stride: h * d, rows, n, columns: h * d, out: this.#room }),
       copy({ from: keys, stride: g * d, rows, n, columns: g * d, out: to }),
@@ -77,13 +78,13 @@ class FirstLayerOnly implements Attending {
     const n = this.#n;
     const lists = this.#lists;
     if (!lists) return;
-    const words = 2 * lists.capacity + 1;
+    const words = listWords(lists.capacity);
     const chosen = Array.from({ length: Math.ceil(n / lists.rows) }, (_, block) =>
       Array.from({ length: lists.heads }, (_, head) => {
         const [count = 0, ...entries] = device.ints(lists.address + 4 * (block * lists.heads + head) * words, words);
         return Array.from({ length: count }, (_, i) => entries.slice(2 * i, 2 * i + 2)).flatMap(([page = 0, set = 0]) =>
-          Array.from({ length: 32 }, (_, slot) => slot).flatMap((slot) =>
-            (set >>> slot) & 1 ? [32 * page + slot] : [],
+          Array.from({ length: pageSlots }, (_, slot) => slot).flatMap((slot) =>
+            (set >>> slot) & 1 ? [pageSlots * page + slot] : [],
           ),
         );
       }),

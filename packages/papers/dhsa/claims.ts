@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { type Claim, mean, needle, Random, type Workbench } from '@loci/evaluate';
 import type { Attend, Model, OpenOptions } from 'loci';
 import { chunkKey } from '../../kernels/chunks/reference.ts';
 import { boundaryReference } from '../../kernels/gaps/reference.ts';
 import { largestGap } from '../keeping/logits.ts';
+import { inSession } from '../methods/in-session.ts';
 import { dhsa } from './attend.ts';
 import { firstLayerOf } from './chosen.ts';
 import { denseMaps, ratiosOf } from './dense-maps.ts';
@@ -82,8 +82,7 @@ export const claims: readonly Claim[] = [
       'Chunks of 4 and of 64 independent normal keys: deviations of similarity differ by 4 ± 10 % with plain means, by 1 ± 10 % with the root',
     async run() {
       const random = new Random('dhsa lengths');
-      const normal = () => Math.sqrt(-2 * Math.log(1 - random.real())) * Math.cos(2 * Math.PI * random.real());
-      const vector = () => Float64Array.from({ length: 64 }, normal);
+      const vector = () => Float64Array.from({ length: 64 }, () => random.normal());
       const deviation = (size: number, length: 'root' | 'none') => {
         const products = Array.from({ length: 2000 }, () => {
           const slots = Array.from({ length: size }, (_, position) => ({ position, key: vector() }));
@@ -224,37 +223,20 @@ function above(loss: number, dense: number): string {
   return `${(loss - dense).toFixed(3)} nat above dense`;
 }
 
-function book(name: string): string {
-  return readFileSync(new URL(`../../../data/${name}.txt`, import.meta.url), 'utf8');
-}
-
 /** Tokens of a book that the predictor has not seen. */
 function words(model: Model, n: number, from = 40_000): Int32Array {
-  return passage(model, book('dracula'), from, n);
+  return passage(model, 'dracula', from, n);
 }
 
-async function hiddenOf(model: Model, options: OpenOptions, ids: Int32Array): Promise<readonly Float32Array[]> {
-  const session = await model.open({ precision: 'float32', ...options });
-  try {
-    return await session.hiddenStates({ ids });
-  } finally {
-    session.close();
-  }
+function hiddenOf(model: Model, options: OpenOptions, ids: Int32Array): Promise<readonly Float32Array[]> {
+  return inSession(model, { precision: 'float32', ...options }, (session) => session.hiddenStates({ ids }));
 }
 
-async function lossesBehind(
-  model: Model,
-  options: OpenOptions,
-  text: Int32Array,
-  prompt: number,
-): Promise<Float64Array> {
-  const session = await model.open(options);
-  try {
+function lossesBehind(model: Model, options: OpenOptions, text: Int32Array, prompt: number): Promise<Float64Array> {
+  return inSession(model, options, async (session) => {
     const [losses] = await session.scoreContinuations({ ids: text.slice(0, prompt) }, [text.slice(prompt)]);
     return losses ?? new Float64Array();
-  } finally {
-    session.close();
-  }
+  });
 }
 
 async function overlaps(model: Model, workbench: Workbench) {

@@ -28,18 +28,29 @@ export interface Cutting {
 /** How a sequence comes by its cutting. */
 export type OpenCutting = (host: Host) => Cutting;
 
+/** Ends of chunks of `size` tokens from a position on; the last may have fewer. */
+export function endsOfEqual(from: number, to: number, size: number): number[] {
+  const ends: number[] = [];
+  for (let end = from + size; end < to; end += size) ends.push(end);
+  return [...ends, to];
+}
+
+/** Ends of the chunks of a prompt's rows, of which the last ones are a chunk by themselves. */
+function withInstruction(
+  { start, n, together }: PromptRows,
+  before: (to: number) => readonly number[],
+): readonly number[] {
+  const first = start + n - (together < n ? together : 0);
+  return first < start + n ? [...before(first), start + n] : before(first);
+}
+
 /** Chunks of `size` tokens; the last ones of a prompt are another. */
 export function equalCutting(size: number): Cutting {
   return {
     groups: 1,
     groupOf: () => 0,
     most: (n) => Math.ceil(n / size) + 1,
-    ends(_, { start, n, together }) {
-      const first = start + n - (together < n ? together : 0);
-      const ends: number[] = [];
-      for (let end = start + size; end < first; end += size) ends.push(end);
-      return first < start + n ? [...ends, first, start + n] : [...ends, first];
-    },
+    ends: (_, rows) => withInstruction(rows, (to) => endsOfEqual(rows.start, to, size)),
   };
 }
 
@@ -49,10 +60,7 @@ export function knownCutting(cuts: readonly (readonly number[])[]): Cutting {
     groups: cuts.length,
     groupOf: (layer) => layer,
     most: (n) => n,
-    ends(group, { start, n, together }) {
-      const first = start + n - (together < n ? together : 0);
-      const inside = (cuts[group] ?? []).filter((cut) => cut > start && cut < first);
-      return first < start + n ? [...inside, first, start + n] : [...inside, first];
-    },
+    ends: (group, rows) =>
+      withInstruction(rows, (to) => [...(cuts[group] ?? []).filter((cut) => cut > rows.start && cut < to), to]),
   };
 }

@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { type Claim, mean, median, passkey, recall, repeatedPassage, type Workbench } from '@loci/evaluate';
 import { pageBytes, pageSlots } from '@loci/kernels';
 import { type Keep, loadModel, type Model, type OpenOptions, Profile, type Session } from 'loci';
+import { attentionMs } from '../attending/attention-time.ts';
 import { namedScores } from '../heads/bundled.ts';
 import { kvScores, sizeOf } from '../heads/choose.ts';
 import { headPlan, topKvHeads } from '../heads/plan.ts';
 import { foreign, type HeadTable } from '../heads/scores.ts';
 import { largestGap, lastLogits } from '../keeping/logits.ts';
 import { answerLosses, answersToQuestion } from '../keeping/one-prompt.ts';
+import { inSession } from '../methods/in-session.ts';
 import { duoAttention } from './keep.ts';
 import { wholeFirst, withPermutedHeads } from './permuted.ts';
 
@@ -319,14 +321,11 @@ function words(model: Model, n: number): Int32Array {
   return repeatedPassage(model, { length: n, passage: 1 }, 0).context;
 }
 
-async function bytesOf(model: Model, keep: Keep, n: number): Promise<number> {
-  const session = await model.open({ keep });
-  try {
+function bytesOf(model: Model, keep: Keep, n: number): Promise<number> {
+  return inSession(model, { keep }, async (session) => {
     await session.prefill({ ids: words(model, n) });
     return session.kvBytes;
-  } finally {
-    session.close();
-  }
+  });
 }
 
 /** Median milliseconds of the attention of all layers in a step of decode behind n tokens. */
@@ -356,8 +355,7 @@ async function attentionTimes(
         profile.keys = undefined;
         fork.close();
       }
-      const attention = profile.take().kernels.filter(({ kernel }) => kernel === 'attend' || kernel === 'merge');
-      return attention.reduce((sum, { ms }) => sum + ms, 0);
+      return attentionMs(profile.take().kernels);
     };
     const found = { dense: [] as number[], streaming: [] as number[] };
     for (let i = 0; i < 9; i++) {

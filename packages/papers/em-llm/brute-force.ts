@@ -1,5 +1,6 @@
 import type { Architecture } from 'loci';
-import type { PassedLayer } from './captured.ts';
+import { dot } from '../keeping/dot.ts';
+import type { PassedLayer } from '../keeping/passing.ts';
 
 type Shape = Pick<Architecture, 'heads' | 'kvHeads' | 'headSize' | 'rotated' | 'pairs' | 'attentionScale'>;
 
@@ -54,10 +55,4 @@ export function gapToBruteForce(
     }
   }
   return gap;
-}
-
-function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let sum = 0;
-  for (let c = 0; c < a.length; c++) sum += (a[c] ?? 0) * (b[c] ?? 0);
-  return sum;
 }

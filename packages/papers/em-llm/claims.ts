@@ -12,11 +12,12 @@ import {
 } from '@loci/evaluate';
 import type { Model, OpenOptions, Session } from 'loci';
 import { bookText, largestGap } from '../keeping/logits.ts';
+import { PassingProbe } from '../keeping/passing.ts';
+import { inSession } from '../methods/in-session.ts';
 import { parseMethod } from '../registry.ts';
 import { gapToBruteForce, turned } from './brute-force.ts';
-import { PassingProbe } from './captured.ts';
 import { highest } from './choose.ts';
-import { isMemory, type Memory } from './memory.ts';
+import { type Memory, memoryOf } from './memory.ts';
 import { compareWithOracle, part } from './oracle.ts';
 import { splitsReference } from './reference.ts';
 import { type Rows, refined, splits } from './refine.ts';
@@ -368,29 +369,15 @@ function options(em: string, others: OpenOptions = {}): OpenOptions {
   return { ...others, remember: parseMethod.remember(`em-llm:${em}`) };
 }
 
-async function logits(model: Model, how: OpenOptions, ids: Int32Array): Promise<Float32Array> {
-  const session = await model.open(how);
-  try {
-    return (await session.prefill({ ids })).logits;
-  } finally {
-    session.close();
-  }
+function logits(model: Model, how: OpenOptions, ids: Int32Array): Promise<Float32Array> {
+  return inSession(model, how, async (session) => (await session.prefill({ ids })).logits);
 }
 
-function memoryOf(session: Session): Memory {
-  const found = session.remembered;
-  if (!isMemory(found)) throw new Error('the session remembers nothing');
-  return found;
-}
-
-async function remembered<T>(model: Model, em: string, ids: Int32Array, of: (memory: Memory) => T): Promise<T> {
-  const session = await model.open(options(em));
-  try {
+function remembered<T>(model: Model, em: string, ids: Int32Array, of: (memory: Memory) => T): Promise<T> {
+  return inSession(model, options(em), async (session) => {
     await session.prefill({ ids });
     return of(memoryOf(session));
-  } finally {
-    session.close();
-  }
+  });
 }
 
 type Extremes = { readonly least: number; readonly most: number };
@@ -474,18 +461,14 @@ async function recallOf(workbench: Workbench, number: number) {
   const one = plantedCase(workbench, model, number);
   const prompt = { ids: [...one.context, ...one.question] };
   const needles = one.spans.filter(({ kind }) => kind === 'needle');
-  const loss = async (how: OpenOptions, look: (session: Session) => void = () => {}) => {
-    const session = await model.open(how);
-    try {
+  const loss = (how: OpenOptions, look: (session: Session) => void = () => {}) =>
+    inSession(model, how, async (session) => {
       await session.prefill({ ids: one.context }, { signal: workbench.signal });
       await session.prefill(prompt);
       look(session);
       const [losses = new Float64Array()] = await session.scoreContinuations(prompt, [one.answer]);
       return mean([...losses]);
-    } finally {
-      session.close();
-    }
-  };
+    });
   let layers: number[] = [];
   let share = 0;
   const memory = await loss(options(''), (session) => {
@@ -536,16 +519,11 @@ async function contiguityOf(workbench: Workbench, number: number) {
   const text = `${model.render([{ role: 'user', content }])}The password of the ${who} was`;
   const prompt = { ids: model.tokenizer.encode(text, { special: 'parse' }) };
   const answer = model.tokenizer.encode(` ${value}`, { special: 'text' });
-  const loss = async (contiguity: number) => {
-    const session = await model.open(options(`local=128,mem=96,chunk=64,max=16,contiguity=${contiguity}`));
-    try {
-      const [losses = new Float64Array()] = await session.scoreContinuations(prompt, [answer], {
-        signal: workbench.signal,
-      });
+  const loss = (contiguity: number) =>
+    inSession(model, options(`local=128,mem=96,chunk=64,max=16,contiguity=${contiguity}`), async (session) => {
+      const { signal } = workbench;
+      const [losses = new Float64Array()] = await session.scoreContinuations(prompt, [answer], { signal });
       return mean([...losses]);
-    } finally {
-      session.close();
-    }
-  };
+    });
   return { with: await loss(0.3), without: await loss(0) };
 }

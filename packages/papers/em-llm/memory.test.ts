@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Host, type KvCache, loadModel, type Model, type OpenOptions, type Probe, type Session } from 'loci';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { largestGap } from '../keeping/logits.ts';
+import { PassingProbe } from '../keeping/passing.ts';
+import { inSession } from '../methods/in-session.ts';
 import { parseMethod } from '../registry.ts';
 import { gapToBruteForce } from './brute-force.ts';
-import { PassingProbe } from './captured.ts';
-import { EpisodicMemory, isMemory, type Memory } from './memory.ts';
+import { EpisodicMemory, memoryOf } from './memory.ts';
 
 let model: Model;
 let ids: Int32Array;
@@ -18,26 +20,12 @@ beforeAll(async () => {
 });
 afterAll(() => model.close());
 
-async function opened<T>(options: OpenOptions, work: (session: Session) => Promise<T>, of = model): Promise<T> {
-  const session = await of.open(options);
-  try {
-    return await work(session);
-  } finally {
-    session.close();
-  }
-}
+const opened = <T>(options: OpenOptions, work: (session: Session) => Promise<T>, of = model) =>
+  inSession(of, options, work);
 
 const remember = (options: string) => ({ remember: parseMethod.remember(`em-llm:${options}`) });
 const logits = (options: OpenOptions, of: Int32Array) =>
   opened({ precision: 'float32', ...options }, async (session) => (await session.prefill({ ids: of })).logits);
-const largestGap = (a: Float32Array, b: Float32Array) =>
-  a.reduce((most, x, i) => Math.max(most, Math.abs(x - (b[i] ?? Number.NaN))), 0);
-
-function memoryOf(session: Session): Memory {
-  const found = session.remembered;
-  if (!isMemory(found)) throw new Error('nothing is remembered');
-  return found;
-}
 
 describe('everything that left the window', () => {
   test('is nothing where a text is no longer: attention is dense', async () => {

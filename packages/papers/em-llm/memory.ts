@@ -1,8 +1,9 @@
 import type { Encoder } from '@loci/device';
 import { Random } from '@loci/evaluate';
-import { copy, fetch, rope } from '@loci/kernels';
-import type { Architecture, Beside, Host, KvCache, LayerView, Ran, Read, Remembering, Saved } from 'loci';
+import { copy, fetch, rope, ropeTables } from '@loci/kernels';
+import type { Architecture, Beside, Host, KvCache, LayerView, Ran, Read, Remembering, Saved, Session } from 'loci';
 import { z } from 'zod';
+import { Room } from '../methods/room.ts';
 import { Blocks } from '../remembering/blocks.ts';
 import { Mass } from '../remembering/mass.ts';
 import { type Range, Unrotated } from '../remembering/unrotated.ts';
@@ -52,8 +53,13 @@ export interface Memory {
   readonly fetched: number;
 }
 
-/** Whether this is what `inspect` of this method told. */
-export function isMemory(found: unknown): found is Memory {
+/** What the method of a session told of itself. @throws Error when it has none, or another one. */
+export function memoryOf({ remembered }: Session): Memory {
+  if (!isMemory(remembered)) throw new Error('the session remembers no events');
+  return remembered;
+}
+
+function isMemory(found: unknown): found is Memory {
   return typeof found === 'object' && found !== null && 'events' in found && 'recalled' in found;
 }
 
@@ -74,13 +80,14 @@ export class EpisodicMemory implements Remembering {
   #mass: Mass;
   #text: Text;
   #room: { readonly address: number; readonly rows: number } | undefined;
-  #fetched = { address: 0, bytes: 0 };
+  readonly #fetched: Room;
   /** The layers' choices of the program under way, and of the last one. */
   #chosen: { readonly events: readonly number[]; readonly queue: readonly number[] }[] = [];
 
   constructor(host: Host, settings: Settings) {
     this.#host = host;
     this.#settings = settings;
+    this.#fetched = new Room(host.device);
     this.chunk = settings.chunk;
     const { layers } = host.arch;
     this.#rotations = layers.filter(
@@ -264,9 +271,8 @@ export class EpisodicMemory implements Remembering {
   close(): void {
     this.#drop();
     if (this.#room) this.#host.device.free(this.#room.address);
-    if (this.#fetched.bytes > 0) this.#host.device.free(this.#fetched.address);
+    this.#fetched.close();
     this.#room = undefined;
-    this.#fetched = { address: 0, bytes: 0 };
   }
 
   /** Which events the rows at hand read in a layer, besides the neighbours of them. */
@@ -385,12 +391,7 @@ export class EpisodicMemory implements Remembering {
     const store = this.#keysOf();
     const count = range.end - range.start;
     const keyFloats = layers.length * g * count * d;
-    const bytes = 4 * (keyFloats + count * d + 2 * count);
-    if (bytes > this.#fetched.bytes) {
-      if (this.#fetched.bytes > 0) device.free(this.#fetched.address);
-      this.#fetched = { address: device.allocate(bytes), bytes };
-    }
-    const { address } = this.#fetched;
+    const address = this.#fetched.reserve(4 * (keyFloats + count * d + 2 * count));
     // Nobody wants values and positions: they are written to one place by all.
     const values = address + 4 * keyFloats;
     const slots = values + 4 * count * d;
@@ -428,16 +429,13 @@ export class EpisodicMemory implements Remembering {
     const pairs = arch.rotated / 2;
     for (const [i, { frequencies }] of this.#rotations.entries()) {
       for (const which of ['queries', 'keys'] as const) {
-        const cos = device.floats(room.table(i, which, 'cos'), n * pairs);
-        const sin = device.floats(room.table(i, which, 'sin'), n * pairs);
-        for (let row = 0; row < n; row++) {
-          const turn = (which === 'queries' ? local - 1 : 0) - (used + row);
-          for (let pair = 0; pair < pairs; pair++) {
-            const angle = turn * (frequencies[pair] ?? 0);
-            cos[row * pairs + pair] = Math.cos(angle);
-            sin[row * pairs + pair] = Math.sin(angle);
-          }
-        }
+        const to = which === 'queries' ? local - 1 : 0;
+        ropeTables(
+          device.floats(room.table(i, which, 'cos'), n * pairs),
+          device.floats(room.table(i, which, 'sin'), n * pairs),
+          Int32Array.from({ length: n }, (_, row) => to - (used + row)),
+          frequencies,
+        );
       }
     }
   }

@@ -1,3 +1,5 @@
+import { dot } from '../keeping/dot.ts';
+
 /** Rows of numbers: the keys of some tokens, side by side for all layers and heads that count. */
 export interface Rows {
   readonly count: number;
@@ -41,12 +43,6 @@ function conductance(pp: number, ps: number, ss: number): number {
   const other = ss - 2 * ps + pp;
   const of = (inside: number) => cut / (Math.min(inside, ss - inside) || least);
   return Math.min(of(pp), of(other));
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += (a[i] ?? 0) * (b[i] ?? 0);
-  return sum;
 }
 
 export interface Refining {

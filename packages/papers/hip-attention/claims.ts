@@ -12,9 +12,10 @@ import { type Attend, dense, type Model, type OpenOptions, type Session } from '
 import { capture } from '../keeping/captured.ts';
 import { dot } from '../keeping/dot.ts';
 import { largestGap } from '../keeping/logits.ts';
+import { PassingProbe } from '../keeping/passing.ts';
 import { slotRange } from '../keeping/rows.ts';
+import { inSession } from '../methods/in-session.ts';
 import { parseMethod } from '../registry.ts';
-import { AttendedProbe } from './attended.ts';
 import { behindPrompt } from './behind.ts';
 import { localityRatios } from './locality.ts';
 import { massRatio, searched } from './mass.ts';
@@ -28,13 +29,11 @@ export const claims: readonly Claim[] = [
       const model = await workbench.model();
       const ids = book(model, 638);
       const read = async (attend: Attend) => {
-        const probe = new AttendedProbe();
-        const session = await model.open({ attend, precision: 'float32', probes: [probe] });
-        try {
-          return { logits: (await session.prefill({ ids })).logits, attended: probe.found };
-        } finally {
-          session.close();
-        }
+        const probe = new PassingProbe(['attended']);
+        const { logits } = await inSession(model, { attend, precision: 'float32', probes: [probe] }, (session) =>
+          session.prefill({ ids }),
+        );
+        return { logits, attended: probe.layers.map((layer) => layer.attended) };
       };
       const all = await read(dense);
       const gaps: Record<string, { attention: number; logits: number }> = {};
@@ -43,7 +42,9 @@ export const claims: readonly Claim[] = [
       for (const text of ['hip:k=1024', blocks, `${blocks},share=group`, 'hip:k=128,block=64,dense=0']) {
         workbench.progress(text);
         const { logits, attended } = await read(parseMethod.attend(text));
-        const perLayer = attended.map((layer, i) => largestGap(layer, all.attended[i] ?? []));
+        const perLayer = attended.map((rows, layer) =>
+          Math.max(...rows.map((row, i) => largestGap(row, all.attended[layer]?.[i] ?? []))),
+        );
         gaps[text] = { attention: Math.max(...perLayer), logits: largestGap(logits, all.logits) };
       }
       const { 'hip:k=128,block=64,dense=0': fewer, ...whole } = gaps;
@@ -66,7 +67,7 @@ export const claims: readonly Claim[] = [
       const lengths = [8192, 4096, 2048, 1024];
       const reads = await workbench.once(`key reads ${spec}`, async () => {
         const ids = book(model, 8192);
-        return opened(model, { attend: parseMethod.attend(spec) }, async (session) => {
+        return inSession(model, { attend: parseMethod.attend(spec) }, async (session) => {
           workbench.progress('reading 8192 tokens');
           await session.prefill({ ids: ids.slice(0, -1) });
           const found: number[] = [];
@@ -154,7 +155,7 @@ export const claims: readonly Claim[] = [
           workbench.progress('losses of running text', number / texts);
           const ids = book(model, length, number % 2 === 0 ? 'dracula' : 'frankenstein', number);
           const loss = (options: OpenOptions) =>
-            opened(model, options, async (session) => {
+            inSession(model, options, async (session) => {
               const { losses } = await session.score({ ids });
               return mean([...losses.subarray(length / 4)]);
             });
@@ -264,15 +265,6 @@ function book(model: Model, length: number, text: TextName = 'moby-dick', number
   return Int32Array.from([...context, ...answer]);
 }
 
-async function opened<T>(model: Model, options: OpenOptions, work: (session: Session) => Promise<T>): Promise<T> {
-  const session = await model.open(options);
-  try {
-    return await work(session);
-  } finally {
-    session.close();
-  }
-}
-
 /** Ratios of item 3 over real queries and keys: means over layers from 3 on, heads and some rows. */
 async function headRatios(model: Model, workbench: Workbench, length: number) {
   const { heads, kvHeads, headSize: d } = model.arch;
@@ -333,7 +325,7 @@ async function gainsOf(model: Model, one: TaskCase, attend: Attend, near: string
     return mean([...losses]);
   };
   const gain = (options: OpenOptions) =>
-    opened(model, options, async (session) => -(await loss(session, prompt)) + (await loss(session, filled)));
+    inSession(model, options, async (session) => -(await loss(session, prompt)) + (await loss(session, filled)));
   const behind = (ids: Int32Array) =>
     behindPrompt(model, ids, async (next) => {
       const [all, some] = [next(dense), next(attend)];

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadModel, type Model, type OpenOptions, type Session } from 'loci';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { inSession } from '../methods/in-session.ts';
 import { parseMethod } from '../registry.ts';
 import { hipAttention } from './attend.ts';
 
@@ -20,14 +21,7 @@ const tight = 'hip:k=64,block=8,key-stride=2,rows=32,share=group,window=16,dense
 const prompt = () => ({ ids: ids.slice(0, 600) });
 const attend = (text: string) => ({ attend: parseMethod.attend(text) });
 
-async function opened<T>(options: OpenOptions, work: (session: Session) => Promise<T>): Promise<T> {
-  const session = await model.open(options);
-  try {
-    return await work(session);
-  } finally {
-    session.close();
-  }
-}
+const opened = <T>(options: OpenOptions, work: (session: Session) => Promise<T>) => inSession(model, options, work);
 
 async function losses(options: OpenOptions, count = 600) {
   return opened(options, async (session) => {

@@ -17,15 +17,15 @@ export function localityRatios({ rho, noise }: Locality): Readonly<Record<Repres
   const random = new Random(`locality ${rho} ${noise}`);
   const keys = new Float64Array(count * d);
   for (let c = 0; c < d; c++) {
-    let state = normal(random);
+    let state = random.normal();
     for (let i = 0; i < count; i++) {
-      keys[i * d + c] = state + noise * normal(random);
-      state = rho * state + Math.sqrt(1 - rho * rho) * normal(random);
+      keys[i * d + c] = state + noise * random.normal();
+      state = rho * state + Math.sqrt(1 - rho * rho) * random.normal();
     }
   }
   const k = count / 16;
   const found = Array.from({ length: queries }, () => {
-    const query = Float64Array.from({ length: d }, () => 1.5 * normal(random));
+    const query = Float64Array.from({ length: d }, () => 1.5 * random.normal());
     const scores = Float64Array.from({ length: count }, (_, i) => {
       let sum = 0;
       for (let c = 0; c < d; c++) sum += (query[c] ?? 0) * (keys[i * d + c] ?? 0);
@@ -37,9 +37,4 @@ export function localityRatios({ rho, noise }: Locality): Readonly<Record<Repres
   });
   const meanOf = (name: Representative | 'random') => mean(found.map((one) => one[name]));
   return { first: meanOf('first'), centre: meanOf('centre'), last: meanOf('last'), random: meanOf('random') };
-}
-
-/** Box and Muller. */
-function normal(random: Random): number {
-  return Math.sqrt(-2 * Math.log(1 - random.real())) * Math.cos(2 * Math.PI * random.real());
 }

@@ -1,9 +1,9 @@
 import type { Claim, Finding } from '@loci/evaluate';
-import type { Model, OpenOptions } from 'loci';
+import type { OpenOptions } from 'loci';
 import { attentionTimes } from '../attending/attention-time.ts';
 import { attendDirect, attendMasked, randomInput } from '../attending/direct.ts';
 import { dependencies } from '../attending/reach.ts';
-import { bookText, largestGap, lastLogits } from '../keeping/logits.ts';
+import { bookText, largestGap, lastLogits, stepwise } from '../keeping/logits.ts';
 import { onDevice } from '../methods/on-device.ts';
 import { parseMethod } from '../registry.ts';
 import { patterns, reach } from './patterns.ts';
@@ -76,7 +76,7 @@ export const claims: readonly Claim[] = [
         const steps = reach(patterns[name](window), 64, 5);
         const expected = layers.map((layer) => steps[Math.min(layer, steps.length) - 1] ?? new Set<number>());
         measured[name] = {
-          wrong: found.reduce((sum, set, i) => sum + [...symmetric(set, expected[i] ?? new Set())].length, 0),
+          wrong: found.reduce((sum, set, i) => sum + set.symmetricDifference(expected[i] ?? new Set()).size, 0),
           reached: found.map(({ size }) => size),
         };
       }
@@ -114,12 +114,12 @@ export const claims: readonly Claim[] = [
       const graph = new Set([39, ...[1, 2, 4, 8, 16, 32].map((distance) => 39 - distance)]);
       const [prefilled, decoded] = [
         await lastLogits(loaded, attending('block=32,window=2'), text, 299),
-        await stepwise(loaded, attending('block=32,window=2'), text, 250),
+        (await stepwise(loaded, attending('block=32,window=2'), text, 250)).logits,
       ];
       const measured = {
         denseGap: largestGap(all, dense),
         kernelGaps: gaps,
-        graphWrong: symmetric(single[0] ?? new Set(), graph).size,
+        graphWrong: (single[0] ?? new Set()).symmetricDifference(graph).size,
         decodeGap: largestGap(prefilled, decoded),
       };
       return {
@@ -169,21 +169,4 @@ export const claims: readonly Claim[] = [
 
 function attending(options: string): OpenOptions {
   return { ...exact, attend: parseMethod.attend(`power-attention:${options}`) };
-}
-
-/** Logits behind a text of which the first `prompt` tokens are a prompt and the others come one by one. */
-async function stepwise(model: Model, options: OpenOptions, text: Int32Array, prompt: number): Promise<Float32Array> {
-  const session = await model.open(options);
-  try {
-    let logits = (await session.prefill({ ids: text.subarray(0, prompt) })).logits;
-    for (let n = prompt + 1; n <= text.length; n++)
-      logits = (await session.prefill({ ids: text.subarray(0, n) })).logits;
-    return logits;
-  } finally {
-    session.close();
-  }
-}
-
-function symmetric(a: ReadonlySet<number>, b: ReadonlySet<number>): ReadonlySet<number> {
-  return new Set([...[...a].filter((one) => !b.has(one)), ...[...b].filter((one) => !a.has(one))]);
 }

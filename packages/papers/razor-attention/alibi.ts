@@ -92,7 +92,7 @@ export function weightBeyond({ width, d }: AlibiLayer, head: AlibiHead, inputs: 
 /** A layer by chance with ALiBi's slopes: 2^(−8 i / heads). */
 export function randomLayer(random: Random, { width = 32, heads = 8, d = 4, spread = 0.05 } = {}): AlibiLayer {
   const floats = (count: number, scale: number, centre = 0) =>
-    Float64Array.from({ length: count }, () => centre + scale * normal(random));
+    Float64Array.from({ length: count }, () => centre + scale * random.normal());
   return {
     ...{ width, d, gamma: floats(width, 0.2, 1), shift: floats(width, 0.1) },
     heads: Array.from({ length: heads }, (_, i) => ({
@@ -107,7 +107,7 @@ export function randomLayer(random: Random, { width = 32, heads = 8, d = 4, spre
 export function normedInputs({ width, gamma, shift }: AlibiLayer, random: Random, n: number): Float64Array {
   const out = new Float64Array(n * width);
   for (let row = 0; row < n; row++) {
-    const x = Array.from({ length: width }, () => normal(random));
+    const x = Array.from({ length: width }, () => random.normal());
     const mean = x.reduce((sum, value) => sum + value, 0) / width;
     const deviation = Math.sqrt(x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / width);
     for (const [c, value] of x.entries()) {
@@ -115,9 +115,4 @@ export function normedInputs({ width, gamma, shift }: AlibiLayer, random: Random
     }
   }
   return out;
-}
-
-/** Box and Muller 1958. */
-function normal(random: Random): number {
-  return Math.sqrt(-2 * Math.log(1 - random.real())) * Math.cos(2 * Math.PI * random.real());
 }

@@ -17,6 +17,7 @@ import { foreign, type HeadScores } from '../heads/scores.ts';
 import { capture } from '../keeping/captured.ts';
 import { bookText, largestGap, lastLogits } from '../keeping/logits.ts';
 import { answerLosses } from '../keeping/one-prompt.ts';
+import { inSession } from '../methods/in-session.ts';
 import { alibiReach, normedInputs, randomLayer, weightBeyond } from './alibi.ts';
 import { type Compensated, compensated } from './compensated.ts';
 import { handBuiltScores } from './hand-built.ts';
@@ -285,14 +286,11 @@ function passages(model: Model, { scale }: Workbench, text: TextName = 'moby-dic
   return Array.from({ length: count }, (_, i) => repeatedPassage(model, { length: 1800, passage, text }, i));
 }
 
-async function bytesOf(model: Model, options: OpenOptions, n: number, signal: AbortSignal): Promise<number> {
-  const session = await model.open(options);
-  try {
+function bytesOf(model: Model, options: OpenOptions, n: number, signal: AbortSignal): Promise<number> {
+  return inSession(model, options, async (session) => {
     await session.prefill({ ids: bookText(model, n) }, { signal });
     return session.kvBytes;
-  } finally {
-    session.close();
-  }
+  });
 }
 
 /** The largest difference between attention over equal dropped slots and over the slot that the method has for them. */

@@ -1,6 +1,7 @@
 import type { Encoder } from '@loci/device';
 import { packVector, similar, vectorBytes } from '@loci/kernels';
 import type { Host, LayerView } from 'loci';
+import { Room } from '../methods/room.ts';
 
 /** Vectors of a slab, in every layer. */
 const slabVectors = 256;
@@ -17,10 +18,11 @@ export class Vectors {
   readonly #host: Host;
   readonly #slabs: Slab[] = [];
   #count = 0;
-  #scores = { address: 0, capacity: 0 };
+  readonly #scores: Room;
 
   constructor(host: Host) {
     this.#host = host;
+    this.#scores = new Room(host.device);
   }
 
   get count(): number {
@@ -46,17 +48,13 @@ export class Vectors {
   /** Records the dot products of the mean of n queries with the vectors of a layer; `scores` has them when it has run. */
   record(encoder: Encoder, queries: number, { layer, n, counts }: LayerView): void {
     const { heads: h, headSize: d } = this.#host.arch;
-    if (this.#count > this.#scores.capacity) {
-      if (this.#scores.capacity > 0) this.#host.device.free(this.#scores.address);
-      const capacity = this.#slabs.length * slabVectors;
-      this.#scores = { address: this.#host.device.allocate(4 * capacity), capacity };
-    }
+    const scores = this.#scores.reserve(4 * this.#count, 4 * this.#slabs.length * slabVectors);
     for (const [i, slab] of this.#slabs.entries()) {
       const count = Math.min(slabVectors, this.#count - i * slabVectors);
       encoder.record(
         similar({
           ...{ queries, n, h, d, count, counts, vectors: this.#at(slab, layer, 0) },
-          out: this.#scores.address + 4 * i * slabVectors,
+          out: scores + 4 * i * slabVectors,
           join: i === this.#slabs.length - 1,
         }),
       );
@@ -93,8 +91,7 @@ export class Vectors {
 
   close(): void {
     for (const slab of this.#slabs.splice(0)) this.#release(slab);
-    if (this.#scores.capacity > 0) this.#host.device.free(this.#scores.address);
-    this.#scores = { address: 0, capacity: 0 };
+    this.#scores.close();
     this.#count = 0;
   }
 

@@ -2,6 +2,7 @@ import { Encoder } from '@loci/device';
 import { fetch, type Graph, graphLink, graphLinkWork, graphNearest, graphRows, linkBytes } from '@loci/kernels';
 import type { Host, KvCache, LayerView, Settling } from 'loci';
 import { slotRange } from '../keeping/rows.ts';
+import { Room } from '../methods/room.ts';
 import { longest } from './longest.ts';
 import type { Options } from './options.ts';
 import type { QueryRing } from './queries.ts';
@@ -37,7 +38,8 @@ export class KeyIndex {
   /** Of the cache; undefined until a restored one is used. */
   #edition: number | undefined;
   #holders = 1;
-  #temporary = { address: 0, bytes: 0 };
+  /** For what is read on the way. */
+  readonly #room: Room;
 
   private constructor(
     host: Host,
@@ -48,6 +50,7 @@ export class KeyIndex {
   ) {
     this.#host = host;
     this.#options = options;
+    this.#room = new Room(host.device);
     this.isGraph = isGraph;
     this.#used = used;
     // A layer with a window of its own reads little as it is.
@@ -142,7 +145,7 @@ export class KeyIndex {
   release(): void {
     if (--this.#holders > 0) return;
     for (const layer of this.#layers.splice(0)) if (layer) this.#host.device.free(layer.address);
-    this.#giveBack();
+    this.#room.close();
   }
 
   /** The neighbours of the keys of a query head. */
@@ -251,7 +254,7 @@ export class KeyIndex {
       this.release();
       throw error;
     } finally {
-      this.#giveBack();
+      this.#room.close();
     }
     progress?.('indexing keys', 1);
     return this;
@@ -366,7 +369,7 @@ export class KeyIndex {
     // Of the largest layer, since it must not move while a program is recorded.
     const most = Math.max(...this.#layers.flatMap((layer) => layer?.counts ?? []));
     const size = 4 * most * (2 + d);
-    const room = this.#room((counts.length + 1) * size);
+    const room = this.#room.reserve((counts.length + 1) * size);
     return counts.map((end, head) => {
       const first = from[head] ?? 0;
       const count = Math.max(0, end - first);
@@ -419,20 +422,6 @@ export class KeyIndex {
     const { buffer, byteOffset } = this.#host.device.bytes(graph.links + head * bytes, bytes);
     const isNarrow = bytes === 2 * graph.room * (graph.capacity + 1);
     return isNarrow ? new Uint16Array(buffer, byteOffset, bytes / 2) : new Uint32Array(buffer, byteOffset, bytes / 4);
-  }
-
-  /** Room for what is read on the way. */
-  #room(bytes: number): number {
-    if (bytes > this.#temporary.bytes) {
-      this.#giveBack();
-      this.#temporary = { address: this.#host.device.allocate(bytes), bytes };
-    }
-    return this.#temporary.address;
-  }
-
-  #giveBack(): void {
-    if (this.#temporary.bytes > 0) this.#host.device.free(this.#temporary.address);
-    this.#temporary = { address: 0, bytes: 0 };
   }
 }
 

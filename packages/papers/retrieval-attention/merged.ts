@@ -13,7 +13,7 @@ const [rows, d, keys] = [9, 64, 300] as const;
 export async function mergedGap(model: Model, below: number, isEmpty: boolean): Promise<number> {
   return await withHost(model, async ({ device }) => {
     const random = new Random(`merge ${below} ${isEmpty}`);
-    const normal = () => Math.sqrt(-2 * Math.log(1 - random.real())) * Math.cos(2 * Math.PI * random.real());
+    const normal = () => random.normal();
     const values = Array.from({ length: keys }, () => Float64Array.from({ length: d }, normal));
     const scores = Array.from({ length: rows }, () =>
       Float64Array.from({ length: keys }, (_, key) => 3 * normal() - (key % 2 ? below : 0)),

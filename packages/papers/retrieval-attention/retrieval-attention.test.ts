@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadModel, type Model, type OpenOptions, type Session } from 'loci';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { largestGap } from '../keeping/logits.ts';
+import { inSession } from '../methods/in-session.ts';
 import { parseMethod } from '../registry.ts';
 import { golden } from './golden.ts';
 import { withHost } from './host.ts';
@@ -30,23 +32,13 @@ const tight = [
   `retrieval-attention:k=16,pool=24,${small}`,
 ] as const;
 
-async function opened<T>(options: OpenOptions, work: (session: Session) => Promise<T>): Promise<T> {
-  const session = await model.open(options);
-  try {
-    return await work(session);
-  } finally {
-    session.close();
-  }
-}
+const opened = <T>(options: OpenOptions, work: (session: Session) => Promise<T>) => inSession(model, options, work);
 
 const attendOf = (text: string): OpenOptions => ({ attend: parseMethod.attend(text) });
 const prompt = () => ({ ids: ids.slice(0, 300) });
 const rest = () => ids.slice(300);
 const losses = (options: OpenOptions) =>
   opened(options, async (session) => (await session.scoreContinuations(prompt(), [rest()]))[0] ?? new Float64Array());
-const largestGap = (a: ArrayLike<number>, b: ArrayLike<number>) =>
-  Math.max(...Array.from(a, (loss, i) => Math.abs(loss - (b[i] ?? Number.NaN))));
-
 describe('with room for everything', () => {
   test.each([
     {},

@@ -1,9 +1,9 @@
 import type { Claim } from '@loci/evaluate';
-import type { Keep, Model, OpenOptions } from 'loci';
+import type { Model, OpenOptions } from 'loci';
 import { attentionTimes } from '../attending/attention-time.ts';
 import { attendDirect, attendMasked, randomInput } from '../attending/direct.ts';
 import { dependencies } from '../attending/reach.ts';
-import { bookText, largestGap, lastLogits } from '../keeping/logits.ts';
+import { bookText, largestGap, lastLogits, stepwise } from '../keeping/logits.ts';
 import { onDevice } from '../methods/on-device.ts';
 import { reach } from '../power-attention/patterns.ts';
 import { parseMethod } from '../registry.ts';
@@ -95,7 +95,7 @@ export const claims: readonly Claim[] = [
         { ...exact, attend: relativeKeep({ block: 8, local: 2, stride: 8 }).attend },
         text,
       );
-      const most = Math.max(...freed.slots);
+      const most = Math.max(...freed.kept.flat().map(({ length }) => length));
       const measured = {
         gap: largestGap(freed.logits, full.logits),
         mostSlotsOfAHead: most,
@@ -206,19 +206,7 @@ function attending(options: string): OpenOptions {
   return { ...exact, attend: parseMethod.attend(`s2-attention:${options}`) };
 }
 
-/** Logits behind a text whose last 128 tokens come one by one, and the slots of every head. */
-async function decoded(
-  model: Model,
-  options: OpenOptions & { readonly keep?: Keep },
-  text: Int32Array,
-): Promise<{ readonly logits: Float32Array; readonly slots: readonly number[] }> {
-  const session = await model.open(options);
-  try {
-    let logits = (await session.prefill({ ids: text.subarray(0, text.length - 128) })).logits;
-    for (let n = text.length - 127; n <= text.length; n++)
-      logits = (await session.prefill({ ids: text.subarray(0, n) })).logits;
-    return { logits, slots: session.kept.flat().map(({ length }) => length) };
-  } finally {
-    session.close();
-  }
+/** A text whose last 128 tokens come one by one. */
+function decoded(model: Model, options: OpenOptions, text: Int32Array) {
+  return stepwise(model, options, text, text.length - 128);
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Random } from '@loci/evaluate';
 import type { Model } from 'loci';
 import { denseLayers } from '../dense-maps.ts';
@@ -44,7 +45,8 @@ export async function gapExamples(
 }
 
 /** Tokens [from, from + n) of a book. */
-export function passage(model: Model, book: string, from: number, n: number): Int32Array {
+export function passage(model: Model, name: string, from: number, n: number): Int32Array {
+  const book = readFileSync(new URL(`../../../../data/${name}.txt`, import.meta.url), 'utf8');
   // Some six letters to a token and a half; what is too much is cut.
   return model.tokenizer.encode(book.slice(6 * from, 6 * (from + n)), { special: 'text' }).slice(0, n);
 }

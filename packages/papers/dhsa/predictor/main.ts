@@ -5,7 +5,7 @@
  *
  * Passages of 1,024 tokens, of each every third layer, of each layer some gaps: one of them is a step.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { Random } from '@loci/evaluate';
 import { loadModel } from 'loci';
 import { type GapExamples, gapExamples, passage } from './examples.ts';
@@ -25,10 +25,9 @@ const random = new Random(`dhsa examples ${seed}`);
 const examples: GapExamples[] = [];
 const held: GapExamples[] = [];
 const read = async (name: string, from: number, first: number, into: GapExamples[], most?: number) => {
-  const book = readFileSync(new URL(`../../../../data/${name}.txt`, import.meta.url), 'utf8');
   const wanted = Array.from(layers.keys()).filter((layer) => layer % 3 === first % 3);
   const options = most === undefined ? { w: shape.w } : { w: shape.w, most, random };
-  into.push(...(await gapExamples(model, passage(model, book, from, n), wanted, options)));
+  into.push(...(await gapExamples(model, passage(model, name, from, n), wanted, options)));
   console.error(`${name} from token ${from}: ${into.length} layers in all`);
 };
 for (let i = 0; i < Number(passages); i++) {

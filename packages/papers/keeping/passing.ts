@@ -1,6 +1,7 @@
 import type { Encoder } from '@loci/device';
 import { copy } from '@loci/kernels';
 import type { Host, LayerView, Probe, Probing, Ran } from 'loci';
+import { slotRange } from './rows.ts';
 
 /** What passed through a layer, row by row of a text: rotated queries and keys, values, and what attention made of them. */
 export interface PassedLayer {
@@ -39,7 +40,7 @@ export class PassingProbe implements Probe {
         const columns = widths[part] * arch.headSize;
         const address = device.allocate(4 * view.n * (columns + 1));
         const rows = address + 4 * view.n * columns;
-        device.ints(rows, view.n).set(Int32Array.from({ length: view.n }, (_, i) => i));
+        device.ints(rows, view.n).set(slotRange(0, view.n));
         encoder.record(copy({ from: view[part], stride: columns, rows, n: view.n, columns, out: address }));
         rooms.push({ layer: view.layer, part, address });
       }
