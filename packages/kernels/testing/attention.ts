@@ -98,8 +98,13 @@ function sightOf(start: number, next: () => number): { sinks: number; window: nu
   return { sinks, window: Math.floor(some(1 + next() * start)), bias: some(Math.fround(6 * next() - 1)) };
 }
 
+/** What a head's queries are compared with, as pages hold it. */
+interface SeenSlots extends Seen {
+  readonly slots: readonly Slot[];
+}
+
 /** What the queries of a head see: its own window or the layer's, whichever is narrower. */
-export function seenBy(p: Problem, head: number): Seen {
+export function seenBy(p: Problem, head: number): SeenSlots {
   const { slots = [], sinks = 0, window: own = 0, bias = 0 } = p.heads[head] ?? {};
   const windows = [own, p.window].filter((window) => window > 0);
   return { slots, scale: p.scale, sinks, bias, window: windows.length > 0 ? Math.min(...windows) : 0 };
@@ -168,7 +173,7 @@ export function placeLists(machine: Machine, { rows, heads, entries }: Lists): B
 }
 
 /** What a row of queries [token, head] sees: of all that its head could, what its list names. */
-function seenByRow(p: Problem, row: number): Seen {
+function seenByRow(p: Problem, row: number): SeenSlots {
   const { h, g, lists } = p;
   const seen = seenBy(p, Math.floor((row % h) / (h / g)));
   if (!lists) return seen;
@@ -186,7 +191,7 @@ export function mostSlots({ heads }: Problem): number {
 }
 
 /**
- * What the result should be, and how far float32 may be from it. Scores are sums of d products; weights take that error
+ * What the result should be, and how far float32 may be from it. Scores are sums of d products, of the terms that stored keys are sums of; weights take that error
  * twice (their own and the largest score's), the exponential's 2 · 10⁻⁷ for themselves and for every page at which the
  * largest score changed, and the rounding of score − largest; then come two sums over the keys.
  */
@@ -199,13 +204,16 @@ export function expectedAttention(p: Problem): { values: Float64Array; tolerance
     const position = p.positions[Math.floor(row / h)] ?? Number.NaN;
     const seen = seenByRow(p, row);
     const { slots } = seen;
-    const sizes = slots.map((slot) => ({ ...slot, value: Float64Array.from(slot.value, Math.abs) }));
+    const sizes = slots.map((slot) => ({
+      ...slot,
+      value: slot.sizes?.value ?? Float64Array.from(slot.value, Math.abs),
+    }));
     values.set(attendReference(query, position, seen), row * d);
     let largest = 0;
-    for (const { position: at, key } of slots) {
+    for (const { position: at, key, sizes: { key: size = key } = {} } of slots) {
       if (!isSeen(position, at, seen)) continue;
       let sum = 0;
-      for (let c = 0; c < d; c++) sum += Math.abs((query[c] ?? 0) * (key[c] ?? 0) * scale);
+      for (let c = 0; c < d; c++) sum += Math.abs((query[c] ?? 0) * (size[c] ?? 0) * scale);
       largest = Math.max(largest, sum + Math.abs(seen.bias ?? 0));
     }
     const pages = slots.length / pageSlots + 2;

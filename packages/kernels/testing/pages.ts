@@ -7,6 +7,34 @@ export interface Slot {
   readonly position: number;
   readonly key: ArrayLike<number>;
   readonly value: ArrayLike<number>;
+  /** Magnitudes of the terms that a decoded key and value are sums of: the rounding of what is computed from them is relative to these. */
+  readonly sizes?: { readonly key: Float64Array; readonly value: Float64Array };
+}
+
+/** A number as pages hold it: scale · number + minimum. */
+interface Affine {
+  readonly scale: number;
+  readonly number: number;
+  readonly minimum: number;
+}
+
+function decoded(position: number, d: number, keyAt: (c: number) => Affine, valueAt: (c: number) => Affine): Slot {
+  const sums = (of: (c: number) => Affine) =>
+    Float64Array.from({ length: d }, (_, c) => {
+      const { scale, number, minimum } = of(c);
+      return scale * number + minimum;
+    });
+  const sizes = (of: (c: number) => Affine) =>
+    Float64Array.from({ length: d }, (_, c) => {
+      const { scale, number, minimum } = of(c);
+      return Math.abs(scale * number) + Math.abs(minimum);
+    });
+  return {
+    position,
+    key: sums(keyAt),
+    value: sums(valueAt),
+    sizes: { key: sizes(keyAt), value: sizes(valueAt) },
+  };
 }
 
 /** The first `slots.length` slots of a page as bytes, as `page.assembly.ts` lays them out; the rest is poison. */
@@ -49,11 +77,12 @@ export function decodePage(format: PageFormat, d: number, page: Uint8Array, coun
     const keyScale = scaleOf(at.keyScale(slot));
     const minimum = format === 'q8' ? view.getFloat32(at.keyMinimum(slot), true) : 0;
     const valueScale = scaleOf(at.valueScale(slot));
-    return {
-      position: view.getInt32(4 * slot, true),
-      key: Float64Array.from({ length: d }, (_, c) => keyScale * get(view, format, at.key(slot, c)) + minimum),
-      value: Float64Array.from({ length: d }, (_, c) => valueScale * get(view, format, at.value(slot, c))),
-    };
+    return decoded(
+      view.getInt32(4 * slot, true),
+      d,
+      (c) => ({ scale: keyScale, number: get(view, format, at.key(slot, c)), minimum }),
+      (c) => ({ scale: valueScale, number: get(view, format, at.value(slot, c)), minimum: 0 }),
+    );
   });
 }
 
@@ -97,23 +126,19 @@ function decodeNibbles(view: DataView, d: number, count: number): Slot[] {
   const at = nibblePlaces(d);
   const half = (address: number) => view.getFloat16(address, true);
   return Array.from({ length: count }, (_, slot) => {
-    const value = Float64Array.from(
-      { length: d },
-      (_, c) =>
-        half(at.valueScale(slot, c)) * getNibble(view, at.value(slot, c), (slot & 4) !== 0) +
-        half(at.valueMinimum(slot, c)),
-    );
+    const valueAt = (c: number) => ({
+      scale: half(at.valueScale(slot, c)),
+      number: getNibble(view, at.value(slot, c), (slot & 4) !== 0),
+      minimum: half(at.valueMinimum(slot, c)),
+    });
     // A NaN of the slot shows in its value; that its key counts as one too is what attention makes of it.
-    const bad = value.some(Number.isNaN) ? Number.NaN : 0;
-    return {
-      position: view.getInt32(4 * slot, true),
-      key: Float64Array.from(
-        { length: d },
-        (_, c) =>
-          half(at.keyScale(c)) * getNibble(view, at.key(slot, c), (slot & 16) !== 0) + half(at.keyMinimum(c)) + bad,
-      ),
-      value,
-    };
+    const isBad = Array.from({ length: d }, (_, c) => valueAt(c)).some(({ scale }) => Number.isNaN(scale));
+    const keyAt = (c: number) => ({
+      scale: isBad ? Number.NaN : half(at.keyScale(c)),
+      number: getNibble(view, at.key(slot, c), (slot & 16) !== 0),
+      minimum: half(at.keyMinimum(c)),
+    });
+    return decoded(view.getInt32(4 * slot, true), d, keyAt, valueAt);
   });
 }
 
@@ -145,13 +170,12 @@ function decodeSlotNibbles(view: DataView, d: number, count: number): Slot[] {
   const at = nibblePlaces(d);
   return Array.from({ length: count }, (_, slot) => {
     const half = (i: number) => view.getFloat16(at.slotHalf(slot, i), true);
-    const row = (scale: number, minimum: number, number: (c: number) => number) =>
-      Float64Array.from({ length: d }, (_, c) => scale * number(c) + minimum);
-    return {
-      position: view.getInt32(4 * slot, true),
-      key: row(half(0), half(1), (c) => getNibble(view, at.key(slot, c), (slot & 16) !== 0)),
-      value: row(half(2), half(3), (c) => getNibble(view, at.value(slot, c), (slot & 4) !== 0)),
-    };
+    return decoded(
+      view.getInt32(4 * slot, true),
+      d,
+      (c) => ({ scale: half(0), number: getNibble(view, at.key(slot, c), (slot & 16) !== 0), minimum: half(1) }),
+      (c) => ({ scale: half(2), number: getNibble(view, at.value(slot, c), (slot & 4) !== 0), minimum: half(3) }),
+    );
   });
 }
 
