@@ -223,6 +223,8 @@ test('help and version go to stdout', async () => {
   const [help, version] = await Promise.all([runCli(['run', '--help']), runCli(['--version'])]);
   expect(help).toMatchObject({ code: 0, stderr: '' });
   expect(help.stdout).toContain('--repetition-penalty R');
+  const { stdout } = await runCli(['compare', '--help']);
+  expect(stdout).toMatch(/--task needle\|[^\n]*\n +What is asked \(default needle\)\n/);
   expect(version).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
 });
 

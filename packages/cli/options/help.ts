@@ -12,6 +12,8 @@ interface Described {
 type Row = readonly [string, string];
 
 const width = 100;
+/** A longer name has a line of its own. */
+const widestName = 36;
 
 export function commandHelp({ name, summary, usage, positionals, options }: Described): string {
   const lines = usage.map((way, i) => `${i === 0 ? 'Usage:' : '      '} loci ${name} ${way}`.trimEnd());
@@ -46,10 +48,13 @@ function written(name: string, { value, repeats }: Option<unknown>): string {
 }
 
 function table(rows: readonly Row[]): string[] {
-  const left = Math.max(...rows.map(([name]) => name.length));
+  const left = Math.max(...rows.map(([name]) => name.length).filter((length) => length <= widestName));
+  const indent = ' '.repeat(left + 4);
   return rows.flatMap(([name, help]) => {
-    const [first = '', ...more] = wrap(help, width - left - 4);
-    return [`  ${name.padEnd(left)}  ${first}`.trimEnd(), ...more.map((line) => `${' '.repeat(left + 4)}${line}`)];
+    const lines = wrap(help, width - indent.length);
+    if (name.length > left) return [`  ${name}`, ...lines.map((line) => `${indent}${line}`)];
+    const [first = '', ...more] = lines;
+    return [`  ${name.padEnd(left)}  ${first}`.trimEnd(), ...more.map((line) => `${indent}${line}`)];
   });
 }
 
