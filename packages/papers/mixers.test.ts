@@ -41,6 +41,8 @@ const specs = [
   'taylor:features=2,heads=2,chunk=4',
   'lightning',
   'lightning:heads=2,chunk=4',
+  'delta',
+  'delta:heads=2,chunk=4',
 ];
 
 test('every mixer is tested', () => {

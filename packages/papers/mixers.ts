@@ -2,6 +2,7 @@ import { type Mixer, type Parts, textTask } from '@loci/lab';
 import { LociError } from 'loci';
 import { ZodError } from 'zod';
 import { taylor } from './based/mix.ts';
+import { delta } from './baselines/delta-rule/mix.ts';
 import { lightning } from './lightning-attention/mix.ts';
 import type { MethodFactory } from './methods/define.ts';
 import { attention, baseConv } from './zoology/mix.ts';
@@ -9,7 +10,7 @@ import { selective } from './zoology/selective.ts';
 import { mqarTask } from './zoology/task.ts';
 
 /** What layers of trained models can be made of, by name. */
-export const mixers: readonly MethodFactory<Mixer>[] = [attention, baseConv, selective, taylor, lightning];
+export const mixers: readonly MethodFactory<Mixer>[] = [attention, baseConv, selective, taylor, lightning, delta];
 
 /** What models can be trained on, by name. */
 export const trainingTasks = { mqar: mqarTask, text: textTask } as const;

@@ -4,6 +4,7 @@ import * as f from '@loci/lab/arrays';
 import { evaluate, gradients, type Tensor } from '@loci/lab/arrays';
 import { describe, expect, test } from 'vitest';
 import * as based from '../based/forms.ts';
+import * as delta from '../baselines/delta-rule/forms.ts';
 import * as lightning from '../lightning-attention/forms.ts';
 
 type Form = (q: Tensor, k: Tensor, v: Tensor) => Tensor;
@@ -117,3 +118,54 @@ test('decay falls with heads and rises with layers as in the released models', (
   expect(lightning.slopesOf(6, 0, 1)).toEqual([1 / 4, 1 / 16, 1 / 64, 1 / 256, 1 / 2, 1 / 8]);
   expect(lightning.slopesOf(2, 2, 3)[0]).toBeCloseTo(1e-5 / 16, 12);
 });
+
+test.each([1, 5, 8, 21])(
+  'the delta rule is its loop in chunks of any size, and derivatives the same, for %i tokens',
+  (n) => {
+    const random = new Random(`delta ${n}`);
+    const some = (count: number) => Float64Array.from({ length: count }, () => 2 * random.real() - 1);
+    const beta = Float64Array.from({ length: 6 * n }, () => random.real());
+    // Keys no longer than 1, as those that β is made for.
+    const numbers = { ...numbersOf(n), k: some(6 * n * width).map((x) => x / Math.sqrt(width)), beta };
+    const [q, k, v, b] = [
+      f.parameter('q', [2, 3, n, width]),
+      f.parameter('k', [2, 3, n, width]),
+      f.parameter('v', [2, 3, n, 5]),
+      f.parameter('beta', [2, 3, n, 1]),
+    ];
+    const outputs = (y: Tensor) =>
+      evaluate([y, ...gradients(f.sumAll(f.mul(y, f.affine(y, 1, 0.3))), [q, k, v, b])], numbers);
+    const should = deltaLoop(n, numbers);
+    const [y = [], ...reference] = outputs(delta.recurrent(q, k, v, b));
+    expect(gap(y, should)).toBeLessThan(1e-12);
+    for (const chunk of [2, 7, 16, n]) {
+      const [other = [], ...derivatives] = outputs(delta.chunked(q, k, v, b, chunk));
+      expect(gap(other, should), `chunk ${chunk}`).toBeLessThan(1e-12);
+      for (const [i, one] of derivatives.entries()) expect(gap(one, reference[i] ?? [])).toBeLessThan(1e-11);
+    }
+  },
+);
+
+/** S ← S + β k (v − Sᵀ k)ᵀ, o = Sᵀ q, with nothing but numbers. */
+function deltaLoop(
+  n: number,
+  { q, k, v, beta }: Readonly<Record<'q' | 'k' | 'v' | 'beta', Float64Array>>,
+): Float64Array {
+  const out = new Float64Array(v.length);
+  for (let head = 0; head < 6; head++) {
+    const state = new Float64Array(width * 5);
+    for (let t = head * n; t < (head + 1) * n; t++) {
+      for (let e = 0; e < 5; e++) {
+        const stored = (by: Float64Array) => {
+          let sum = 0;
+          for (let c = 0; c < width; c++) sum += (state[c * 5 + e] ?? 0) * (by[t * width + c] ?? 0);
+          return sum;
+        };
+        const change = (beta[t] ?? 0) * ((v[t * 5 + e] ?? 0) - stored(k));
+        for (let c = 0; c < width; c++) state[c * 5 + e] = (state[c * 5 + e] ?? 0) + change * (k[t * width + c] ?? 0);
+        out[t * 5 + e] = stored(q);
+      }
+    }
+  }
+  return out;
+}
