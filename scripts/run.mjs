@@ -75,7 +75,7 @@ const tasks = {
   bench: (args) => script('bench/main.ts', ...args),
   measure: (args) => script('scripts/measure.ts', ...args),
   picture: () => script('scripts/picture.ts'),
-  readme: () => script('scripts/readme.ts'),
+  readme: () => script('scripts/readme.ts') || script('scripts/guide.ts'),
 };
 
 const [name, ...args] = process.argv.slice(2);

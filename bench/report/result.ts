@@ -8,6 +8,7 @@ export const suiteNames = [
   'lengths',
   'stores',
   'kept',
+  'freed',
   'cold',
   'memory',
   'threads',

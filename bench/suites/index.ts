@@ -1,6 +1,7 @@
 import type { Suite } from '../suite.ts';
 import { batch } from './batch.ts';
 import { cold } from './cold.ts';
+import { freed } from './freed.ts';
 import { kept } from './kept.ts';
 import { large } from './large.ts';
 import { lengths } from './lengths.ts';
@@ -18,6 +19,7 @@ export const suites: readonly Suite[] = [
   kept,
   cold,
   memory,
+  freed,
   threads,
   batch,
   line,
