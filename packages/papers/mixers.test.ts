@@ -43,6 +43,8 @@ const specs = [
   'lightning:heads=2,chunk=4',
   'delta',
   'delta:heads=2,chunk=4',
+  'power-attention:heads=2,block=2,window=1,sinks=0',
+  's2-attention:heads=2,block=2,local=1,stride=2',
 ];
 
 test('every mixer is tested', () => {
@@ -87,6 +89,26 @@ describe.each(specs)('%s', (spec) => {
       }
     }
   });
+});
+
+test.each([
+  ['power-attention:block=2,window=6', 'power-attention:block=1,links=window,window=11'],
+  ['s2-attention:block=2,local=6', 's2-attention:stride=1'],
+])('%s and %s read everything', (...all) => {
+  const [one, other] = all.map((spec) => {
+    const { y, numbers } = opened(trainingParts.mixer(spec));
+    return evaluate([y], { ...numbers, ...opened(attention.with()).numbers })[0];
+  });
+  expect(one).toEqual(other);
+});
+
+test('what a mask hides has no derivative, and what it shows has one', () => {
+  // Blocks of 2; the last token, of block 5, reads blocks 1, 3, 4 and 5 (distances 4, 2, 1, 0).
+  const { x, y, numbers } = opened(trainingParts.mixer('power-attention:block=2,window=1,sinks=0'));
+  const last = f.sumAll(f.slice(y, 1, 10, 11));
+  const [gradient = []] = evaluate(gradients(last, [x]), numbers);
+  const moved = Array.from({ length: 11 }, (_, t) => [...gradient.slice(8 * t, 8 * t + 8)].some((one) => one !== 0));
+  expect(moved).toEqual([false, false, true, true, false, false, true, true, true, true, true]);
 });
 
 test('a window of the whole sequence is no window, and one of 1 gives the value itself', () => {

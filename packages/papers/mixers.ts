@@ -5,15 +5,33 @@ import { taylor } from './based/mix.ts';
 import { delta } from './baselines/delta-rule/mix.ts';
 import { lightning } from './lightning-attention/mix.ts';
 import type { MethodFactory } from './methods/define.ts';
+import { powerMix } from './power-attention/mix.ts';
+import { passkeyTask } from './power-attention/task.ts';
+import { s2Mix } from './s2-attention/mix.ts';
+import { scatteredRecallTask } from './s2-attention/task.ts';
 import { attention, baseConv } from './zoology/mix.ts';
 import { selective } from './zoology/selective.ts';
 import { mqarTask } from './zoology/task.ts';
 
 /** What layers of trained models can be made of, by name. */
-export const mixers: readonly MethodFactory<Mixer>[] = [attention, baseConv, selective, taylor, lightning, delta];
+export const mixers: readonly MethodFactory<Mixer>[] = [
+  attention,
+  baseConv,
+  selective,
+  taylor,
+  lightning,
+  delta,
+  powerMix,
+  s2Mix,
+];
 
 /** What models can be trained on, by name. */
-export const trainingTasks = { mqar: mqarTask, text: textTask } as const;
+export const trainingTasks = {
+  mqar: mqarTask,
+  text: textTask,
+  passkey: passkeyTask,
+  'scattered-recall': scatteredRecallTask,
+} as const;
 
 /** What the laboratory finds behind the names of a configuration. */
 export const trainingParts: Parts = {

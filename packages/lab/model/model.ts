@@ -59,19 +59,29 @@ export class LanguageModel {
 
   /** What enters the head: ids [batch, n] → [batch, n, width]. */
   hidden(ids: Tensor, parameters: Parameters): Tensor {
+    const last = this.residuals(ids, parameters).at(-1);
+    if (!last) throw new RangeError('a model has an embedding at least');
+    return this.#norm(last, (name) => parameters(`norm.${name}`));
+  }
+
+  /** The residual stream, [batch, n, width]: the embedding, and what it is behind each layer. */
+  residuals(ids: Tensor, parameters: Parameters): readonly Tensor[] {
     const { positions, layers } = this.shape;
     const n = f.dimension(ids, 1);
     let x = f.gather(parameters('embedding'), ids);
     if (positions === 'learned') x = f.add(x, f.slice(parameters('positions'), 0, 0, n));
+    const stream = [x];
     for (const [layer, { mixer, feedForward }] of layers.entries()) {
       const of = (part: string) => (name: string) => parameters(`layers.${layer}.${part}.${name}`);
       const context = { ...this.size(layer), ids, vocabulary: this.shape.vocabulary };
       x = f.add(x, mixer.mix(this.#norm(x, of('norm')), of('mix'), context));
-      if (feedForward === 0) continue;
-      const [up, down] = [of('feedForward')('up'), of('feedForward')('down')];
-      x = f.add(x, f.matmul(f.gelu(f.matmul(this.#norm(x, of('feedForwardNorm')), up)), down));
+      if (feedForward > 0) {
+        const [up, down] = [of('feedForward')('up'), of('feedForward')('down')];
+        x = f.add(x, f.matmul(f.gelu(f.matmul(this.#norm(x, of('feedForwardNorm')), up)), down));
+      }
+      stream.push(x);
     }
-    return this.#norm(x, (name) => parameters(`norm.${name}`));
+    return stream;
   }
 
   /** Logits [rows, vocabulary] of some positions: rows are numbers of tokens in the batch, counted through. */

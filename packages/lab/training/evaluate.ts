@@ -10,6 +10,12 @@ export interface Score {
   readonly examples: number;
 }
 
+export interface Evaluation {
+  readonly score: Score;
+  /** Share of labels that were named, example by example; NaN where there are none. */
+  readonly each: readonly number[];
+}
+
 /** Examples that are scored together. */
 const batch = 64;
 
@@ -20,9 +26,10 @@ export async function evaluate(
   split: Split,
   step: number,
   signal?: AbortSignal,
-): Promise<Score> {
+): Promise<Evaluation> {
   const shape = batchShape(task, batch);
-  let [accuracy, loss, scored, labelled] = [0, 0, 0, 0];
+  let [loss, labelled] = [0, 0];
+  const each: number[] = [];
   for (let from = 0; from < task.size(split); from += batch) {
     const count = Math.min(batch, task.size(split) - from);
     const examples = Array.from({ length: count }, (_, i) => task.example(split, from + i));
@@ -38,12 +45,12 @@ export async function evaluate(
         row++;
       }
       labelled += labels.length;
-      if (labels.length === 0) continue;
-      accuracy += right / labels.length;
-      scored++;
+      each.push(right / labels.length);
     }
   }
-  return { step, accuracy: accuracy / scored, loss: loss / labelled, examples: scored };
+  const scored = each.filter((share) => !Number.isNaN(share));
+  const accuracy = scored.reduce((sum, share) => sum + share, 0) / scored.length;
+  return { score: { step, accuracy, loss: loss / labelled, examples: scored.length }, each };
 }
 
 function scoreRow(logits: Float32Array, label: number): { best: number; negativeLogLikelihood: number } {

@@ -45,6 +45,8 @@ export interface TrainResult {
   /** On the validation split, step by step. */
   readonly validation: readonly Accuracy[];
   readonly test: Score;
+  /** Share of labels that were named, of every example of the test split. */
+  readonly testEach: readonly number[];
   /** Of this process; evaluation included. */
   readonly ms: number;
   readonly model: LanguageModel;
@@ -91,7 +93,7 @@ export async function train(config: TrainConfig, parts: Parts, options: TrainOpt
       step++;
       const gradient = await learner.update(step, { ...training, rate });
       const evaluates = config.evaluateEvery > 0 && (step % config.evaluateEvery === 0 || step === training.steps);
-      const score = evaluates ? await evaluate(learner, task, 'validation', step, signal) : undefined;
+      const score = evaluates ? (await evaluate(learner, task, 'validation', step, signal)).score : undefined;
       if (score) scores.push({ step, accuracy: score.accuracy });
       done = config.until < 1 && (score?.accuracy ?? 0) >= config.until;
       const row = { step, loss, rate, gradient, ...(score && { accuracy: score.accuracy }) };
@@ -100,13 +102,13 @@ export async function train(config: TrainConfig, parts: Parts, options: TrainOpt
         await file.save({ step, state: learner.state(), notes: { reached: done ? 1 : 0 } });
       onProgress?.({ ...row, steps: training.steps, msPerStep: (performance.now() - started) / (step - first) });
     }
-    const test = await evaluate(learner, task, 'test', step, signal);
+    const { score: test, each } = await evaluate(learner, task, 'test', step, signal);
     const result = {
       ...{ config, steps: step, parameters: learner.parameterCount, stateBytes: model.stateBytes(task.length) },
       ...{ validation: file?.log?.accuracies ?? scores, test, ms: performance.now() - started },
     };
     await file?.end(result);
-    return { ...result, model, weights: learner.state().parameters };
+    return { ...result, testEach: each, model, weights: learner.state().parameters };
   } catch (error) {
     if (signal?.aborted) throw new LociError('aborted', 'stopped', { cause: error });
     throw error;

@@ -1,4 +1,4 @@
-import type { Claim, Finding } from '@loci/evaluate';
+import type { Claim } from '@loci/evaluate';
 import type { OpenOptions } from 'loci';
 import { attentionTimes } from '../attending/attention-time.ts';
 import { attendDirect, attendMasked, randomInput } from '../attending/direct.ts';
@@ -6,6 +6,7 @@ import { dependencies } from '../attending/reach.ts';
 import { bookText, largestGap, lastLogits, stepwise } from '../keeping/logits.ts';
 import { onDevice } from '../methods/on-device.ts';
 import { parseMethod } from '../registry.ts';
+import { trainedClaims } from './claims-trained.ts';
 import { patterns, reach } from './patterns.ts';
 
 /** Blocks that reach the last one of 128 after 1, 2, … layers, as published, and of other numbers of blocks. */
@@ -23,12 +24,6 @@ const publishedPower = {
 } as const;
 
 const exact = { precision: 'float32' } as const;
-const needsLab: Finding = {
-  measured: {},
-  holds: false,
-  note: 'needs a model trained with the mask: waits for the laboratory',
-};
-
 export const claims: readonly Claim[] = [
   {
     id: '1',
@@ -132,16 +127,7 @@ export const claims: readonly Claim[] = [
       };
     },
   },
-  {
-    id: '4',
-    claimed: 'Trained, power answers ≥ 80 % at reachable depths, a window of equal degree only near ones',
-    run: async () => needsLab,
-  },
-  {
-    id: '5',
-    claimed: 'Trained, a probe finds the passkey in the last block under power and never beyond the reach of a window',
-    run: async () => needsLab,
-  },
+  ...trainedClaims,
   {
     id: '6',
     claimed:

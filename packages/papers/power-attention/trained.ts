@@ -1,0 +1,80 @@
+import { availableParallelism } from 'node:os';
+import type { Workbench } from '@loci/evaluate';
+import { evaluateOn, type LanguageModel, openTrainingDevice, readConfig, train } from '@loci/lab';
+import * as f from '@loci/lab/arrays';
+import { trainingParts } from '../mixers.ts';
+import { probeAccuracy } from '../mixing/probe.ts';
+import { passkeyTask } from './task.ts';
+
+export const blocks = 64;
+const [length, keys, layers] = [256, 8, 4];
+
+export type Arm = {
+  readonly links: string;
+  /** Share of right answers with the passkey in each block. */
+  readonly byBlock: readonly number[];
+  /** With the passkey in block 6: how well it is told from the states of each block behind each layer, the embedding first. */
+  readonly probe: readonly (readonly number[])[];
+  readonly curve: readonly number[];
+  readonly ms: number;
+};
+
+/** Four layers of width 64 with four heads and rotary positions, 256 tokens in blocks of 4, trained to answer with the passkey. */
+export function trainedArm(workbench: Workbench, links: string, steps: number): Promise<Arm> {
+  const mixer = `power-attention:heads=4,block=4,${links}`;
+  const held = 32 * blocks;
+  const config = readConfig({
+    task: { name: 'passkey', length, keys, held },
+    model: { width: 64, layers: Array.from({ length: layers }, () => mixer), feedForward: 4, norm: 'rms' },
+    training: { steps, batch: 8, rate: 1e-3, warmUp: 100 },
+    evaluateEvery: Math.ceil(steps / 10),
+  });
+  return workbench.once(`passkey ${JSON.stringify(config)}`, async () => {
+    const { testEach, validation, model, weights, ms } = await train(config, trainingParts, {
+      threads: Math.min(8, availableParallelism()),
+      signal: workbench.signal,
+      onProgress: ({ step }) => workbench.progress(links, step / steps),
+    });
+    const byBlock = Array.from({ length: blocks }, (_, block) => {
+      const own = testEach.filter((_, i) => i % blocks === block);
+      return own.reduce((sum, right) => sum + right, 0) / own.length;
+    });
+    workbench.progress(`probing ${links}`);
+    const probe = await probed(model, weights, workbench.scale === 'full' ? 1200 : 480);
+    const curve = validation.map(({ accuracy }) => accuracy);
+    return { links, byBlock, probe, curve, ms: Math.round(ms) };
+  });
+}
+
+/** Accuracy of a probe by layer and block; two thirds of the samples are for its training. */
+async function probed(model: LanguageModel, weights: ReadonlyMap<string, Float32Array>, samples: number) {
+  const [batch, block] = [16, 6];
+  const task = passkeyTask({ name: 'passkey', length, keys }, 1);
+  const known = new Map(Object.entries(model.specs).map(([name, { shape }]) => [name, f.parameter(name, shape)]));
+  const stream = model.residuals(
+    f.input('ids', [batch, length], 'int'),
+    (name) => known.get(name) ?? f.constant([], [Number.NaN]),
+  );
+  const pooled = stream.map((x) => f.mean(f.reshape(x, [batch, blocks, length / blocks, -1]), 2));
+  const states = pooled.map(() => Array.from({ length: blocks }, () => [] as Float32Array[]));
+  const labels: number[] = [];
+  const device = await openTrainingDevice(1);
+  try {
+    for (let from = 0; from < samples; from += batch) {
+      const examples = Array.from({ length: batch }, (_, i) => task.example('test', block + blocks * (from + i)));
+      const ids = Int32Array.from(examples.flatMap((one) => [...one.ids]));
+      labels.push(...examples.map((one) => one.labels[0] ?? 0));
+      const outputs = await evaluateOn(device, pooled, { ...Object.fromEntries(weights), ids });
+      for (const [layer, output] of outputs.entries()) {
+        const width = output.length / (batch * blocks);
+        for (let i = 0; i < batch * blocks; i++) {
+          states[layer]?.[i % blocks]?.push(Float32Array.from(output.slice(i * width, (i + 1) * width)));
+        }
+      }
+    }
+  } finally {
+    await device.close();
+  }
+  const trained = Math.floor((2 * samples) / 3);
+  return states.map((layer) => layer.map((rows) => probeAccuracy(rows, labels, keys, trained)));
+}
