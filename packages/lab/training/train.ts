@@ -27,6 +27,8 @@ export interface TrainOptions {
   /** Where the log, checkpoints and the result go; a run that was stopped goes on there. Without it nothing is kept. */
   readonly folder?: string;
   readonly onProgress?: (progress: TrainProgress) => void;
+  /** Parameters to begin with, all of a model with the same layers, in place of those of the seed. */
+  readonly from?: ReadonlyMap<string, Float32Array>;
 }
 
 export interface TrainProgress extends LogRow {
@@ -69,6 +71,7 @@ export async function train(config: TrainConfig, parts: Parts, options: TrainOpt
   try {
     const learner = new Learner(device, model, shape, seed);
     const file = folder === undefined ? undefined : new RunFolder(folder, configHash(config), model);
+    if (options.from) learner.restore({ parameters: options.from, first: new Map(), second: new Map() });
     const begun = await file?.open();
     if (begun) learner.restore(begun.state);
     const order = new Order(task.size('train'), seed);

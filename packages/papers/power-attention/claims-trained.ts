@@ -52,7 +52,7 @@ export const trainedClaims: readonly Claim[] = [
           measured.window >= 0.8 &&
           Math.max(measured.windowBeyond, measured.dilatedOdd) <= chance + 0.1 &&
           measured.difference >= 0.25,
-        note: 'No curriculum of lengths: questions on the way are near their passkeys often enough.',
+        note: 'Trained on 64, 128 and 256 tokens, a third of the steps each.',
       };
     },
   },

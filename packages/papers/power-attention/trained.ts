@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { Workbench } from '@loci/evaluate';
-import { evaluateOn, type LanguageModel, openTrainingDevice, readConfig, train } from '@loci/lab';
+import { evaluateOn, type LanguageModel, openTrainingDevice, readConfig, type TrainResult, train } from '@loci/lab';
 import * as f from '@loci/lab/arrays';
 import { trainingParts } from '../mixers.ts';
 import { probeAccuracy } from '../mixing/probe.ts';
@@ -19,29 +19,40 @@ export type Arm = {
   readonly ms: number;
 };
 
-/** Four layers of width 64 with four heads and rotary positions, 256 tokens in blocks of 4, trained to answer with the passkey. */
+/**
+ * Four layers of width 64 with four heads and rotary positions, 256 tokens in blocks of 4, trained to answer with the passkey:
+ * a third of the steps each on 64, 128 and 256 tokens, of which a batch has as many.
+ */
 export function trainedArm(workbench: Workbench, links: string, steps: number): Promise<Arm> {
   const mixer = `power-attention:heads=4,block=4,${links}`;
-  const held = 32 * blocks;
-  const config = readConfig({
-    task: { name: 'passkey', length, keys, held },
-    model: { width: 64, layers: Array.from({ length: layers }, () => mixer), feedForward: 4, norm: 'rms' },
-    training: { steps, batch: 8, rate: 1e-3, warmUp: 100 },
-    evaluateEvery: Math.ceil(steps / 10),
-  });
-  return workbench.once(`passkey ${JSON.stringify(config)}`, async () => {
-    const { testEach, validation, model, weights, ms } = await train(config, trainingParts, {
-      threads: Math.min(8, availableParallelism()),
-      signal: workbench.signal,
-      onProgress: ({ step }) => workbench.progress(links, step / steps),
-    });
+  const configs = [length / 4, length / 2, length].map((tokens) =>
+    readConfig({
+      task: { name: 'passkey', length: tokens, keys, held: tokens === length ? 32 * blocks : 256 },
+      model: { width: 64, layers: Array.from({ length: layers }, () => mixer), feedForward: 4, norm: 'rms' },
+      training: { steps: Math.ceil(steps / 3), batch: (8 * length) / tokens, rate: 1e-3, warmUp: 100 },
+      evaluateEvery: Math.ceil(steps / 10),
+    }),
+  );
+  return workbench.once(`passkey ${JSON.stringify(configs)}`, async () => {
+    let last: TrainResult | undefined;
+    const curve: number[] = [];
+    for (const [stage, config] of configs.entries()) {
+      last = await train(config, trainingParts, {
+        threads: Math.min(8, availableParallelism()),
+        signal: workbench.signal,
+        ...(last && { from: last.weights }),
+        onProgress: ({ step }) => workbench.progress(links, (stage + step / config.training.steps) / configs.length),
+      });
+      curve.push(...last.validation.map(({ accuracy }) => accuracy));
+    }
+    if (!last) throw new RangeError('nothing was trained');
+    const { testEach, model, weights, ms } = last;
     const byBlock = Array.from({ length: blocks }, (_, block) => {
       const own = testEach.filter((_, i) => i % blocks === block);
       return own.reduce((sum, right) => sum + right, 0) / own.length;
     });
     workbench.progress(`probing ${links}`);
     const probe = await probed(model, weights, workbench.scale === 'full' ? 1200 : 480);
-    const curve = validation.map(({ accuracy }) => accuracy);
     return { links, byBlock, probe, curve, ms: Math.round(ms) };
   });
 }
