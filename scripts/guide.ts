@@ -41,7 +41,7 @@ function readComparisons(): readonly Comparison[] {
 const lengthOf = ({ results }: Comparison) => results[0]?.length ?? 0;
 
 /** Of every comparison and mode: what is as good as the first method and takes least. */
-export function choices(comparisons: readonly Comparison[]): string {
+function choices(comparisons: readonly Comparison[]): string {
   const rows = comparisons.flatMap(({ task, cases, results }) =>
     results.flatMap(({ length, rows: all }) =>
       [...new Set(all.map(({ mode }) => mode))].map((mode) => {
