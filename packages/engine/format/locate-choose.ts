@@ -61,7 +61,13 @@ export function chooseFiles(files: readonly Candidate[], options: ChooseOptions)
     const missing = ['config.json', 'tokenizer.json'].filter((name) => !files.some(({ path }) => path === name));
     if (missing.length === 0) return safetensors(files, completeSet(weights, where));
     const [only, ...more] = weights;
-    if (options.canOpen && only && more.length === 0 && (ggufs.length === 0 || file !== undefined)) {
+    if (
+      options.canOpen &&
+      only &&
+      more.length === 0 &&
+      missing.length === 2 &&
+      (ggufs.length === 0 || file !== undefined)
+    ) {
       return { kind: 'alone', path: only.path, otherwise: incomplete(files, missing, where) };
     }
     if (ggufs.length === 0 || file !== undefined) throw new LociError('not-found', incomplete(files, missing, where));
