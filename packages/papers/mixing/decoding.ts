@@ -2,9 +2,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Profile } from '@loci/device';
 import { haystackOf, type Workbench } from '@loci/evaluate';
 import { readConfig, train } from '@loci/lab';
-import { loadModel, type Model } from 'loci';
+import { type LoadModelOptions, loadModel, type Model } from 'loci';
 import { mixerLayers, trainingParts } from '../mixers.ts';
 
 /** Trains on the bundled books, byte by byte, and opens the file of the model in the engine. */
@@ -13,6 +14,7 @@ async function withTrained<T>(
   layers: readonly string[],
   steps: number,
   work: (model: Model) => Promise<T>,
+  options: LoadModelOptions = {},
 ): Promise<T> {
   const config = readConfig({
     task: { name: 'text', length: 256 },
@@ -27,7 +29,10 @@ async function withTrained<T>(
       ...{ threads, folder, signal: workbench.signal },
       onProgress: ({ step }) => workbench.progress(`training ${layers.join(' ')}`, step / steps),
     });
-    const model = await loadModel(join(folder, 'model.safetensors'), { threads, mixers: async () => mixerLayers });
+    const model = await loadModel(join(folder, 'model.safetensors'), {
+      ...{ threads, mixers: async () => mixerLayers },
+      ...options,
+    });
     try {
       return await work(model);
     } finally {
@@ -43,10 +48,10 @@ export type LongRun = {
   /** Mean of tokens 1,000 to 2,000 and of the last 1,000, in milliseconds, and the medians. */
   readonly early: { readonly mean: number; readonly median: number };
   readonly late: { readonly mean: number; readonly median: number };
-  /** Of the process, behind the first 2,000 tokens and at the end. */
-  readonly residentBytes: readonly [number, number];
+  /** Of the process, behind the first 2,000 tokens and behind every tenth of all; training has left its rubbish in the first. */
+  readonly residentBytes: readonly number[];
   /** Of the sequence, at the same places. */
-  readonly stateBytes: readonly [number, number];
+  readonly stateBytes: readonly number[];
 };
 
 /** Decodes many tokens behind a line of text. */
@@ -71,16 +76,15 @@ export function decodedLong(
         const now = performance.now();
         times[done++] = now - last;
         last = now;
-        if (done === 2000 || done === tokens) look();
+        if (done === 2000 || done % Math.ceil(tokens / 10) === 0) look();
         if (done % 1000 === 0) workbench.progress('decoding', done / tokens);
       }
-      const [first, end] = memory;
       return {
         tokens: done,
         early: timesOf(times.subarray(1000, 2000)),
         late: timesOf(times.subarray(-1000)),
-        residentBytes: [first?.resident ?? 0, end?.resident ?? 0],
-        stateBytes: [first?.state ?? 0, end?.state ?? 0],
+        residentBytes: memory.map(({ resident }) => resident),
+        stateBytes: memory.map(({ state }) => state),
       };
     }),
   );
@@ -88,8 +92,13 @@ export function decodedLong(
 
 export type Depths = {
   readonly layers: readonly string[];
-  /** Median milliseconds per token behind prompts of so many tokens, and bytes of the sequence. */
-  readonly at: readonly { readonly prompt: number; readonly ms: number; readonly stateBytes: number }[];
+  /** Behind prompts of so many tokens: median milliseconds of a token, of its attention kernels, and bytes of the sequence. */
+  readonly at: readonly {
+    readonly prompt: number;
+    readonly ms: number;
+    readonly attendMs: number;
+    readonly stateBytes: number;
+  }[];
 };
 
 /** Time per token behind prompts of several lengths. */
@@ -99,25 +108,33 @@ export function decodedAt(
   steps: number,
   prompts: readonly number[],
 ): Promise<Depths> {
-  return workbench.once(`decoded at ${prompts.join(' ')} ${steps} ${layers.join(' ')}`, () =>
-    withTrained(workbench, layers, steps, async (model) => {
-      const ids = new TextEncoder().encode(haystackOf('dracula').sentences.join(' '));
-      const at: Depths['at'][number][] = [];
-      for (const prompt of prompts) {
-        const session = await model.open();
-        const times: number[] = [];
-        const options = { maxTokens: 201, ignoreEnd: true };
-        let last = 0;
-        for await (const { id } of session.generate({ ids: ids.subarray(0, prompt) }, options)) {
-          const now = performance.now();
-          if (id !== undefined && last > 0) times.push(now - last);
-          last = now;
-        }
-        at.push({ prompt, ms: timesOf(Float64Array.from(times)).median, stateBytes: session.kvBytes });
-        session.close();
+  const profile = new Profile();
+  const work = async (model: Model) => {
+    const ids = new TextEncoder().encode(haystackOf('dracula').sentences.join(' '));
+    const at: Depths['at'][number][] = [];
+    for (const prompt of prompts) {
+      const session = await model.open();
+      const times: number[] = [];
+      const options = { maxTokens: 201, ignoreEnd: true };
+      let last = 0;
+      for await (const { id } of session.generate({ ids: ids.subarray(0, prompt) }, options)) {
+        const now = performance.now();
+        if (id !== undefined && last > 0) times.push(now - last);
+        last = now;
       }
-      return { layers: [...layers], at };
-    }),
+      const { median: ms } = timesOf(Float64Array.from(times));
+      profile.keys = session.ids.length + 1;
+      await session.complete({ ids: session.ids }, { maxTokens: 30, ignoreEnd: true });
+      profile.keys = undefined;
+      const attending = profile.take().kernels.filter(({ kernel }) => kernel === 'attend' || kernel === 'merge');
+      const attendMs = attending.reduce((sum, kernel) => sum + kernel.ms, 0);
+      at.push({ prompt, ms, attendMs, stateBytes: session.kvBytes });
+      session.close();
+    }
+    return { layers: [...layers], at };
+  };
+  return workbench.once(`decoded at ${prompts.join(' ')} ${steps} ${layers.join(' ')}`, () =>
+    withTrained(workbench, layers, steps, work, { observer: profile.observer }),
   );
 }
 
