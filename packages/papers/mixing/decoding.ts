@@ -30,7 +30,8 @@ async function withTrained<T>(
       onProgress: ({ step }) => workbench.progress(`training ${layers.join(' ')}`, step / steps),
     });
     const model = await loadModel(join(folder, 'model.safetensors'), {
-      ...{ threads, mixers: async () => mixerLayers },
+      // A step of so small a model is over before a second thread has woken.
+      ...{ threads: 1, mixers: async () => mixerLayers },
       ...options,
     });
     try {
