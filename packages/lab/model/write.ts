@@ -39,9 +39,15 @@ export async function writeModel(
   await rename(fresh, path);
 }
 
-/** Whether the engine knows all mixers of a model. */
+/** Whether the engine knows all mixers of a model, at its size. */
 export function isKnownToEngine(model: LanguageModel): boolean {
-  return model.shape.layers.every(({ mixer }) => mixer.layer !== undefined);
+  try {
+    turnedOf(model);
+    return true;
+  } catch (error) {
+    if (error instanceof LociError && error.code === 'unsupported') return false;
+    throw error;
+  }
 }
 
 /** Names of the matrices that rows are multiplied by: here [from, to], in files [to, from]. */
