@@ -140,10 +140,10 @@ export const claims: readonly Claim[] = [
     claimed:
       "decoding at 8K tokens takes ≤ 1.2 times as long as at 512, with a state of constant size; a transformer's attention takes ≥ 3 times as long",
     async run(workbench) {
-      const steps = workbench.scale === 'full' ? 3000 : 40;
+      const steps = workbench.scale === 'full' ? 3000 : 10;
       const prompts = [512, 2048, 8192];
       const based = await decodedAt(workbench, bothParts, steps, prompts);
-      const transformer = await decodedAt(workbench, bothParts.map(toAttention), 40, prompts);
+      const transformer = await decodedAt(workbench, bothParts.map(toAttention), 10, prompts);
       const growth = ({ at }: Depths, of: 'ms' | 'attendMs', least = 0) =>
         Math.max(least, at.at(-1)?.[of] ?? 0) / Math.max(least, at[0]?.[of] ?? 0);
       const sizes = based.at.map(({ stateBytes }) => stateBytes);
@@ -153,7 +153,7 @@ export const claims: readonly Claim[] = [
       return {
         measured: { steps, based, transformer, growth: grown, transformerAttention: attention },
         holds: grown.based <= 1.2 && attention >= 3 && Math.max(...sizes) - Math.min(...sizes) <= windowPage,
-        note: `Models of width 128 trained on the bundled books, in the engine: medians of 200 tokens. The transformer has full attention in place of both parts; in so small a model the rest of a step takes longer than it. A page of 32 slots more or less is where the window happens to lie.${workbench.scale === 'full' ? '' : ' Quick: 40 steps of training.'}`,
+        note: `Models of width 128 trained on the bundled books, in the engine: medians of 200 tokens. The transformer has full attention in place of both parts; in so small a model the rest of a step takes longer than it. A page of 32 slots more or less is where the window happens to lie.${workbench.scale === 'full' ? '' : ' Quick: 10 steps of training.'}`,
       };
     },
   },
@@ -163,14 +163,14 @@ export const claims: readonly Claim[] = [
       'a trained model decodes 100,000 tokens with flat memory and time: mean of the last 1,000 tokens ≤ 1.2 times that of tokens 1,000 to 2,000, resident memory at the end ≤ 1.1 times what it was at any tenth',
     async run(workbench) {
       const full = workbench.scale === 'full';
-      const run = await decodedLong(workbench, bothParts, full ? 3000 : 40, full ? 100_000 : 10_000);
+      const run = await decodedLong(workbench, bothParts, full ? 3000 : 10, full ? 100_000 : 10_000);
       const least = Math.min(...run.residentBytes);
       const residentGrowth = (run.residentBytes.at(-1) ?? Number.NaN) / least;
       const stateGap = Math.max(...run.stateBytes) - Math.min(...run.stateBytes);
       return {
         measured: { ...run, timeGrowth: run.late.mean / run.early.mean, residentGrowth, stateGap },
         holds: run.late.mean <= 1.2 * run.early.mean && residentGrowth <= 1.1 && stateGap <= windowPage,
-        note: `States lie twice in memory, so that a step that is aborted changes nothing.${full ? '' : ' Quick: 40 steps of training, 10,000 tokens.'}`,
+        note: `States lie twice in memory, so that a step that is aborted changes nothing.${full ? '' : ' Quick: 10 steps of training, 10,000 tokens.'}`,
       };
     },
   },
