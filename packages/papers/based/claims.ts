@@ -153,7 +153,7 @@ export const claims: readonly Claim[] = [
       return {
         measured: { steps, based, transformer, growth: grown, transformerAttention: attention },
         holds: grown.based <= 1.2 && attention >= 3 && Math.max(...sizes) - Math.min(...sizes) <= windowPage,
-        note: `Models of width 128 trained on the bundled books, in the engine: medians of 200 tokens. The transformer has full attention in place of both parts; in so small a model the rest of a step takes longer than it. A page of 32 slots more or less is where the window happens to lie.${workbench.scale === 'full' ? '' : ' Quick: 10 steps of training.'}`,
+        note: `Models of width 128 trained on the bundled books, in the engine: medians of 200 tokens, one thread. The transformer has full attention in place of both parts. A page of 32 slots more or less is where the window happens to lie.${workbench.scale === 'full' ? '' : ' Quick: 10 steps of training.'}`,
       };
     },
   },
