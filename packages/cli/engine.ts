@@ -77,6 +77,7 @@ export async function withModel<T>(
     ...settings,
     ...locating(values, context),
     precision,
+    mixers: async () => (await import('@loci/papers/mixers')).mixerLayers,
     ...defined({ threads: values.threads }),
     onProgress: ({ loadedBytes, totalBytes }) => {
       const part = `${bytes(loadedBytes)} of ${bytes(totalBytes)}`;

@@ -47,6 +47,18 @@ test('train writes a document, and goes on where it was stopped', async () => {
   expect(resumed.test).toEqual(whole.test);
 });
 
+test('run opens what train has written; a model of numbers says so of a text', async () => {
+  const path = file('model.json', { ...config, training: { ...config.training, steps: 5 } });
+  await document('train', path, '--out', join(folder, 'model'));
+  const model = join(folder, 'model/model.safetensors');
+  const answer = await document('run', '--model', model, '--prompt', '3 40 5', '--max-tokens', '4');
+  expect(answer.ids).toHaveLength(4);
+  expect(answer.text).toMatch(/^(\d+ ){4}$/);
+  const { code, stderr } = await runCli(['run', '--model', model, '--prompt', 'Call me']);
+  expect(code).not.toBe(0);
+  expect(stderr).toMatch(/knows no text: write ids from 0 to 63/);
+});
+
 test('sweep trains all of a grid, once, and draws a plot', async () => {
   const path = file('grid.json', {
     base: { ...config, training: { ...config.training, steps: 5 } },

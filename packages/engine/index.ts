@@ -19,6 +19,7 @@ export {
   type Sight,
 } from './axes/keep.ts';
 export type { Decision, Host, Method, ModelFacts, Needs } from './axes/method.ts';
+export type { AttentionLayer, Mixers, MixLayer, MixSize, MixView, StateLayer } from './axes/mix.ts';
 export type { Probe, Probing } from './axes/probe.ts';
 export type { Read, Remember, Remembering, Saved } from './axes/remember.ts';
 export type { Steer, Steering } from './axes/steer.ts';
@@ -29,10 +30,12 @@ export type { LoadProgress } from './decoder/weights.ts';
 export type { Precision } from './decoder/workspace.ts';
 export { type ErrorCode, LociError } from './errors.ts';
 export type { Architecture } from './families/architecture.ts';
+export type { MixedConfig } from './families/mixed.ts';
 export { readGguf } from './format/gguf-read.ts';
 export type { DownloadProgress } from './format/hub-progress.ts';
 export type { ListedModel } from './format/locate-list.ts';
 export { memorySource } from './format/memory-source.ts';
+export { type MixedTensor, writeMixed } from './format/mixed-file.ts';
 export { readSafetensors } from './format/safetensors-read.ts';
 export { writeSafetensors } from './format/safetensors-write.ts';
 export type { StoredTensor } from './format/types.ts';

@@ -42,6 +42,10 @@ export const opcodes = {
   boundaries: 34,
   progressiveFloat: 35,
   quantizeRows: 36,
+  recur: 40,
+  convolve: 41,
+  layerNorm: 42,
+  combine: 43,
 } as const;
 
 const floats = new Float32Array(1);

@@ -25,7 +25,9 @@ export {
   splitsOf,
 } from './attend/index.ts';
 export { type ChunkLists, type ChunkSums, type Chunks, chunkLists, chunkRoom, chunkSums } from './chunks/index.ts';
+export { add, type Combine, multiply } from './combine/index.ts';
 export { type Bytes8, type Command, opcodes } from './command.ts';
+export { type Convolve, convolve } from './convolve/index.ts';
 export { copy } from './copy/index.ts';
 export {
   type Descend,
@@ -68,7 +70,7 @@ export {
   packAffine,
   packFloats,
 } from './matmul/layout.ts';
-export { norm, quantize } from './norm/index.ts';
+export { type LayerNorm, layerNorm, norm, quantize } from './norm/index.ts';
 export { type Pack, type Packable, pack, packables } from './pack/index.ts';
 export {
   type ByteRows,
@@ -83,6 +85,16 @@ export {
   progressiveSums,
   quantizeRows,
 } from './progressive/index.ts';
+export {
+  type FeatureMap,
+  featureCount,
+  type Recur,
+  type RecurShape,
+  recur,
+  recurBytes,
+  recurScratch,
+  type StridedRows,
+} from './recur/index.ts';
 export { type RopePairs, rope, ropeTables } from './rope/index.ts';
 export { type Scale, scale } from './scale/index.ts';
 export { packVector, type Similar, similar, similarScratch, vectorBytes } from './similar/index.ts';

@@ -2,6 +2,7 @@
 export type { LayerSize, MixContext, Mixer, Parameters } from './model/mixer.ts';
 export { LanguageModel, type Layer, type ModelShape } from './model/model.ts';
 export { filled, initialNumbers, type ParameterSpec, type ParameterSpecs, weights } from './model/parameters.ts';
+export { isKnownToEngine, writeModel } from './model/write.ts';
 export { readSweep, type SweepRun } from './sweep/grid.ts';
 export { type Point, svgPlot, terminalPlot } from './sweep/plot.ts';
 export type { Job, JobReport, JobState, Queue } from './sweep/queue.ts';

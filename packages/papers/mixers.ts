@@ -1,5 +1,5 @@
 import { type Mixer, type Parts, textTask } from '@loci/lab';
-import { LociError } from 'loci';
+import { LociError, type Mixers } from 'loci';
 import { ZodError } from 'zod';
 import { taylor } from './based/mix.ts';
 import { delta } from './baselines/delta-rule/mix.ts';
@@ -24,6 +24,13 @@ export const mixers: readonly MethodFactory<Mixer>[] = [
   powerMix,
   s2Mix,
 ];
+
+/** What the engine finds behind the names in a file of a trained model. */
+export const mixerLayers: Mixers = (text, size) => {
+  const layer = trainingParts.mixer(text).layer?.(size);
+  if (!layer) throw new LociError('unsupported', `the engine cannot compute the mixer "${text}"`);
+  return layer;
+};
 
 /** What models can be trained on, by name. */
 export const trainingTasks = {

@@ -2,6 +2,7 @@ import type { Device } from '@loci/device';
 import { headBytes, headWordOfUsed, headWords, pageSlots } from '@loci/kernels';
 import type { PagePool } from './pool.ts';
 import { rewrite } from './rewrite.ts';
+import type { States } from './states.ts';
 
 /** Which keys of a head queries see: those below `sinks`, and those less than `window` behind (0: all). */
 export interface Sight {
@@ -35,7 +36,8 @@ export const extraPosition = -1;
 
 /**
  * The keys and values of one sequence: for every (layer, key/value head) a list of pages, a number of used slots and a
- * sight of its own. Lists lie in device memory, where kernels read them:
+ * sight of its own. Layers that keep a state in their place have empty lists. Lists lie in device memory, where kernels read
+ * them:
  *
  *   heads  [layers][g] entries (`headWords` of the kernels)
  *   table  addresses of the head's pages
@@ -50,12 +52,15 @@ export class KvCache {
   #exactFrom = 0;
   #mostBytes = 0;
   #edition = 0;
+  /** Of the layers that do not attend, where there are such. */
+  readonly states: States | undefined;
 
-  constructor(device: Device, pool: PagePool, layers: number, g: number) {
+  constructor(device: Device, pool: PagePool, layers: number, g: number, states?: States) {
     this.#device = device;
     this.#pool = pool;
     this.#layers = layers;
     this.#g = g;
+    this.states = states;
     this.#heads = Array.from({ length: layers * g }, () => newHead());
     this.#table = this.#allocateTable(16);
     for (const index of this.#heads.keys()) this.#writeEntry(index);
@@ -65,9 +70,10 @@ export class KvCache {
     return this.#pool;
   }
 
-  /** Bytes of the pages this sequence holds; a page that it shares with another is counted in both. */
+  /** Bytes of the pages and states this sequence holds; a page that it shares with another is counted in both. */
   get bytes(): number {
-    return this.#heads.reduce((sum, head) => sum + head.pages.length, 0) * this.#pool.pageBytes;
+    const pages = this.#heads.reduce((sum, head) => sum + head.pages.length, 0);
+    return pages * this.#pool.pageBytes + (this.states?.bytes ?? 0);
   }
 
   /** The most bytes it ever held. */
@@ -103,7 +109,7 @@ export class KvCache {
 
   /** Makes room for n more slots in every head, in pages that no other sequence reads. */
   reserve(n: number): void {
-    for (const index of this.#heads.keys()) this.#reserveHead(index, n);
+    for (const index of this.#heads.keys()) if (this.#attends(index)) this.#reserveHead(index, n);
     this.#mostBytes = Math.max(this.#mostBytes, this.bytes);
   }
 
@@ -131,7 +137,11 @@ export class KvCache {
 
   /** The kernels have written n slots behind the used ones of every head. */
   commit(n: number): void {
-    for (const [index, head] of this.#heads.entries()) this.#setUsed(index, head.used + n);
+    for (const [index, head] of this.#heads.entries()) if (this.#attends(index)) this.#setUsed(index, head.used + n);
+    if (!this.states) return;
+    this.states.commit();
+    // A state cannot be taken back: the sequence is as long as it is, or empty.
+    this.#exactFrom += n;
   }
 
   /**
@@ -148,6 +158,7 @@ export class KvCache {
       Object.assign(head, newHead());
       this.#writeEntry(index);
     });
+    this.states?.clear();
     this.#exactFrom = 0;
   }
 
@@ -244,7 +255,7 @@ export class KvCache {
 
   /** A sequence that continues from here on its own; pages are shared until one of the two writes to them. */
   fork(): KvCache {
-    const fork = new KvCache(this.#device, this.#pool, this.#layers, this.#g);
+    const fork = new KvCache(this.#device, this.#pool, this.#layers, this.#g, this.states?.fork());
     fork.#growTable(this.#table.capacity);
     for (const [index, head] of this.#heads.entries()) {
       const pages = head.pages.slice(0, Math.ceil(head.used / pageSlots));
@@ -298,6 +309,11 @@ export class KvCache {
   close(): void {
     for (const head of this.#heads) for (const page of head.pages.splice(0)) this.#pool.release(page);
     this.#device.free(this.#table.address);
+    this.states?.close();
+  }
+
+  #attends(index: number): boolean {
+    return this.states?.has(Math.floor(index / this.#g)) !== true;
   }
 
   #head(index: number): HeadPages {

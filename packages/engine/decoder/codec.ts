@@ -1,8 +1,10 @@
 import type { AffineRows, PackedLayout, ProgressiveRows } from '@loci/kernels';
-import type { LayerWeights } from './weights.ts';
+import type { AttentionWeights, FeedForwardWeights } from './weights.ts';
 
 /** The matrices of a layer. */
-export type MatrixRole = Extract<keyof LayerWeights, 'q' | 'k' | 'v' | 'o' | 'gate' | 'up' | 'down'>;
+export type MatrixRole =
+  | Extract<keyof AttentionWeights, 'q' | 'k' | 'v' | 'o'>
+  | Extract<keyof FeedForwardWeights, 'gate' | 'up' | 'down'>;
 
 /** Rows of one of a layer's matrices, as the file holds them. */
 export interface LayerRows {

@@ -1,9 +1,10 @@
 import { type Device, Encoder } from '@loci/device';
-import { embed, ropeTables } from '@loci/kernels';
+import { add, embed, ropeTables } from '@loci/kernels';
 import { LociError } from '../errors.ts';
 import type { Architecture, LayerShape } from '../families/architecture.ts';
 import { HiddenProbe } from './hidden.ts';
 import { type LayerContext, recall, recordAttention, recordFeedForward, recordKeys, waits } from './layer.ts';
+import { recordMixing } from './mixing.ts';
 import { readOutput, recordOutput } from './output.ts';
 import { inputLength, type Placed, ranOf, type Segment, type SegmentResult } from './segment.ts';
 import type { Weights } from './weights.ts';
@@ -22,14 +23,17 @@ export class Decoder {
   readonly #rotations: readonly LayerShape[];
 
   constructor(device: Device, arch: Architecture, weights: Weights) {
-    if (arch.headSize % 16 !== 0 || arch.hidden % 8 !== 0 || arch.width % 8 !== 0) {
+    const attends = arch.layers.some(({ mix }) => !mix);
+    if ((attends && arch.headSize % 16 !== 0) || arch.hidden % 8 !== 0 || arch.width % 8 !== 0) {
       const sizes = `width ${arch.width}, feed-forward ${arch.hidden}, head ${arch.headSize}`;
       throw new LociError('unsupported', `sizes must divide by 8, the head's by 16: ${sizes}`);
     }
     this.arch = arch;
     this.weights = weights;
     this.#device = device;
-    this.#rotations = arch.layers.filter((layer, i) => arch.layers.findIndex((one) => sameRotation(one, layer)) === i);
+    this.#rotations = arch.layers.filter(
+      (layer, i) => arch.rotated > 0 && arch.layers.findIndex((one) => sameRotation(one, layer)) === i,
+    );
     this.#workspace = new Workspace(device, arch, this.#rotations.length);
   }
 
@@ -68,14 +72,17 @@ export class Decoder {
     probe.record(encoder, 0);
     for (const [index, weights] of this.weights.layers.entries()) {
       const shape = this.#layer(index);
-      const table = this.#workspace.table(this.#rotations.findIndex((other) => sameRotation(other, shape)));
-      const layer = { index, shape, weights, table };
-      recordKeys(encoder, context, layer);
-      if (remembers && waits(context, layer)) {
-        await this.#device.run(encoder, signal);
-        encoder = new Encoder();
+      const layer = { index, shape, weights };
+      if (weights.mixing.kind === 'state') recordMixing(encoder, context, layer, weights.mixing);
+      else {
+        const attending = { ...layer, mixing: weights.mixing, table: this.#tableOf(shape) };
+        recordKeys(encoder, context, attending);
+        if (remembers && waits(context, attending)) {
+          await this.#device.run(encoder, signal);
+          encoder = new Encoder();
+        }
+        recordAttention(encoder, context, attending, remembers ? await recall(context, attending) : []);
       }
-      recordAttention(encoder, context, layer, remembers ? await recall(context, layer) : []);
       recordFeedForward(encoder, context, layer);
       probe.record(encoder, index + 1);
     }
@@ -109,6 +116,19 @@ export class Decoder {
     const ids = w.ids + first * 4;
     this.#device.ints(ids, n).set(segment.input.ids);
     encoder.record(embed({ table: this.weights.embedding, ids, n, out, factor }));
+    const { positions } = this.weights;
+    if (!positions) return;
+    const rows = (address: number) => ({ address, stride: width });
+    const at = w.block + first * width * 4;
+    encoder.record(
+      embed({ table: positions, ids: w.positions + first * 4, n, out: at, factor: 1 }),
+      add({ a: rows(out), b: rows(at), out: rows(out), n, columns: width }),
+    );
+  }
+
+  #tableOf(shape: LayerShape): { readonly cos: number; readonly sin: number } | undefined {
+    if (this.arch.rotated === 0) return undefined;
+    return this.#workspace.table(this.#rotations.findIndex((other) => sameRotation(other, shape)));
   }
 
   #layer(index: number): LayerShape {

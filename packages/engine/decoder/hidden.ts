@@ -1,8 +1,8 @@
 import type { Device, Encoder } from '@loci/device';
-import { copy, norm } from '@loci/kernels';
+import { copy, layerNorm, norm } from '@loci/kernels';
 import type { LayerContext } from './layer.ts';
 import type { Placed } from './segment.ts';
-import type { Vector } from './weights.ts';
+import type { NormWeights } from './weights.ts';
 
 /** Copies of the residual stream at every depth, for the rows that segments ask for: [depths][rows][c]. */
 export class HiddenProbe {
@@ -26,7 +26,7 @@ export class HiddenProbe {
   }
 
   /** Records the copy at one depth: 0 after the embedding, i after block i, then once more after the final norm. */
-  record(encoder: Encoder, depth: number, finalNorm?: Vector): void {
+  record(encoder: Encoder, depth: number, finalNorm?: NormWeights): void {
     const n = this.#rows.length;
     if (n === 0) return;
     const { width, normEpsilon } = this.#context.arch;
@@ -36,7 +36,10 @@ export class HiddenProbe {
     );
     if (!finalNorm) return;
     const rows = { x: out, stride: width, rows: n, columns: width };
-    encoder.record(norm({ ...rows, weight: finalNorm.address, epsilon: normEpsilon, out }));
+    const factors = { weight: finalNorm.weight.address, epsilon: normEpsilon, out };
+    encoder.record(
+      finalNorm.bias ? layerNorm({ ...rows, ...factors, bias: finalNorm.bias.address }) : norm({ ...rows, ...factors }),
+    );
   }
 
   read({ segment, first }: Placed): Float32Array[][] {

@@ -16,16 +16,21 @@ import type { LayerView } from '../axes/hook.ts';
 import type { Architecture, LayerShape } from '../families/architecture.ts';
 import { linear, normFor, rounded, roundRows } from './linear.ts';
 import type { Placed } from './segment.ts';
-import type { LayerWeights, Vector } from './weights.ts';
+import type { AttentionWeights, LayerWeights, Vector } from './weights.ts';
 import { inputForms, type Precision, type Workspace } from './workspace.ts';
 
-/** One block of the transformer and where it writes. */
+/** One block of the transformer. */
 export interface Layer {
   readonly index: number;
   readonly shape: LayerShape;
   readonly weights: LayerWeights;
-  /** Addresses of this layer's cos and sin [n, rotated / 2]. */
-  readonly table: { readonly cos: number; readonly sin: number };
+}
+
+/** A block that attends. */
+export interface AttentionLayer extends Layer {
+  readonly mixing: AttentionWeights;
+  /** Addresses of its cos and sin [n, rotated / 2], where it rotates. */
+  readonly table: { readonly cos: number; readonly sin: number } | undefined;
 }
 
 export interface LayerContext {
@@ -38,24 +43,26 @@ export interface LayerContext {
 }
 
 /** Queries, keys and values: norm → q, k, v → rope → append. */
-export function recordKeys(encoder: Encoder, context: LayerContext, layer: Layer): void {
+export function recordKeys(encoder: Encoder, context: LayerContext, layer: AttentionLayer): void {
   const { arch, workspace: w, precision, n, placed } = context;
-  const { index, weights, table } = layer;
+  const { index, weights, mixing, table } = layer;
   const { heads: h, kvHeads: g, headSize: d, normEpsilon: epsilon } = arch;
-  const input = [weights.q, weights.k, weights.v];
+  const input = [mixing.q, mixing.k, mixing.v];
   encoder.record(
-    ...normFor(precision, input, w.x, n, weights.attentionNorm, epsilon, w.normed),
-    linear(precision, w.normed, n, weights.q, { out: w.q, bias: weights.qBias, join: false }),
-    linear(precision, w.normed, n, weights.k, { out: w.k, bias: weights.kBias, join: false }),
-    linear(precision, w.normed, n, weights.v, { out: w.v, bias: weights.vBias }),
+    ...normFor(precision, input, w.x, n, weights.norm, epsilon, w.normed),
+    linear(precision, w.normed, n, mixing.q, { out: w.q, bias: mixing.qBias, join: false }),
+    linear(precision, w.normed, n, mixing.k, { out: w.k, bias: mixing.kBias, join: false }),
+    linear(precision, w.normed, n, mixing.v, { out: w.v, bias: mixing.vBias }),
   );
   const headNorm = (x: number, heads: number, weight: Vector, join: boolean) =>
     norm({ x, stride: d, rows: n * heads, columns: d, weight: weight.address, epsilon, out: x, join });
-  if (weights.qNorm && weights.kNorm) {
-    encoder.record(headNorm(w.q, h, weights.qNorm, false), headNorm(w.k, g, weights.kNorm, true));
+  if (mixing.qNorm && mixing.kNorm) {
+    encoder.record(headNorm(w.q, h, mixing.qNorm, false), headNorm(w.k, g, mixing.kNorm, true));
   }
-  const rotate = { n, d, rotated: arch.rotated, ...table, pairs: arch.pairs };
-  encoder.record(rope({ ...rotate, x: w.q, heads: h, join: false }), rope({ ...rotate, x: w.k, heads: g }));
+  if (table) {
+    const rotate = { n, d, rotated: arch.rotated, ...table, pairs: arch.pairs };
+    encoder.record(rope({ ...rotate, x: w.q, heads: h, join: false }), rope({ ...rotate, x: w.k, heads: g }));
+  }
   callHooks('rotated', encoder, context, layer);
   for (const [i, { segment, first, n: rows }] of placed.entries()) {
     const at = first * g * d * 4;
@@ -89,17 +96,22 @@ export function recall(context: LayerContext, layer: Layer): Promise<Recalled> {
 }
 
 /** x += attention, behind `recordKeys`: attend → out. */
-export function recordAttention(encoder: Encoder, context: LayerContext, layer: Layer, recalled: Recalled): void {
+export function recordAttention(
+  encoder: Encoder,
+  context: LayerContext,
+  layer: AttentionLayer,
+  recalled: Recalled,
+): void {
   const { arch, workspace: w, precision, n } = context;
   const { heads: h, headSize: d } = arch;
-  const { weights } = layer;
+  const { mixing } = layer;
   const { attends, merges } = attendsOf(encoder, context, layer, recalled);
   encoder.record(...attends);
   encoder.record(...merges);
   callHooks('attended', encoder, context, layer);
-  encoder.record(...rounded(precision, [weights.o], n, h * d, w.mixed));
-  addBlock(encoder, context, weights.attentionPostNorm, (out, accumulate) =>
-    linear(precision, w.mixed, n, weights.o, { out, accumulate }),
+  encoder.record(...rounded(precision, [mixing.o], n, h * d, w.mixed));
+  addBlock(encoder, context, mixing.postNorm, (out, accumulate) =>
+    linear(precision, w.mixed, n, mixing.o, { out, accumulate }),
   );
 }
 
@@ -185,21 +197,24 @@ function attendsOf(
 }
 
 /** Commands that run side by side: all threads meet behind the last. */
-function joined(commands: readonly Command[]): readonly Command[] {
+export function joined(commands: readonly Command[]): readonly Command[] {
   return commands.map((one, i) => ({ ...one, join: i === commands.length - 1 }));
 }
 
-/** x += down(act(gate(norm(x))) · up(norm(x))) */
+/** x += down(act(gate(norm(x))) · up(norm(x))), or without a gate down(act(up(norm(x)))). */
 export function recordFeedForward(encoder: Encoder, context: LayerContext, { weights }: Layer): void {
   const { arch, workspace: w, precision, n } = context;
-  const inner = inputForms(precision, [weights.down]);
+  if (!weights.feedForward) return;
+  const { norm, gate, up, down, postNorm } = weights.feedForward;
+  const inner = inputForms(precision, [down]);
+  const consumers = gate ? [gate, up] : [up];
   encoder.record(
-    ...normFor(precision, [weights.gate, weights.up], w.x, n, weights.ffnNorm, arch.normEpsilon, w.normed),
-    linear(precision, w.normed, n, weights.gate, { out: w.gate, join: false }),
-    linear(precision, w.normed, n, weights.up, { out: w.up }),
+    ...normFor(precision, consumers, w.x, n, norm, arch.normEpsilon, w.normed),
+    linear(precision, w.normed, n, gate ?? up, { out: w.gate, join: gate === undefined }),
+    ...(gate ? [linear(precision, w.normed, n, up, { out: w.up })] : []),
     activate({
       gate: w.gate,
-      up: w.up,
+      ...(gate && { up: w.up }),
       stride: arch.hidden,
       n,
       columns: arch.hidden,
@@ -209,9 +224,7 @@ export function recordFeedForward(encoder: Encoder, context: LayerContext, { wei
     }),
     ...roundRows(inner.rows, n, arch.hidden, w.inner),
   );
-  addBlock(encoder, context, weights.ffnPostNorm, (out, accumulate) =>
-    linear(precision, w.inner, n, weights.down, { out, accumulate }),
-  );
+  addBlock(encoder, context, postNorm, (out, accumulate) => linear(precision, w.inner, n, down, { out, accumulate }));
 }
 
 /** Adds a block's output to the residual stream, through the block's own norm where the family has one. */

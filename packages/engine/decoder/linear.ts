@@ -2,6 +2,7 @@ import {
   type ByteRows,
   type Bytes8,
   type Command,
+  layerNorm,
   matmul,
   matmulFloat,
   norm,
@@ -10,7 +11,7 @@ import {
   quantize,
   quantizeRows,
 } from '@loci/kernels';
-import type { LayerMatrix, Vector } from './weights.ts';
+import type { LayerMatrix, NormWeights, Vector } from './weights.ts';
 import { inputForms, type Precision } from './workspace.ts';
 
 /** An intermediate result in the forms that products take; which are filled depends on the precision and the weights. */
@@ -40,21 +41,27 @@ export function linear(precision: Precision, x: Rows, n: number, matrix: LayerMa
   return float ? matmulFloat(x.float, { matrix, ...to }) : matmul(x.bytes, { matrix, ...to });
 }
 
-/** Norm of [n, columns] into the forms that `consumers` take. */
+/** Norm of [n, columns] into the forms that `consumers` take, and into floats where they are wanted by others too. */
 export function normFor(
   precision: Precision,
   consumers: readonly LayerMatrix[],
   x: number,
   n: number,
-  weight: Vector,
+  { weight, bias }: NormWeights,
   epsilon: number,
   into: Rows,
+  floats = false,
 ): readonly Command[] {
   const forms = inputForms(precision, consumers);
   const columns = weight.length;
+  if (bias) {
+    const factors = { weight: weight.address, bias: bias.address, epsilon };
+    const normed = layerNorm({ x, rows: n, columns, ...factors, out: into.float });
+    return [normed, ...rounded(precision, consumers, n, columns, into)];
+  }
   const normed = norm({
     ...{ x, stride: columns, rows: n, columns, weight: weight.address, epsilon },
-    ...((forms.float || forms.rows !== undefined) && { out: into.float }),
+    ...((floats || forms.float || forms.rows !== undefined) && { out: into.float }),
     ...(forms.bytes && { bytes: into.bytes }),
   });
   return [normed, ...roundRows(forms.rows, n, columns, into)];

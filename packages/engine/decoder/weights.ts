@@ -10,8 +10,9 @@ import {
   packProgressive,
   progressiveBytes,
 } from '@loci/kernels';
+import type { StateLayer } from '../axes/mix.ts';
 import { LociError } from '../errors.ts';
-import type { Architecture, LayerTensors } from '../families/architecture.ts';
+import type { Architecture, LayerShape, LayerTensors } from '../families/architecture.ts';
 import { blockShapes } from '../format/block-types.ts';
 import { dequantize, toAffine } from '../format/blocks.ts';
 import type { StoredTensor, TensorType } from '../format/types.ts';
@@ -27,8 +28,20 @@ export interface Vector {
 /** A matrix of a layer, which a codec may have made. */
 export type LayerMatrix = Matrix | ProgressiveMatrix;
 
+/** Factors of a norm; with offsets it takes off the mean first. */
+export interface NormWeights {
+  readonly weight: Vector;
+  readonly bias: Vector | undefined;
+}
+
 export interface LayerWeights {
-  readonly attentionNorm: Vector;
+  readonly norm: NormWeights;
+  readonly mixing: AttentionWeights | StateWeights;
+  readonly feedForward: FeedForwardWeights | undefined;
+}
+
+export interface AttentionWeights {
+  readonly kind: 'attention';
   readonly q: LayerMatrix;
   readonly k: LayerMatrix;
   readonly v: LayerMatrix;
@@ -38,18 +51,34 @@ export interface LayerWeights {
   readonly vBias: Vector | undefined;
   readonly qNorm: Vector | undefined;
   readonly kNorm: Vector | undefined;
-  readonly attentionPostNorm: Vector | undefined;
-  readonly ffnNorm: Vector;
-  readonly gate: LayerMatrix;
+  readonly postNorm: Vector | undefined;
+}
+
+/** Of a layer with a state, by the names that it gives them. */
+export interface StateWeights {
+  readonly kind: 'state';
+  readonly layer: StateLayer;
+  readonly products: ReadonlyMap<string, { readonly matrix: Matrix; readonly bias: Vector | undefined }>;
+  /** Addresses. */
+  readonly tensors: ReadonlyMap<string, number>;
+  readonly output: Matrix | undefined;
+}
+
+export interface FeedForwardWeights {
+  readonly norm: NormWeights;
+  /** down(act(gate) · up), or without a gate down(act(up)). */
+  readonly gate: LayerMatrix | undefined;
   readonly up: LayerMatrix;
   readonly down: LayerMatrix;
-  readonly ffnPostNorm: Vector | undefined;
+  readonly postNorm: Vector | undefined;
 }
 
 export interface Weights {
   readonly embedding: Matrix;
+  /** Added to it by position. */
+  readonly positions: Matrix | undefined;
   readonly layers: readonly LayerWeights[];
-  readonly outputNorm: Vector;
+  readonly outputNorm: NormWeights;
   /** The embedding itself when the head is tied to it. */
   readonly output: Matrix;
   /** Bytes in device memory. */
@@ -95,37 +124,87 @@ export async function loadWeights(
 }
 
 async function readWeights(loader: Loader, arch: Architecture): Promise<Weights> {
-  const { width, heads, kvHeads, headSize, hidden, vocabulary } = arch;
+  const { width, vocabulary, contextLength, normOffset: offset } = arch;
   const embedding = await loader.matrix(arch.embedding, vocabulary, width);
+  const positions =
+    arch.positions === undefined ? undefined : await loader.matrix(arch.positions, contextLength, width);
+  const norm = async (weight: string, bias: string | undefined): Promise<NormWeights> => ({
+    weight: await loader.vector(weight, width, offset),
+    bias: await loader.optional(bias, width, 0),
+  });
   const layers: LayerWeights[] = [];
-  for (const [layer, { tensors: names }] of arch.layers.entries()) {
-    const matrix = (role: MatrixRole, rows: number, columns: number) =>
-      loader.layerMatrix(names[role], rows, columns, { layer, role });
-    const vector = (role: keyof LayerTensors, length: number, offset = 0) =>
-      loader.optional(names[role], length, offset);
-    const offset = arch.normOffset;
-    layers.push({
-      attentionNorm: await loader.vector(names.attentionNorm, width, offset),
-      q: await matrix('q', heads * headSize, width),
-      k: await matrix('k', kvHeads * headSize, width),
-      v: await matrix('v', kvHeads * headSize, width),
-      o: await matrix('o', width, heads * headSize),
-      qBias: await vector('qBias', heads * headSize),
-      kBias: await vector('kBias', kvHeads * headSize),
-      vBias: await vector('vBias', kvHeads * headSize),
-      qNorm: await vector('qNorm', headSize, offset),
-      kNorm: await vector('kNorm', headSize, offset),
-      attentionPostNorm: await vector('attentionPostNorm', width, offset),
-      ffnNorm: await loader.vector(names.ffnNorm, width, offset),
-      gate: await matrix('gate', hidden, width),
-      up: await matrix('up', hidden, width),
-      down: await matrix('down', width, hidden),
-      ffnPostNorm: await vector('ffnPostNorm', width, offset),
-    });
+  for (const [layer, shape] of arch.layers.entries()) {
+    const names = shape.tensors;
+    const before = await norm(names.attentionNorm, names.attentionNormBias);
+    const mixing = shape.mix
+      ? await stateWeights(loader, shape.mix, width)
+      : await attentionWeights(loader, arch, names, layer);
+    const feedForward = await feedForwardWeights(loader, arch, names, layer, norm);
+    layers.push({ norm: before, mixing, feedForward });
   }
-  const outputNorm = await loader.vector(arch.outputNorm, width, arch.normOffset);
+  const outputNorm = await norm(arch.outputNorm, arch.outputNormBias);
   const output = arch.output === arch.embedding ? embedding : await loader.matrix(arch.output, vocabulary, width);
-  return { embedding, layers, outputNorm, output, bytes: loader.bytes };
+  return { embedding, positions, layers, outputNorm, output, bytes: loader.bytes };
+}
+
+async function attentionWeights(
+  loader: Loader,
+  { width, heads, kvHeads, headSize, normOffset: offset }: Architecture,
+  names: LayerTensors,
+  layer: number,
+): Promise<AttentionWeights> {
+  const matrix = (role: MatrixRole, rows: number, columns: number) =>
+    loader.layerMatrix(names[role], rows, columns, { layer, role });
+  const vector = (role: keyof LayerTensors, length: number, offset = 0) => loader.optional(names[role], length, offset);
+  return {
+    kind: 'attention',
+    q: await matrix('q', heads * headSize, width),
+    k: await matrix('k', kvHeads * headSize, width),
+    v: await matrix('v', kvHeads * headSize, width),
+    o: await matrix('o', width, heads * headSize),
+    qBias: await vector('qBias', heads * headSize),
+    kBias: await vector('kBias', kvHeads * headSize),
+    vBias: await vector('vBias', kvHeads * headSize),
+    qNorm: await vector('qNorm', headSize, offset),
+    kNorm: await vector('kNorm', headSize, offset),
+    postNorm: await vector('attentionPostNorm', width, offset),
+  };
+}
+
+async function stateWeights(
+  loader: Loader,
+  { layer, at }: NonNullable<LayerShape['mix']>,
+  width: number,
+): Promise<StateWeights> {
+  const products = new Map<string, { readonly matrix: Matrix; readonly bias: Vector | undefined }>();
+  for (const [name, { rows, bias }] of Object.entries(layer.products)) {
+    const matrix = await loader.matrix(at + name, rows, width);
+    products.set(name, { matrix, bias: await loader.optional(bias && at + bias, rows, 0) });
+  }
+  const tensors = new Map<string, number>();
+  for (const [name, shape] of Object.entries(layer.tensors)) tensors.set(name, await loader.floats(at + name, shape));
+  for (const [name, numbers] of Object.entries(layer.numbers)) tensors.set(name, loader.put(numbers));
+  const output = layer.output === undefined ? undefined : await loader.matrix(at + layer.output, width, width);
+  return { kind: 'state', layer, products, tensors, output };
+}
+
+async function feedForwardWeights(
+  loader: Loader,
+  { width, hidden, normOffset: offset }: Architecture,
+  names: LayerTensors,
+  layer: number,
+  norm: (weight: string, bias: string | undefined) => Promise<NormWeights>,
+): Promise<FeedForwardWeights | undefined> {
+  if (names.ffnNorm === undefined) return undefined;
+  const matrix = (role: MatrixRole, rows: number, columns: number) =>
+    loader.layerMatrix(names[role], rows, columns, { layer, role });
+  return {
+    norm: await norm(names.ffnNorm, names.ffnNormBias),
+    gate: names.gate === undefined ? undefined : await matrix('gate', hidden, width),
+    up: await matrix('up', hidden, width),
+    down: await matrix('down', width, hidden),
+    postNorm: await loader.optional(names.ffnPostNorm, width, offset),
+  };
 }
 
 /**
@@ -182,7 +261,7 @@ class Loader {
     this.#packer = new Packer(device, ({ tensor, rows, columns }, source) =>
       this.#affine(tensor, source, rows, columns),
     );
-    const names = [arch.embedding, arch.outputNorm, ...arch.layers.flatMap((layer) => Object.values(layer.tensors))];
+    const names = [arch.embedding, arch.outputNorm, ...arch.layers.flatMap(namesOf)];
     if (arch.output !== arch.embedding) names.push(arch.output);
     this.#totalBytes = names.reduce((sum, name) => sum + (tensors.get(name)?.byteLength ?? 0), 0);
   }
@@ -200,6 +279,22 @@ class Loader {
     target.set(offset === 0 ? values : values.map((value) => value + offset));
     this.#progress(tensor.byteLength);
     return { address, length };
+  }
+
+  /** Address of a tensor of any shape as float32. */
+  async floats(name: string, shape: readonly number[]): Promise<number> {
+    const tensor = this.#find(name, shape);
+    const count = shape.reduce((product, size) => product * size, 1);
+    const bytes = await tensor.source.read(tensor.offset, tensor.byteLength);
+    this.#progress(tensor.byteLength);
+    return this.put(dequantize(tensor.type, bytes, count));
+  }
+
+  /** Address of numbers that are no file's. */
+  put(numbers: Float32Array): number {
+    const address = this.#allocate(Math.max(64, numbers.byteLength));
+    this.#device.floats(address, numbers.length).set(numbers);
+    return address;
   }
 
   async matrix(name: string, rows: number, columns: number): Promise<Matrix> {
@@ -225,11 +320,12 @@ class Loader {
 
   /** A matrix of a layer, through the codec where there is one. */
   async layerMatrix(
-    name: string,
+    name: string | undefined,
     rows: number,
     columns: number,
     place: Pick<LayerRows, 'layer' | 'role'>,
   ): Promise<LayerMatrix> {
+    if (name === undefined) throw new RangeError(`layer ${place.layer} has no matrix "${place.role}"`);
     const { codec } = this.#options;
     if (!codec) return this.matrix(name, rows, columns);
     const tensor = this.#find(name, [rows, columns]);
@@ -320,6 +416,13 @@ class Loader {
   #checkAborted(): void {
     if (this.#options.signal?.aborted) throw new LociError('aborted', `${this.#file}: loading was stopped`);
   }
+}
+
+function namesOf({ tensors, mix }: LayerShape): readonly string[] {
+  if (!mix) return Object.values(tensors);
+  const { products, tensors: others, output } = mix.layer;
+  const own = [...Object.keys(products), ...Object.keys(others), ...(output === undefined ? [] : [output])];
+  return [...Object.values(tensors), ...own.map((name) => mix.at + name)];
 }
 
 function codedBytes(codec: WeightCodec, rows: number, columns: number): number {

@@ -41,7 +41,7 @@ export class Workspace {
   readonly q: number;
   readonly k: number;
   readonly v: number;
-  /** Attention's result [n, h · d]. */
+  /** Attention's result [n, h · d], or that of another way to mix [n, c]. */
   readonly mixed: Rows;
   readonly gate: number;
   readonly up: number;
@@ -62,6 +62,8 @@ export class Workspace {
   readonly losses: number;
   readonly #device: Device;
   readonly #tables: { cos: number; sin: number }[];
+  /** Products of layers with a state, by name: they take turns. */
+  readonly #products = new Map<string, number>();
   readonly #growing = new Map<string, { address: number; bytes: number }>();
 
   constructor(device: Device, arch: Architecture, rotations: number) {
@@ -89,7 +91,12 @@ export class Workspace {
     this.q = floats(heads * headSize);
     this.k = floats(kvHeads * headSize);
     this.v = floats(kvHeads * headSize);
-    this.mixed = forms(heads * headSize);
+    this.mixed = forms(Math.max(heads * headSize, width));
+    const wide = new Map<string, number>();
+    for (const [name, { rows }] of arch.layers.flatMap(({ mix }) => Object.entries(mix?.layer.products ?? {}))) {
+      wide.set(name, Math.max(rows, wide.get(name) ?? 0));
+    }
+    for (const [name, rows] of wide) this.#products.set(name, floats(rows));
     this.gate = floats(hidden);
     this.up = floats(hidden);
     // The inner activations may take the gate's place: each is read just before it is written.
@@ -108,6 +115,13 @@ export class Workspace {
     const table = this.#tables[rotation];
     if (!table) throw new RangeError(`rotation ${rotation} of ${this.#tables.length}`);
     return table;
+  }
+
+  /** Address of [n, rows] of a product by name, rows rounded up to 8. */
+  product(name: string): number {
+    const found = this.#products.get(name);
+    if (found === undefined) throw new RangeError(`there is no room for "${name}"`);
+    return found;
   }
 
   /** A buffer of at least `count` floats that is kept until a larger one is asked for under the same name. */

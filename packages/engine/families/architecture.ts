@@ -1,13 +1,17 @@
 import type { Activation, RopePairs } from '@loci/kernels';
+import type { Mixers, StateLayer } from '../axes/mix.ts';
 import type { MetadataValue, StoredTensor } from '../format/types.ts';
 
 /** The names of one layer's tensors in the weight file; an optional one is not there in every family. */
 export interface LayerTensors {
   readonly attentionNorm: string;
-  readonly q: string;
-  readonly k: string;
-  readonly v: string;
-  readonly o: string;
+  /** An offset makes a norm one that takes off the mean first. */
+  readonly attentionNormBias?: string;
+  /** Those of attention; a layer that mixes otherwise has none. */
+  readonly q?: string;
+  readonly k?: string;
+  readonly v?: string;
+  readonly o?: string;
   readonly qBias?: string;
   readonly kBias?: string;
   readonly vBias?: string;
@@ -16,10 +20,12 @@ export interface LayerTensors {
   readonly kNorm?: string;
   /** Norm of the attention's output, before it is added to the residual stream. */
   readonly attentionPostNorm?: string;
-  readonly ffnNorm: string;
-  readonly gate: string;
-  readonly up: string;
-  readonly down: string;
+  /** Those of the feed-forward part, where there is one; without a gate it is down(act(up(x))). */
+  readonly ffnNorm?: string;
+  readonly ffnNormBias?: string;
+  readonly gate?: string;
+  readonly up?: string;
+  readonly down?: string;
   readonly ffnPostNorm?: string;
 }
 
@@ -31,6 +37,8 @@ export interface LayerShape {
   readonly frequencies: Float64Array;
   /** Factor on cos and sin (YaRN's attention temperature). */
   readonly rotationFactor: number;
+  /** What mixes the tokens in place of attention, and what stands before the names of its tensors. */
+  readonly mix?: { readonly layer: StateLayer; readonly at: string };
 }
 
 /** Everything the decoder needs to know of a model; families produce it, nothing else reads metadata. */
@@ -56,11 +64,14 @@ export interface Architecture {
   readonly attentionScale: number;
   readonly activation: Activation;
   readonly pairs: RopePairs;
-  /** Channels of a head that are rotated. */
+  /** Channels of a head that are rotated; 0 is none. */
   readonly rotated: number;
   readonly layers: readonly LayerShape[];
   readonly embedding: string;
+  /** Vectors [contextLength, c] that are added to the embedding by position. */
+  readonly positions?: string;
   readonly outputNorm: string;
+  readonly outputNormBias?: string;
   /** The embedding's own name when the head is tied to it. */
   readonly output: string;
 }
@@ -87,5 +98,6 @@ export type ModelDescription =
 export interface Family {
   /** Values of `general.architecture` (GGUF) and `model_type` (config.json). */
   readonly names: readonly string[];
-  architecture(model: ModelDescription): Architecture;
+  /** `mixers` says what layers are made of where the file names them. */
+  architecture(model: ModelDescription, mixers?: Mixers): Architecture;
 }

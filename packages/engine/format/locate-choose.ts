@@ -9,6 +9,8 @@ export interface Candidate {
 /** The files that make up one model. */
 export type ModelFiles =
   | { readonly kind: 'gguf'; readonly path: string }
+  /** Safetensors without anything beside them, which may say themselves what they are; `otherwise` is said where they do not. */
+  | { readonly kind: 'alone'; readonly path: string; readonly otherwise: string }
   | {
       readonly kind: 'safetensors';
       /** One file, or all shards in order. */
@@ -32,6 +34,8 @@ export interface ChooseOptions {
   readonly file?: string | undefined;
   /** How the user would name another file of the set. */
   readonly nameFile: (path: string) => string;
+  /** Whether files can be looked into: then weights alone may be a model. */
+  readonly canOpen?: boolean;
 }
 
 /**
@@ -56,6 +60,16 @@ export function chooseFiles(files: readonly Candidate[], options: ChooseOptions)
   if (weights !== undefined) {
     const missing = ['config.json', 'tokenizer.json'].filter((name) => !files.some(({ path }) => path === name));
     if (missing.length === 0) return safetensors(files, completeSet(weights, where));
+    const [only, ...more] = weights;
+    if (
+      options.canOpen &&
+      only &&
+      more.length === 0 &&
+      missing.length === 2 &&
+      (ggufs.length === 0 || file !== undefined)
+    ) {
+      return { kind: 'alone', path: only.path, otherwise: incomplete(files, missing, where) };
+    }
     if (ggufs.length === 0 || file !== undefined) throw new LociError('not-found', incomplete(files, missing, where));
   } else if (file !== undefined) {
     throw new LociError(
@@ -80,7 +94,7 @@ export function ggufFiles<T extends Candidate>(files: readonly T[]): readonly T[
 
 /** Every path of a model, the optional ones included. */
 export function modelPaths(model: ModelFiles): readonly string[] {
-  if (model.kind === 'gguf') return [model.path];
+  if (model.kind !== 'safetensors') return [model.path];
   const { weights, config, tokenizer, tokenizerConfig, generationConfig, chatTemplate } = model;
   const optional = [tokenizerConfig, generationConfig, chatTemplate].filter((path) => path !== undefined);
   // The small files first: a model that turns out to be unusable is noticed before gigabytes have come.
@@ -89,13 +103,13 @@ export function modelPaths(model: ModelFiles): readonly string[] {
 
 /** The paths of a model that its tokenizer is read from: all of a GGUF file, of which only the header is read. */
 export function tokenizerPaths(model: ModelFiles): readonly string[] {
-  if (model.kind === 'gguf') return [model.path];
+  if (model.kind !== 'safetensors') return [model.path];
   return [model.tokenizer, ...(model.tokenizerConfig === undefined ? [] : [model.tokenizerConfig])];
 }
 
 /** The same model with every path replaced. */
 export function mapPaths(model: ModelFiles, place: (path: string) => string): ModelFiles {
-  if (model.kind === 'gguf') return { kind: 'gguf', path: place(model.path) };
+  if (model.kind !== 'safetensors') return { ...model, path: place(model.path) };
   const { tokenizerConfig, generationConfig, chatTemplate } = model;
   return {
     kind: 'safetensors',

@@ -83,6 +83,17 @@ test('a safetensors file is found with its companions, by its own path or that o
   expect(await locate(join(root, 'm'))).toEqual(found);
 });
 
+test('weights with nothing beside them may say themselves what they are, if they can be looked into', async () => {
+  const weights = await put(join(root, 'lone', 'model.safetensors'), 'w');
+  const found = {
+    kind: 'alone',
+    path: weights,
+    otherwise: expect.stringMatching(/no config.json and no tokenizer.json/),
+  };
+  expect(await locate(weights)).toEqual(found);
+  expect(await locate(join(root, 'lone'))).toEqual(found);
+});
+
 test('a directory with several GGUF files is refused with paths that can be given instead', async () => {
   const first = await put(join(root, 'm', 'a.gguf'), 'x');
   await put(join(root, 'm', 'b.gguf'), 'y');

@@ -35,7 +35,8 @@ export interface LocateOptions extends Places, HubOptions {
 /**
  * Finds the files of a model and fetches them when they are on the hub only. A reference is, in this order:
  *
- * - a path to a `.gguf` or `.safetensors` file (the latter with `config.json` and `tokenizer.json` beside it);
+ * - a path to a `.gguf` or `.safetensors` file (the latter with `config.json` and `tokenizer.json` beside it, or from the
+ *   laboratory, which writes all into one);
  * - a directory with safetensors weights and those two files, or with exactly one GGUF file;
  * - the name of a bundled model: a directory, or a `.gguf` file, in `modelsDir`;
  * - `owner/name[@revision][:file]` on the hub; `hf:` in front skips the other meanings.
@@ -82,7 +83,7 @@ function chooseIn(
   file: string | undefined,
   place: (file: string) => string,
 ): ModelFiles | undefined {
-  const model = chooseFiles(files, { where, file, nameFile: place });
+  const model = chooseFiles(files, { where, file, nameFile: place, canOpen: true });
   return model && mapPaths(model, place);
 }
 

@@ -1,5 +1,5 @@
 import type { PageFormat } from '@loci/kernels';
-import type { Attend, Attending } from '../axes/attend.ts';
+import { type Attend, type Attending, dense } from '../axes/attend.ts';
 import type { Hook, Settling } from '../axes/hook.ts';
 import { everything, type Keep, type Keeper } from '../axes/keep.ts';
 import { checkMethods, type Host, type Method } from '../axes/method.ts';
@@ -72,6 +72,15 @@ class Shared {
   }
 }
 
+/** @throws LociError `bad-option` for methods beside the store's: they go by keys of every layer, and by cutting back. */
+function checkStates(set: MethodSet, { name, arch }: Host): void {
+  if (arch.layers.every(({ mix }) => !mix)) return;
+  const other = methodsOf(set).find((one) => one.axis !== 'store' && one !== dense);
+  if (!other) return;
+  const written = `--${other.axis} ${other.spec}`;
+  throw new LociError('bad-option', `${written} does not go with ${name}: it has layers that keep a state, not keys`);
+}
+
 /** The methods of a session at work on one sequence. */
 export class OpenMethods {
   readonly set: MethodSet;
@@ -110,6 +119,7 @@ export class OpenMethods {
   /** @throws LociError `bad-option` when two of them clash. */
   static open(set: MethodSet, host: Host, poolOf: (format: PageFormat) => PagePool): OpenMethods {
     checkMethods(methodsOf(set), host);
+    checkStates(set, host);
     return new OpenMethods(set, host, poolOf, new Shared(set, host), {
       keeper: set.keep?.open(host),
       attending: set.attend.open?.(host),
@@ -144,6 +154,7 @@ export class OpenMethods {
       for (let head = 0; head < kvHeads; head++) {
         const sight = this.set.attend.sight?.(layer, head, this.#host);
         if (sight) cache.setSight(layer, head, sight);
+        else if (cache.states) cache.setSight(layer, head, { sinks: 0, window: layers[layer]?.window ?? 0 });
       }
     }
     this.keeper?.begin?.(cache);
@@ -172,6 +183,8 @@ export class OpenMethods {
       const { layers, kvHeads } = this.#host.arch;
       await cache.retain(everything(cache, layers.length, kvHeads), length, pool);
     }
+    // What cannot be cut back has no use for what its windows hide.
+    if (cache.states) cache.trim(length);
     await this.attending?.settle?.(ran);
     await this.remembering?.settle?.(ran);
   }
@@ -185,6 +198,7 @@ export class OpenMethods {
     const isOther = 'keep' in others || others.store !== undefined;
     if (isOther) {
       checkMethods(methodsOf(set), this.#host);
+      checkStates(set, this.#host);
       if ([this.set.keep, set.keep].some((keep) => keep?.needs.decides?.includes('sight'))) {
         throw new LociError('bad-option', 'a fork cannot change how far heads have seen: open a session for it');
       }

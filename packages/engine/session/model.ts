@@ -2,19 +2,21 @@ import { Device, type KernelBuild, type ProgramObserver } from '@loci/device';
 import { attendScratch, matmulScratch, type PageFormat, progressiveScratch } from '@loci/kernels';
 import { type Attend, dense } from '../axes/attend.ts';
 import type { Keep } from '../axes/keep.ts';
+import type { Mixers } from '../axes/mix.ts';
 import type { Probe } from '../axes/probe.ts';
 import type { Remember } from '../axes/remember.ts';
 import type { Steer } from '../axes/steer.ts';
 import { isPageFormat, pages, type Store } from '../axes/store.ts';
 import { KvCache } from '../cache/cache.ts';
 import { PagePool } from '../cache/pool.ts';
+import { States } from '../cache/states.ts';
 import type { WeightCodec } from '../decoder/codec.ts';
 import { Decoder } from '../decoder/decoder.ts';
 import { type LoadProgress, loadWeights } from '../decoder/weights.ts';
 import type { Precision } from '../decoder/workspace.ts';
 import { LociError } from '../errors.ts';
 import type { Architecture } from '../families/architecture.ts';
-import { describe } from '../families/index.ts';
+import { describe, isMixed } from '../families/index.ts';
 import type { FileStore } from '../platform/types.ts';
 import { renderChat } from '../text/chat-template.ts';
 import type { Tokenizer } from '../text/types.ts';
@@ -35,6 +37,8 @@ export interface LoadOptions {
    * scale per 32, which is smaller and faster.
    */
   readonly precision?: Precision;
+  /** What layers are made of where a file names it; asked for such a file only. */
+  readonly mixers?: () => Promise<Mixers>;
   /** What the matrices of the layers become while they are loaded. */
   readonly weights?: WeightCodec;
   /** `plain` kernels do without relaxed SIMD; by default the machine decides. */
@@ -137,10 +141,13 @@ export class Model {
 
   static async #read(platform: Platform, files: OpenedFiles, device: Device, options: LoadOptions): Promise<Model> {
     const { description } = files;
-    const arch = describe(description);
+    const arch = describe(description, isMixed(description) ? await options.mixers?.() : undefined);
     const { heads, kvHeads, headSize, width } = arch;
     const products = options.weights?.layout === 'progressive' ? progressiveScratch(options.weights.group) : 0;
-    device.reserveScratch(Math.max(matmulScratch, products, attendScratch(heads, kvHeads, headSize), width * 4));
+    const own = arch.layers.map(({ mix }) => mix?.layer.scratchBytes ?? 0);
+    device.reserveScratch(
+      Math.max(matmulScratch, products, attendScratch(heads, kvHeads, headSize), width * 4, ...own),
+    );
     const [weights, fingerprint, tokenizer] = await Promise.all([
       loadWeights(device, arch, description.file, description.tensors, {
         floats: options.precision === 'float32' ? 'f32' : 'q8',
@@ -274,7 +281,10 @@ export class Model {
   }
 
   #newCache(format: PageFormat): KvCache {
-    return new KvCache(this.#device, this.#pool(format), this.arch.layers.length, this.arch.kvHeads);
+    const { layers, kvHeads } = this.arch;
+    const sizes = layers.map(({ mix }) => mix?.layer.stateBytes);
+    const states = sizes.some((bytes) => bytes !== undefined) ? new States(this.#device, sizes) : undefined;
+    return new KvCache(this.#device, this.#pool(format), layers.length, kvHeads, states);
   }
 
   #pool(format: PageFormat): PagePool {

@@ -8,6 +8,7 @@ import type { ByteSource } from '../platform/types.ts';
 import { tokenizerFromGguf, tokenizerSteps } from '../text/from-gguf.ts';
 import { inTurns } from '../text/steps.ts';
 import type { Tokenizer } from '../text/types.ts';
+import { openMixed } from './open-mixed.ts';
 import { openSafetensors, readTokenizer } from './open-safetensors.ts';
 import type { Platform } from './platform.ts';
 
@@ -39,6 +40,7 @@ export async function openFiles(platform: Platform, name: string, files: ModelFi
     await Promise.all(sources.map((source) => source.close()));
   };
   try {
+    if (files.kind === 'alone') return { name, ...(await openMixed(await open(files.path), files.otherwise)), close };
     const opened =
       files.kind === 'gguf' ? await openGguf(await open(files.path)) : await openSafetensors(platform, files, open);
     return { name, ...opened, fingerprint: () => fingerprint(opened.description.tensors), close };
@@ -53,6 +55,7 @@ export async function openTokenizer(platform: Platform, files: ModelFiles): Prom
   if (files.kind === 'safetensors') return readTokenizer(platform, files);
   const source = await platform.open(files.path);
   try {
+    if (files.kind === 'alone') return await (await openMixed(source, files.otherwise)).tokenizer();
     return tokenizerFromGguf((await readGguf(source)).metadata, source.name);
   } finally {
     await source.close();

@@ -1,7 +1,7 @@
 /**
  * A session on disk: a header and one block per head of the cache, each behind its length and its SHA-256, and an end
- * mark that holds the hash of all hashes; blocks of what a method remembers stand behind those of the heads. Cut, changed or
- * foreign files are refused before anything is taken from them.
+ * mark that holds the hash of all hashes; behind those of the heads stand one of the states of layers that keep such, and
+ * blocks of what a method remembers. Cut, changed or foreign files are refused before anything is taken from them.
  *
  *   "LOCISESS" · u32 version · blocks · u32 0 · 32 bytes
  *   block: u32 length · 32 bytes SHA-256 · length bytes, which for a head are its words and its pages
@@ -88,6 +88,7 @@ export async function* writeSnapshot(
     }
     yield block(payload);
   }
+  if (cache.states) yield block(cache.states.export().slice());
   if (remembered) for await (const one of remembered.blocks()) yield block(one);
   const end = new Uint8Array(4 + hashBytes);
   end.set(await sha256(joined(hashes)), 4);
@@ -151,6 +152,7 @@ export async function readSnapshot(
         ),
       });
     }
+    cache.states?.import(await block());
     cache.setExactFrom(header.exactFrom);
     let left = header.blocks;
     await remembered(header, cache, async () => (left-- > 0 ? block() : damaged('a block is missing', at)));

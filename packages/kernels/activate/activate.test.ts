@@ -84,6 +84,19 @@ describe.each(builds)('%s build', (build) => {
     },
   );
 
+  test.each(activations)('%s alone is that of gates over ones', (activation) => {
+    for (const columns of [4, 64, 1020, 2500]) {
+      const n = 3;
+      const gate = floats(n * columns, random(columns)).map((x) => 3 * x);
+      machine.reset();
+      const [at, up] = [machine.input(gate), machine.input(new Float32Array(n * columns).fill(1))];
+      const [alone, gated] = [machine.output(4 * gate.length), machine.output(4 * gate.length)];
+      const call = { gate: at, stride: columns, n, columns, activation };
+      machine.run([activate({ ...call, out: alone }), activate({ ...call, up, out: gated })]);
+      expectSame(machine.floats(alone, gate.length), machine.floats(gated, gate.length));
+    }
+  });
+
   test.each(activations)('%s far from zero is the gate or nothing, and NaN is NaN', (activation) => {
     const gate = Float32Array.of(1e4, 1e30, 3e38, Number.POSITIVE_INFINITY, -1e3, -1e10, -1e30, Number.NaN);
     machine.reset();

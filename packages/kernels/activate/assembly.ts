@@ -12,7 +12,7 @@ import { quantizeRow } from '../norm/assembly';
 @inline const SPAN: i32 = 1024;
 
 /**
- * out = act(gate) · up. Arguments: gate, up (both [n, stride]), stride in floats, n, columns (a multiple of 4),
+ * out = act(gate) · up, or act(gate) where up is 0. Arguments: gate, up (both [n, stride]), stride in floats, n, columns (a multiple of 4),
  * 0 for SiLU and 1 for GELU (tanh form), out or 0 ([n, columns]), out bytes or 0, out meta.
  */
 export function activate(args: usize, counter: usize, scratch: usize): void {
@@ -34,7 +34,8 @@ export function activate(args: usize, counter: usize, scratch: usize): void {
     const index = <usize>t * columns + from;
     const target = out ? out + (index << 2) : scratch;
     const bytes = <usize>count << 2;
-    if (kind == GELU) geluRow(gate + at, up + at, count, target);
+    if (!up) plainRow(gate + at, count, target, kind);
+    else if (kind == GELU) geluRow(gate + at, up + at, count, target);
     else siluRow(gate + at, up + at, count, target);
     if (!q) continue;
     const group = <usize>(from >> 5) * n + t;
@@ -48,6 +49,13 @@ function siluRow(gate: usize, up: usize, count: i32, out: usize): void {
 }
 function geluRow(gate: usize, up: usize, count: i32, out: usize): void {
   activateRow(gate, up, count, out, GELU);
+}
+
+function plainRow(gate: usize, count: i32, out: usize, kind: i32): void {
+  const ones = number(NUMBERS, 0);
+  for (const end = out + (<usize>count << 2); out < end; out += 16, gate += 16) {
+    v128.store(out, kind == GELU ? gated(v128.load(gate), ones, GELU) : gated(v128.load(gate), ones, SILU));
+  }
 }
 
 // @ts-ignore: decorator

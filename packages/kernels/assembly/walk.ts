@@ -5,6 +5,8 @@ import { append } from '../append/assembly';
 import { argmax } from '../argmax/assembly';
 import { attend, merge } from '../attend/assembly';
 import { chunkLists, chunkSums } from '../chunks/assembly';
+import { combine } from '../combine/assembly';
+import { convolve } from '../convolve/assembly';
 import { copy } from '../copy/assembly';
 import { descend } from '../descend/assembly';
 import { embed } from '../embed/assembly';
@@ -15,10 +17,12 @@ import { loss } from '../loss/assembly';
 import { matmul } from '../matmul/assembly';
 import { matmulFloat } from '../matmul/float.assembly';
 import { norm, quantize } from '../norm/assembly';
+import { layerNorm } from '../norm/layer.assembly';
 import { pack } from '../pack/assembly';
 import { progressive } from '../progressive/assembly';
 import { progressiveFloat } from '../progressive/float.assembly';
 import { quantizeRows } from '../progressive/rows.assembly';
+import { recur } from '../recur/assembly';
 import { rope } from '../rope/assembly';
 import { scale } from '../scale/assembly';
 import { similar } from '../similar/assembly';
@@ -128,6 +132,18 @@ export function walk(program: usize, control: usize, threads: i32, scratch: usiz
         break;
       case 34:
         boundaries(args, counter);
+        break;
+      case 40:
+        recur(args, counter, scratch);
+        break;
+      case 41:
+        convolve(args, counter);
+        break;
+      case 42:
+        layerNorm(args, counter);
+        break;
+      case 43:
+        combine(args, counter);
         break;
       default:
         unreachable();

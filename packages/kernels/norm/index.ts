@@ -59,3 +59,21 @@ export function norm({
 export function quantize({ x, stride, rows, columns, join }: Rows, bytes: Bytes8): Command {
   return command('quantize', [x, stride, rows, columns, bytes.q, bytes.meta], join);
 }
+
+export interface LayerNorm {
+  /** Address of float32 [rows, columns]; columns divide by 4. */
+  readonly x: number;
+  readonly rows: number;
+  readonly columns: number;
+  /** Addresses of `columns` factors and offsets. */
+  readonly weight: number;
+  readonly bias: number;
+  readonly epsilon: number;
+  /** Laid out like x, which it may be. */
+  readonly out: number;
+}
+
+/** Layer norm: (x − mean) / √(variance + ε) · weight + bias (Ba et al. 2016). */
+export function layerNorm({ x, rows, columns, weight, bias, epsilon, out }: LayerNorm): Command {
+  return command('layerNorm', [x, rows, columns, weight, bias, floatWord(epsilon), out]);
+}

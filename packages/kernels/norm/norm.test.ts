@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { builds, Machine } from '../testing/machine.ts';
 import { expectClose, expectSame, fills, floats, least, random, unit } from '../testing/numbers.ts';
-import { norm, quantize } from './index.ts';
-import { normReference, quantizeGroup, quantizeReference } from './reference.ts';
+import { layerNorm, norm, quantize } from './index.ts';
+import { layerNormReference, normReference, quantizeGroup, quantizeReference } from './reference.ts';
 
 const someRows = fc.record({
   seed: fc.integer(),
@@ -14,6 +14,37 @@ const someRows = fc.record({
 
 describe.each(builds)('%s build', (build) => {
   const machine = new Machine(build);
+
+  test('the layer norm equals its definition, in place too', () => {
+    const columns = fc.constantFrom(4, 8, 20, 64, 132, 576);
+    fc.assert(
+      fc.property(someRows, columns, fc.boolean(), ({ seed, rows, fill }, count, inPlace) => {
+        const next = random(seed);
+        const x = floats(rows * count, next, fill);
+        const [weight, bias] = [floats(count, next), floats(count, next)];
+        machine.reset();
+        const out = machine.output(4 * x.length, x);
+        const call = { rows, columns: count, weight: machine.input(weight), bias: machine.input(bias), epsilon: 1e-5 };
+        machine.run([layerNorm({ ...call, x: inPlace ? out : machine.input(x), out })]);
+        const result = machine.floats(out, x.length);
+        for (let r = 0; r < rows; r++) {
+          const row = (values: Float32Array) => values.subarray(r * count, (r + 1) * count);
+          const expected = layerNormReference(row(x), Math.fround(1e-5), weight, bias);
+          const numbers = row(x);
+          const mean = numbers.reduce((sum, one) => sum + one, 0) / count;
+          const spread = Math.sqrt(numbers.reduce((sum, one) => sum + (one - mean) ** 2, 0) / count + 1e-5);
+          // The mean is off by some roundings of what it sums up, which the spread divides.
+          const most = numbers.reduce((most, one) => Math.max(most, Math.abs(one)), 0);
+          const relative = (count / 4 + 20) * unit;
+          expectClose(row(result), expected, (c) => {
+            const size =
+              Math.abs(expected[c] ?? 0) + Math.abs(bias[c] ?? 0) + Math.abs(weight[c] ?? 0) * (most / spread);
+            return relative * size + 4 * least;
+          });
+        }
+      }),
+    );
+  });
 
   test('the norm equals its definition to float32 rounding', () => {
     const options = fc.record({

@@ -11,6 +11,22 @@ export function normReference(
   return row.map((value, c) => value * factor * (weight?.[c] ?? 1) + (residual?.[c] ?? 0));
 }
 
+/** Layer norm of one row: (x − mean) / √(variance + ε) · weight + bias (Ba et al. 2016). */
+export function layerNormReference(
+  x: ArrayLike<number>,
+  epsilon: number,
+  weight: ArrayLike<number>,
+  bias: ArrayLike<number>,
+): Float64Array {
+  const row = Float64Array.from(x);
+  const mean = row.reduce((sum, value) => sum + value, 0) / row.length;
+  const variance = row.reduce((sum, value) => sum + (value - mean) ** 2, 0) / row.length;
+  return row.map(
+    (value, c) =>
+      ((value - mean) / Math.sqrt(variance + epsilon)) * (weight[c] ?? Number.NaN) + (bias[c] ?? Number.NaN),
+  );
+}
+
 /** Numbers of a group that share a scale. */
 export const quantizeGroup = 32;
 

@@ -1,15 +1,9 @@
+import type { MixLayer, MixSize } from 'loci';
 import type { Tensor } from '../arrays/index.ts';
 import type { ParameterSpecs } from './parameters.ts';
 
 /** What a layer of a model is told about the rest of it. */
-export interface LayerSize {
-  readonly width: number;
-  /** Tokens of a sequence. */
-  readonly length: number;
-  readonly layers: number;
-  /** Which layer this is, from 0 on. */
-  readonly layer: number;
-}
+export type LayerSize = MixSize;
 
 /** What a mixer may look at beside what it mixes. */
 export interface MixContext extends LayerSize {
@@ -30,6 +24,8 @@ export interface Mixer {
   mix(x: Tensor, parameters: Parameters, context: MixContext): Tensor;
   /** Bytes that a sequence of n tokens keeps for those to come, in float32: everything that decoding would need. */
   stateBytes(size: LayerSize, n: number): number;
+  /** How the engine computes it, where it can: the file of a trained model has its parameters under their names, matrices turned. */
+  layer?(size: LayerSize): MixLayer;
 }
 
 /** The parameters of a layer by their names; an unknown name throws. */

@@ -47,7 +47,7 @@ export function textTask(given: unknown, seed: number): TrainingTask {
   }
   const positions = Int32Array.from({ length }, (_, i) => i);
   return {
-    ...{ name, vocabulary: 256, length, labelled: length },
+    ...{ name, vocabulary: 256, tokens: 'bytes', length, labelled: length },
     size: (split) => (split === 'train' ? examples : held),
     example(split, index): Example {
       const random = new Random(`text ${seed} ${split} ${index}`);

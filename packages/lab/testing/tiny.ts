@@ -16,7 +16,7 @@ const previous: Mixer = {
 export const countingParts: Parts = {
   mixer: () => previous,
   task: (_, seed) => ({
-    ...{ name: 'previous', vocabulary: 12, length: 9, labelled: 5 },
+    ...{ name: 'previous', tokens: 'ids', vocabulary: 12, length: 9, labelled: 5 },
     size: (split) => (split === 'train' ? 200 : 70),
     example(split, index) {
       const random = new Random(`${seed} ${split} ${index}`);

@@ -15,6 +15,8 @@ export interface Example {
 export interface TrainingTask {
   readonly name: string;
   readonly vocabulary: number;
+  /** What ids are: the bytes of a text, or nothing but numbers. */
+  readonly tokens: 'bytes' | 'ids';
   /** Tokens of every example. */
   readonly length: number;
   /** The most labels of an example. */

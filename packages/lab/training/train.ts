@@ -4,6 +4,7 @@ import { LociError } from 'loci';
 import { sizeOf } from '../arrays/index.ts';
 import type { Mixer } from '../model/mixer.ts';
 import { LanguageModel } from '../model/model.ts';
+import { isKnownToEngine, writeModel } from '../model/write.ts';
 import { openTrainingDevice } from '../wasm/device.ts';
 import { type Checkpoint, readCheckpoint, saveCheckpoint } from './checkpoint.ts';
 import { configHash, type TrainConfig } from './config.ts';
@@ -24,7 +25,7 @@ export interface Parts {
 export interface TrainOptions {
   readonly threads: number;
   readonly signal?: AbortSignal | undefined;
-  /** Where the log, checkpoints and the result go; a run that was stopped goes on there. Without it nothing is kept. */
+  /** Where the log, checkpoints, the result and the model go; a run that was stopped goes on there. Without it nothing is kept. */
   readonly folder?: string;
   readonly onProgress?: (progress: TrainProgress) => void;
   /** Parameters to begin with, all of a model with the same layers, in place of those of the seed. */
@@ -110,8 +111,9 @@ export async function train(config: TrainConfig, parts: Parts, options: TrainOpt
       ...{ config, steps: step, parameters: learner.parameterCount, stateBytes: model.stateBytes(task.length) },
       ...{ validation: file?.log?.accuracies ?? scores, test, ms: performance.now() - started },
     };
-    await file?.end(result);
-    return { ...result, testEach: each, model, weights: learner.state().parameters };
+    const weights = learner.state().parameters;
+    await file?.end(result, weights, task.tokens);
+    return { ...result, testEach: each, model, weights };
   } catch (error) {
     if (signal?.aborted) throw new LociError('aborted', 'stopped', { cause: error });
     throw error;
@@ -126,7 +128,7 @@ export function modelOf({ model }: TrainConfig, { vocabulary, length }: Training
   return new LanguageModel({ vocabulary, length, width, positions, norm, layers });
 }
 
-/** The files of a run: checkpoint.safetensors, log.csv and, at the end, result.json. */
+/** The files of a run: checkpoint.safetensors, log.csv and, at the end, result.json and a model that the engine opens. */
 class RunFolder {
   readonly #folder: string;
   readonly #config: string;
@@ -167,7 +169,10 @@ class RunFolder {
     );
   }
 
-  async end(result: object): Promise<void> {
+  async end(result: object, weights: ReadonlyMap<string, Float32Array>, tokens: TrainingTask['tokens']): Promise<void> {
+    if (isKnownToEngine(this.#model)) {
+      await writeModel(join(this.#folder, 'model.safetensors'), this.#model, weights, tokens);
+    }
     await writeFile(join(this.#folder, 'result.json'), `${JSON.stringify(result, null, 2)}\n`);
   }
 }

@@ -1,9 +1,11 @@
+import { recur } from '@loci/kernels';
 import { type Mixer, weights } from '@loci/lab';
 import * as f from '@loci/lab/arrays';
 import { LociError } from 'loci';
 import { z } from 'zod';
 import { define } from '../methods/define.ts';
 import { whole } from '../methods/option.ts';
+import { recurrence, stateLayer } from '../mixing/layer.ts';
 import { chunked, features, parallel } from './forms.ts';
 
 /** The linear attention of BASED (Arora et al. 2024): a state whose size the width of its features sets. */
@@ -32,5 +34,13 @@ export const taylor = define<Mixer, Record<'features' | 'heads' | 'chunk', Retur
       return f.matmul(f.reshape(f.permute(y, [0, 2, 1, 3]), [batch, n, c]), parameters('out'));
     },
     stateBytes: ({ width: c }) => 4 * heads * features(width) * (c / heads + 1),
+    layer({ width: c }) {
+      const shape = { heads, width, columns: c / heads, map: 'taylor', divides: true } as const;
+      return stateLayer(base.spec, shape, {
+        products: { query: { rows: heads * width }, key: { rows: heads * width }, value: { rows: c } },
+        output: 'out',
+        record: (encoder, view) => encoder.record(recur(recurrence(shape, view))),
+      });
+    },
   }),
 });

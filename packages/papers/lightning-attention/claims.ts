@@ -66,7 +66,7 @@ export const claims: readonly Claim[] = [
       return {
         measured,
         holds: measured.gap <= 1e-4,
-        note: 'With the forms of the laboratory; the engine has no mix layers yet.',
+        note: 'With the forms of the laboratory, beside which tests hold the engine (mixing/engine.test.ts).',
       };
     },
   },
@@ -88,7 +88,7 @@ export const claims: readonly Claim[] = [
           stateBytes: 4 * 64 * 64,
         },
         holds: growth('blockUs') <= 1.25 && growth('leftUs') >= 4,
-        note: `Microseconds per token, forward, one head, one thread, medians of 5, with the kernels that train. ${workbench.scale === 'full' ? '' : 'Quick: 512 to 4K tokens. '}The engine has no mix layers yet: the state's bytes are those of the form, d · e floats whatever the length.`,
+        note: `Microseconds per token, forward, one head, one thread, medians of 5, with the kernels that train. ${workbench.scale === 'full' ? '' : 'Quick: 512 to 4K tokens. '}The state is d · e floats whatever the length; in the engine it lies twice in memory.`,
       };
     },
   },

@@ -1,9 +1,11 @@
+import { multiply, norm, recur } from '@loci/kernels';
 import { type Mixer, type Parameters, weights } from '@loci/lab';
 import * as f from '@loci/lab/arrays';
 import { LociError } from 'loci';
 import { z } from 'zod';
 import { define } from '../methods/define.ts';
 import { choice, whole } from '../methods/option.ts';
+import { recurrence, stateLayer } from '../mixing/layer.ts';
 import { chunked, parallel, slopesOf } from './forms.ts';
 
 /** Queries, keys and values by a form of the mixer, a norm over all heads, and the gate. */
@@ -53,5 +55,25 @@ export const lightning = define<
       );
     },
     stateBytes: ({ width: c }) => 4 * heads * (c / heads) ** 2,
+    layer({ width: c, layer, layers }) {
+      const shape = { heads, width: c / heads, columns: c / heads, map: 'silu', divides: false } as const;
+      const square = { rows: c };
+      const decays = Float32Array.from(slopesOf(heads, layer, layers), (slope) => Math.exp(-slope));
+      return stateLayer(base.spec, shape, {
+        products: { query: square, key: square, value: square, gate: square },
+        ...(decay === 'yes' && { numbers: { decays } }),
+        output: 'out',
+        record(encoder, view) {
+          const { mixed, n } = view;
+          const faded = decay === 'yes' ? { decays: view.tensor('decays') } : {};
+          const rows = { x: mixed.address, stride: mixed.stride, rows: n, columns: c };
+          encoder.record(
+            recur({ ...recurrence(shape, view), ...faded }),
+            norm({ ...rows, epsilon: 1e-6, out: mixed.address, outStride: mixed.stride }),
+            multiply({ a: mixed, b: view.product('gate'), out: mixed, n, columns: c }),
+          );
+        },
+      });
+    },
   }),
 });

@@ -32,7 +32,7 @@ export function passkeyTask(given: unknown, seed: number): TrainingTask {
   }
   const [marker, question, blocks] = [keys, keys + 1, length / block];
   return {
-    ...{ name, vocabulary, length, labelled: length / every },
+    ...{ name, tokens: 'ids' as const, vocabulary, length, labelled: length / every },
     size: (split) => (split === 'train' ? examples : held),
     example(split, index) {
       const random = new Random(`passkey ${seed} ${split} ${index}`);

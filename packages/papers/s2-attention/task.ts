@@ -34,7 +34,7 @@ export function scatteredRecallTask(given: unknown, seed: number) {
     );
   }
   const task = {
-    ...{ name, vocabulary, length, labelled: questions },
+    ...{ name, tokens: 'ids' as const, vocabulary, length, labelled: questions },
     size: (split: string) => (split === 'train' ? examples : held),
     example(split: string, index: number): Scattered {
       const random = new Random(`scattered ${seed} ${split} ${index}`);

@@ -1,3 +1,4 @@
+import { add, convolve, multiply } from '@loci/kernels';
 import { filled, type Mixer, weights } from '@loci/lab';
 import * as f from '@loci/lab/arrays';
 import { LociError } from 'loci';
@@ -31,6 +32,7 @@ export const attention = define<Mixer, { heads: typeof heads; window: ReturnType
       return f.matmul(joined, parameters('out'));
     },
     stateBytes: ({ width }, n) => 4 * 2 * width * (window > 0 ? Math.min(window, n) : n),
+    layer: () => ({ kind: 'attention', heads: h, window, names: { q: 'query', k: 'key', v: 'value', o: 'out' } }),
   }),
 });
 
@@ -65,6 +67,24 @@ export const baseConv = define<
         return skip === 'yes' ? f.add(mixed, x) : mixed;
       },
       stateBytes: ({ width, length: n }) => 4 * width * (length(n) - 1),
+      layer: ({ width: c, length: n }) => ({
+        kind: 'state',
+        products: { gate: { rows: c, bias: 'bias' } },
+        tensors: { filter: [length(n), c] },
+        numbers: {},
+        stateBytes: 4 * c * (length(n) - 1),
+        scratchBytes: 0,
+        record(encoder, view) {
+          const { mixed, normed, from, to } = view;
+          const rows = { n: view.n, columns: c };
+          const filter = { filter: view.tensor('filter'), taps: length(n) };
+          encoder.record(
+            convolve({ x: normed, n: view.n, channels: c, ...filter, from, to, out: mixed.address }),
+            multiply({ a: mixed, b: view.product('gate'), out: mixed, ...rows }),
+            ...(skip === 'yes' ? [add({ a: mixed, b: normed, out: mixed, ...rows })] : []),
+          );
+        },
+      }),
     };
   },
 });

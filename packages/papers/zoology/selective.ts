@@ -55,8 +55,8 @@ export const selective = define<
   create({ by, rows }, base) {
     const full = attention.with();
     return {
-      ...full,
       ...base,
+      stateBytes: full.stateBytes,
       parameters: (size) => ({ ...full.parameters(size), ...(by === 'gate' && { gate: weights([size.width, 1]) }) }),
       mix(x, parameters, context) {
         const attended = full.mix(x, parameters, context);

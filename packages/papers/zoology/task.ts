@@ -37,6 +37,7 @@ export function mqarTask(given: unknown, seed: number): TrainingTask {
   return {
     name,
     vocabulary: own.vocabulary,
+    tokens: 'ids',
     length: own.length,
     labelled: own.pairs,
     size: (split) => (split === 'train' ? examples : held),
