@@ -47,18 +47,16 @@ export class Vectors {
 
   /** Records the dot products of the mean of n queries with the vectors of a layer; `scores` has them when it has run. */
   record(encoder: Encoder, queries: number, { layer, n, counts }: LayerView): void {
-    const { heads: h, headSize: d } = this.#host.arch;
-    const scores = this.#scores.reserve(4 * this.#count, 4 * this.#slabs.length * slabVectors);
-    for (const [i, slab] of this.#slabs.entries()) {
-      const count = Math.min(slabVectors, this.#count - i * slabVectors);
-      encoder.record(
-        similar({
-          ...{ queries, n, h, d, count, counts, vectors: this.#at(slab, layer, 0) },
-          out: scores + 4 * i * slabVectors,
-          join: i === this.#slabs.length - 1,
-        }),
-      );
-    }
+    const { heads: h, headSize: d, layers } = this.#host.arch;
+    const { length } = this.#slabs;
+    // Behind the scores of all vectors that the slabs have room for stand their addresses, layer by layer.
+    const places = 4 * length * slabVectors;
+    const scores = this.#scores.reserve(places + 4 * layers.length * length);
+    const groups = scores + places + 4 * layer * length;
+    this.#host.device.ints(groups, length).set(this.#slabs.map((slab) => this.#at(slab, layer, 0)));
+    encoder.record(
+      similar({ queries, n, h, d, groups, perGroup: slabVectors, count: this.#count, out: scores, counts }),
+    );
   }
 
   get scores(): Float32Array {
