@@ -19,8 +19,9 @@ interface SharedBlocks {
 export class EventStore {
   readonly #host: Host;
   readonly #settings: Settings;
-  /** Layers that see everything. */
+  /** Layers that see everything, and those of them whose queries look events up. */
   readonly layers: readonly number[];
+  readonly lookups: readonly number[];
   #shared: SharedBlocks | undefined;
   #keys: Unrotated | undefined;
   #vectors: Vectors;
@@ -31,8 +32,9 @@ export class EventStore {
     this.#host = host;
     this.#settings = settings;
     this.layers = [...host.arch.layers.keys()].filter((layer) => host.arch.layers[layer]?.window === 0);
-    this.#vectors = new Vectors(host);
-    this.#mass = new Mass(host, massWindow(settings));
+    this.lookups = this.layers.filter((layer) => settings.lookup < 0 || layer === settings.lookup);
+    this.#vectors = new Vectors(host, this.lookups);
+    this.#mass = new Mass(host, massWindow(settings), this.lookups);
     this.#fetched = new Room(host.device);
   }
 
@@ -57,8 +59,8 @@ export class EventStore {
   /** A text begins. */
   begin(cache: KvCache): void {
     this.#drop();
-    this.#vectors = new Vectors(this.#host);
-    this.#mass = new Mass(this.#host, massWindow(this.#settings));
+    this.#vectors = new Vectors(this.#host, this.lookups);
+    this.#mass = new Mass(this.#host, massWindow(this.#settings), this.lookups);
     const { format } = cache.pool;
     const capacity = Math.ceil(this.#settings.fast / 32) * this.#host.arch.layers.length;
     const blocks = new Blocks(this.#host, format, capacity);
@@ -67,24 +69,22 @@ export class EventStore {
   }
 
   /**
-   * Adds events that follow one another. What stands for an event, for every layer and query head, is the mean of the keys of
+   * Adds events that follow one another. What stands for an event, for every layer that looks up and query head, is the mean of the keys of
    * those of its tokens that have received the most attention from the head (section 3.2).
    */
   async add(events: readonly Range[]): Promise<void> {
     const [first, last] = [events[0], events.at(-1)];
     if (!first || !last) return;
     const { heads: h, kvHeads: g, headSize: d } = this.#host.arch;
-    const keys = await this.#fetch({ start: first.start, end: last.end }, this.layers);
+    const keys = await this.#fetch({ start: first.start, end: last.end }, this.lookups);
     for (const { start, end } of events) {
-      this.#vectors.push((layer) => {
+      this.#vectors.push((index) => {
         const vector = new Float32Array(h * d);
-        const at = this.layers.indexOf(layer);
-        if (at < 0) return vector;
         for (let head = 0; head < h; head++) {
-          const mass = Float32Array.from({ length: end - start }, (_, i) => this.#mass.of(layer, head, start + i));
+          const mass = Float32Array.from({ length: end - start }, (_, i) => this.#mass.of(index, head, start + i));
           const chosen = highest(mass, this.#settings.tokens);
           for (const i of chosen) {
-            const key = keys(at * g + Math.floor((head * g) / h), start + i);
+            const key = keys(index * g + Math.floor((head * g) / h), start + i);
             for (let c = 0; c < d; c++)
               vector[head * d + c] = (vector[head * d + c] ?? 0) + (key[c] ?? 0) / chosen.length;
           }
@@ -120,7 +120,7 @@ export class EventStore {
     return fork;
   }
 
-  /** How many blocks `export` gives, of pages and of vectors, beside one for each layer. */
+  /** How many blocks `export` gives, of pages and of vectors, beside one for each layer that looks up. */
   get saved(): { readonly pages: number; readonly vectors: number } {
     return { pages: this.keys.blockCount, vectors: this.#vectors.slabCount };
   }
@@ -142,7 +142,7 @@ export class EventStore {
     events: number,
     closed: number,
   ): Promise<void> {
-    for (const layer of this.#host.arch.layers.keys()) this.#mass.import(layer, await next());
+    for (const index of this.lookups.keys()) this.#mass.import(index, await next());
     for (let i = 0; i < vectors; i++) this.#vectors.import(await next(), events);
     for (let i = 0; i < pages; i++) await this.keys.import(await next(), closed);
   }

@@ -5,7 +5,7 @@ import { StillRows } from '../remembering/still.ts';
 import type { Range } from '../remembering/unrotated.ts';
 import { EventStore } from './event-store.ts';
 import type { Settings } from './remember.ts';
-import { Retrieval } from './retrieval.ts';
+import { type Asking, Retrieval, savedRetrieval } from './retrieval.ts';
 import { Segmentation, savedSegmentation } from './segmentation.ts';
 
 /** What `inspect` tells. */
@@ -92,15 +92,15 @@ export class EpisodicMemory implements Remembering {
   }
 
   attended(encoder: Encoder, view: LayerView): void {
-    if (this.#isGlobal(view.layer)) this.#store.mass.record(encoder, view);
+    this.#store.mass.record(encoder, view);
   }
 
   /** Events are looked up where not all of them have room. */
   waits({ layer, n }: LayerView): boolean {
     return (
-      this.#isGlobal(layer) &&
+      this.#store.lookups.includes(layer) &&
       this.#settings.choose === 'similar' &&
-      !this.#retrieval.hasRoomForAll(this.#segmentation, this.#used, n)
+      !this.#retrieval.hasRoomForAll(this.#asking(n))
     );
   }
 
@@ -111,7 +111,7 @@ export class EpisodicMemory implements Remembering {
     if (!this.#isGlobal(layer) || gone <= 0) return [];
     const { keys, vectors } = this.#store;
     const { closed } = this.#segmentation;
-    const choice = this.#retrieval.choose(layer, this.#segmentation, this.#used, n, () => vectors.scores);
+    const choice = this.#retrieval.choose(layer, this.#asking(n), () => vectors.scores);
     const events = [...choice.events, ...choice.queue].sort((a, b) => a - b);
     const ranges = [
       { start: 0, end: Math.min(init, gone) },
@@ -133,7 +133,7 @@ export class EpisodicMemory implements Remembering {
 
   ran(rows: Ran): void {
     this.#used = rows.position + rows.n;
-    this.#store.mass.add(rows, (layer) => this.#isGlobal(layer));
+    this.#store.mass.add(rows);
     this.#retrieval.commit();
     this.#store.keys.leave();
   }
@@ -168,17 +168,16 @@ export class EpisodicMemory implements Remembering {
   }
 
   save(): Saved {
-    const layers = this.#host.arch.layers.length;
-    const { saved } = this.#store;
+    const { saved, lookups } = this.#store;
     const state: z.input<typeof savedState> = {
       ...this.#segmentation.save(),
       used: this.#used,
-      queues: this.#retrieval.save(layers),
+      retrieval: this.#retrieval.save(),
       format: this.#store.keys.format,
       rotation: this.#still.rotation,
       ...saved,
     };
-    return { state, count: layers + saved.vectors + saved.pages, blocks: () => this.#store.export() };
+    return { state, count: lookups.length + saved.vectors + saved.pages, blocks: () => this.#store.export() };
   }
 
   async restore(saved: unknown, cache: KvCache, next: () => Promise<Uint8Array>): Promise<void> {
@@ -191,7 +190,7 @@ export class EpisodicMemory implements Remembering {
     if (state.rotation !== this.#still.rotation) throw new RangeError('what was remembered was rotated otherwise');
     this.#used = state.used;
     this.#segmentation.restore(state);
-    this.#retrieval.restore(state.queues);
+    this.#retrieval.restore(state.retrieval);
     await this.#store.import(state, next, state.starts.length, state.closed);
   }
 
@@ -225,6 +224,10 @@ export class EpisodicMemory implements Remembering {
     this.#still.begin(n, this.#used, local - 1, local);
   }
 
+  #asking(n: number): Asking {
+    return { segmentation: this.#segmentation, used: this.#used, n };
+  }
+
   #isGlobal(layer: number): boolean {
     return this.#host.arch.layers[layer]?.window === 0;
   }
@@ -232,5 +235,5 @@ export class EpisodicMemory implements Remembering {
 
 const savedState = savedSegmentation.extend({
   ...{ used: z.int(), pages: z.int(), vectors: z.int() },
-  ...{ queues: z.array(z.array(z.int())), format: z.string(), rotation: z.string() },
+  ...{ retrieval: savedRetrieval, format: z.string(), rotation: z.string() },
 });

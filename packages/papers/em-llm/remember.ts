@@ -23,10 +23,15 @@ export const emLlm = define<Remember, ReturnType<typeof options>>({
       losses: true,
       needs: {
         decides: ['slots', 'sight'],
-        refuses: ({ arch }) =>
-          settings.local > arch.contextLength
-            ? `local is ${settings.local}, and the model was trained on distances below ${arch.contextLength}`
-            : undefined,
+        refuses: ({ arch }) => {
+          const { local, lookup } = settings;
+          if (local > arch.contextLength)
+            return `local is ${local}, and the model was trained on distances below ${arch.contextLength}`;
+          if (lookup < 0 || arch.layers[lookup]?.window === 0) return undefined;
+          return lookup < arch.layers.length
+            ? `lookup is layer ${lookup}, which sees no further than a window of its own`
+            : `lookup is layer ${lookup}, and the model has ${arch.layers.length}`;
+        },
       },
       open: (host) => new EpisodicMemory(host, settings),
     };
@@ -46,6 +51,7 @@ function options() {
     contiguity: number(0, 1, 0.3, 'share of mem for neighbours of what was chosen'),
     refine: choice(['off', 'modularity', 'conductance'], 'off', 'what cuts are moved by'),
     layers: whole(0, 1_000_000, 20, 'first layer whose keys cuts are moved by'),
+    lookup: whole(-1, 10_000, -1, 'layer whose queries look events up for all layers; −1: every layer for itself'),
     choose: choice(['similar', 'random'], 'similar', 'which events are brought back; random is a control'),
     official: choice(['no', 'yes'], 'no', 'cuts a token earlier and counts tokens twice, as the official code does'),
     fast: whole(0, 1_000_000_000, 16384, 'tokens of events in memory, the others lie in a file'),

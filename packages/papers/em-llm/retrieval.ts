@@ -1,4 +1,5 @@
 import { Random } from '@loci/evaluate';
+import { z } from 'zod';
 import { highest, neighbours, type Sizes, withinBudget } from './choose.ts';
 import type { Settings } from './remember.ts';
 import type { Segmentation } from './segmentation.ts';
@@ -9,11 +10,25 @@ export interface Recalled {
   readonly queue: readonly number[];
 }
 
-/** Which events come back to which layer. */
+const nothing: Recalled = { events: [], queue: [] };
+
+/** The rows of a program, and what there is for them to read. */
+export interface Asking {
+  readonly segmentation: Segmentation;
+  /** Tokens before the rows. */
+  readonly used: number;
+  /** Rows. */
+  readonly n: number;
+}
+
+/**
+ * Which events come back to which layer. Every layer looks up for itself, or one for all: those behind it read the same, and
+ * those before it what it chose for the rows before.
+ */
 export class Retrieval {
   readonly #settings: Settings;
-  /** Events that stay as neighbours of what was chosen, by layer. */
-  #queues: readonly (readonly number[])[] = [];
+  /** What each layer that looks up chose for the rows before. */
+  #before: readonly (Recalled | undefined)[] = [];
   /** The layers' choices of the program under way, and of the last one. */
   #chosen: (Recalled | undefined)[] = [];
 
@@ -31,61 +46,60 @@ export class Retrieval {
     this.#chosen = [];
   }
 
-  /** Whether n rows behind `used` tokens may read all events, which then need not be looked up. */
-  hasRoomForAll(segmentation: Segmentation, used: number, n: number): boolean {
-    return segmentation.tokens <= this.#budget(segmentation, used, n);
+  /** Whether rows may read all events, which then need not be looked up. */
+  hasRoomForAll(asking: Asking): boolean {
+    return asking.segmentation.tokens <= this.#budget(asking);
   }
 
-  /** @param scores How similar every event is to the rows of the layer; unused where all have room, or chance decides. */
-  choose(
-    layer: number,
-    segmentation: Segmentation,
-    used: number,
-    n: number,
-    scores: () => ArrayLike<number>,
-  ): Recalled {
-    const { count, sizes } = segmentation;
-    const chosen = this.hasRoomForAll(segmentation, used, n)
-      ? { events: Array.from({ length: count }, (_, event) => event), queue: [] }
-      : this.#among(layer, sizes, this.#budget(segmentation, used, n), () =>
-          this.#settings.choose === 'similar' ? scores() : drawn(count, layer, used),
-        );
+  /** @param scores How similar every event is to the rows of the layer; unused where it does not look up. */
+  choose(layer: number, asking: Asking, scores: () => ArrayLike<number>): Recalled {
+    const chosen = this.#choose(layer, asking, scores);
     this.#chosen[layer] = chosen;
     return chosen;
   }
 
   /** The program has run. */
   commit(): void {
-    const queues = [...this.#queues];
-    for (const [layer, one] of this.#chosen.entries()) if (one) queues[layer] = one.queue;
-    this.#queues = queues;
+    const { lookup } = this.#settings;
+    if (this.#chosen.length > 0)
+      this.#before = this.#chosen.map((one, layer) => (lookup < 0 || layer === lookup ? one : undefined));
   }
 
   fork(): Retrieval {
     const fork = new Retrieval(this.#settings);
-    fork.#queues = this.#queues;
+    fork.#before = this.#before;
     return fork;
   }
 
   /** JSON that `restore` takes. */
-  save(layers: number): number[][] {
-    return Array.from({ length: layers }, (_, layer) => [...(this.#queues[layer] ?? [])]);
+  save(): z.input<typeof savedRetrieval> {
+    return Array.from(this.#before, (one) => (one ? { events: [...one.events], queue: [...one.queue] } : null));
   }
 
-  restore(queues: readonly (readonly number[])[]): void {
-    this.#queues = queues;
+  restore(saved: z.output<typeof savedRetrieval>): void {
+    this.#before = saved.map((one) => one ?? undefined);
   }
 
-  #among(layer: number, sizes: Sizes, budget: number, scores: () => ArrayLike<number>): Recalled {
+  #choose(layer: number, asking: Asking, scores: () => ArrayLike<number>): Recalled {
+    const { count, sizes } = asking.segmentation;
+    const { lookup, choose } = this.#settings;
+    if (this.hasRoomForAll(asking)) return { events: Array.from({ length: count }, (_, event) => event), queue: [] };
+    if (lookup >= 0 && layer > lookup) return this.#chosen[lookup] ?? nothing;
+    if (lookup >= 0 && layer < lookup) return this.#before[lookup] ?? nothing;
+    const of = choose === 'similar' ? scores() : drawn(count, layer, asking.used);
+    return this.#among(of, sizes, this.#budget(asking), this.#before[layer]?.queue ?? []);
+  }
+
+  #among(scores: ArrayLike<number>, sizes: Sizes, budget: number, queue: readonly number[]): Recalled {
     const { min, contiguity } = this.#settings;
     const forNeighbours = contiguity * budget;
     const most = Math.ceil((budget - forNeighbours) / min) + 1;
-    const events = withinBudget(highest(scores(), most), sizes, budget - forNeighbours);
-    return { events, queue: neighbours(events, this.#queues[layer] ?? [], sizes, sizes.length, forNeighbours) };
+    const events = withinBudget(highest(scores, most), sizes, budget - forNeighbours);
+    return { events, queue: neighbours(events, queue, sizes, sizes.length, forNeighbours) };
   }
 
-  /** Tokens of events that n rows may read. */
-  #budget({ closed }: Segmentation, used: number, n: number): number {
+  /** Tokens of events that the rows may read. */
+  #budget({ segmentation: { closed }, used, n }: Asking): number {
     const { mem, local } = this.#settings;
     return mem === 0 ? 0 : Math.max(0, mem + n - Math.max(0, used + n - local - closed));
   }
@@ -96,3 +110,7 @@ function drawn(count: number, layer: number, used: number): Float64Array {
   const random = new Random(`em-llm ${layer} ${used}`);
   return Float64Array.from({ length: count }, () => random.real());
 }
+
+const numbers = z.array(z.int());
+
+export const savedRetrieval = z.array(z.object({ events: numbers, queue: numbers }).nullable());
