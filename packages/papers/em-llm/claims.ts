@@ -356,7 +356,7 @@ export const claims: readonly Claim[] = [
 ];
 
 function options(em: string, others: OpenOptions = {}): OpenOptions {
-  return { ...others, remember: parseMethod.remember(`em-llm:${em}`) };
+  return { ...others, remember: parseMethod.remember(`em-llm:${['lookup=each', em].filter(Boolean).join()}`) };
 }
 
 function logits(model: Model, how: OpenOptions, ids: Int32Array): Promise<Float32Array> {

@@ -6,6 +6,7 @@ import { Mass } from '../remembering/mass.ts';
 import { type Range, Unrotated } from '../remembering/unrotated.ts';
 import { Vectors } from '../remembering/vectors.ts';
 import { highest } from './choose.ts';
+import { lookupLayers } from './lookup.ts';
 import type { Rows } from './refine.ts';
 import type { Settings } from './remember.ts';
 
@@ -32,7 +33,7 @@ export class EventStore {
     this.#host = host;
     this.#settings = settings;
     this.layers = [...host.arch.layers.keys()].filter((layer) => host.arch.layers[layer]?.window === 0);
-    this.lookups = this.layers.filter((layer) => settings.lookup < 0 || layer === settings.lookup);
+    this.lookups = lookupLayers(settings.lookup, host.arch);
     this.#vectors = new Vectors(host, this.lookups);
     this.#mass = new Mass(host, massWindow(settings), this.lookups);
     this.#fetched = new Room(host.device);

@@ -93,7 +93,7 @@ describe('a small memory', () => {
       expect(recalled.slice(12)).toEqual(new Array(18).fill(recalled[12]));
       expect(recalled[12]).not.toEqual(before);
       expect(session.reads.choosing - choosing).toBe(events.length);
-      await opened(remember(tight), async (each) => {
+      await opened(remember(`${tight},lookup=each`), async (each) => {
         await each.prefill(prompt());
         expect(memoryOf(each).vectorBytes).toBe(30 * vectorBytes);
       });
@@ -158,7 +158,7 @@ describe('a small memory', () => {
     });
   });
 
-  test.each(['', ',lookup=12'])('a saved session goes on as if it had never been closed%s', async (more) => {
+  test.each(['', ',lookup=each'])('a saved session goes on as if it had never been closed%s', async (more) => {
     const path = join(await mkdtemp(join(tmpdir(), 'loci-em-llm-')), 'session');
     const how = remember(`${tight},fast=64${more}`);
     await opened({ store: 'q8', ...how }, async (session) => {
@@ -213,7 +213,7 @@ describe('a small memory', () => {
           contiguity: 0.3,
           refine: 'off',
           layers: 20,
-          lookup: -1,
+          lookup: 'each',
           choose: 'similar',
           official: 'no',
           fast: 64,
@@ -274,6 +274,7 @@ describe('options', () => {
   test('a window beyond what the model was trained on is refused, and so is another method that decides the same', async () => {
     await expect(model.open(remember('local=9000'))).rejects.toThrow('local is 9000');
     await expect(model.open(remember('lookup=30'))).rejects.toThrow('lookup is layer 30, and the model has 30');
+    expect(() => parseMethod.remember('em-llm:lookup=some')).toThrow('it must be each, auto or the number of a layer');
     const keep = parseMethod.keep('snapkv');
     await expect(model.open({ ...remember(tight), ...(keep && { keep }) })).rejects.toThrow(
       'both decide which slots of the cache stay',

@@ -66,13 +66,13 @@ export class EpisodicMemory implements Remembering {
     this.#still = new StillRows(host);
     this.#store = parts?.store ?? new EventStore(host, settings);
     this.#segmentation = parts?.segmentation ?? new Segmentation(settings);
-    this.#retrieval = parts?.retrieval ?? new Retrieval(settings);
+    this.#retrieval = parts?.retrieval ?? new Retrieval(settings, this.#store.lookups);
   }
 
   begin(cache: KvCache): void {
     this.#store.begin(cache);
     this.#segmentation = new Segmentation(this.#settings);
-    this.#retrieval = new Retrieval(this.#settings);
+    this.#retrieval = new Retrieval(this.#settings, this.#store.lookups);
     this.#used = 0;
     for (const [layer, { window }] of this.#host.arch.layers.entries()) {
       for (let head = 0; head < this.#host.arch.kvHeads; head++) {

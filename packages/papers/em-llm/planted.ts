@@ -4,7 +4,10 @@ import { inSession } from '../methods/in-session.ts';
 import { parseMethod } from '../registry.ts';
 import { memoryOf } from './memory.ts';
 
-const options = (em: string): OpenOptions => ({ remember: parseMethod.remember(`em-llm:${em}`) });
+/** Every layer looks up for itself, as in the paper. */
+const options = (em: string): OpenOptions => ({
+  remember: parseMethod.remember(`em-llm:${['lookup=each', em].filter(Boolean).join()}`),
+});
 
 /** Whether each layer brings back what was planted, and the losses of the answer with it, and with others. */
 export async function recallOf(workbench: Workbench, number: number) {

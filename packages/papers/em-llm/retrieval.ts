@@ -27,13 +27,16 @@ export interface Asking {
  */
 export class Retrieval {
   readonly #settings: Settings;
+  readonly #lookups: readonly number[];
   /** What each layer that looks up chose for the rows before. */
   #before: readonly (Recalled | undefined)[] = [];
   /** The layers' choices of the program under way, and of the last one. */
   #chosen: (Recalled | undefined)[] = [];
 
-  constructor(settings: Settings) {
+  /** @param lookups Layers that look events up, ascending. */
+  constructor(settings: Settings, lookups: readonly number[]) {
     this.#settings = settings;
+    this.#lookups = lookups;
   }
 
   /** By layer, what the last rows read. */
@@ -60,13 +63,12 @@ export class Retrieval {
 
   /** The program has run. */
   commit(): void {
-    const { lookup } = this.#settings;
-    if (this.#chosen.length > 0)
-      this.#before = this.#chosen.map((one, layer) => (lookup < 0 || layer === lookup ? one : undefined));
+    if (this.#chosen.length === 0) return;
+    this.#before = this.#chosen.map((one, layer) => (this.#lookups.includes(layer) ? one : undefined));
   }
 
   fork(): Retrieval {
-    const fork = new Retrieval(this.#settings);
+    const fork = new Retrieval(this.#settings, this.#lookups);
     fork.#before = this.#before;
     return fork;
   }
@@ -82,10 +84,12 @@ export class Retrieval {
 
   #choose(layer: number, asking: Asking, scores: () => ArrayLike<number>): Recalled {
     const { count, sizes } = asking.segmentation;
-    const { lookup, choose } = this.#settings;
+    const { choose } = this.#settings;
     if (this.hasRoomForAll(asking)) return { events: Array.from({ length: count }, (_, event) => event), queue: [] };
-    if (lookup >= 0 && layer > lookup) return this.#chosen[lookup] ?? nothing;
-    if (lookup >= 0 && layer < lookup) return this.#before[lookup] ?? nothing;
+    if (!this.#lookups.includes(layer)) {
+      const [lookup = -1] = this.#lookups;
+      return (layer > lookup ? this.#chosen : this.#before)[lookup] ?? nothing;
+    }
     const of = choose === 'similar' ? scores() : drawn(count, layer, asking.used);
     return this.#among(of, sizes, this.#budget(asking), this.#before[layer]?.queue ?? []);
   }

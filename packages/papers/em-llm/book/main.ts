@@ -75,7 +75,7 @@ async function reading(name: string, em: string, reach: number): Promise<void> {
     { ids: first.slice(0, common) },
     {
       onProgress: ({ doneTokens, totalTokens }) => {
-        if (doneTokens - doneBefore < 4096 && doneTokens !== totalTokens) return;
+        if (doneTokens - doneBefore < 2048 && doneTokens !== totalTokens) return;
         const now = performance.now();
         const tokensPerSecond = ((doneTokens - doneBefore) / (now - at)) * 1000;
         const { user, system } = process.cpuUsage(cpu);
