@@ -50,6 +50,8 @@ interface Parts {
  */
 export class EpisodicMemory implements Remembering {
   readonly chunk: number;
+  /** The last token of a prompt asks by itself, as in the official code: what the rows before it chose is there for all layers. */
+  readonly apart = 1;
   readonly #host: Host;
   readonly #settings: Settings;
   readonly #still: StillRows;
