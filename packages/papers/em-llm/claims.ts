@@ -260,7 +260,11 @@ export const claims: readonly Claim[] = [
         ...{ with: mean(pairs.map((one) => one.with)), without: mean(pairs.map((one) => one.without)) },
         better: mean(pairs.map((one) => (one.with <= one.without ? 1 : 0))),
       };
-      return { measured, holds: measured.with <= measured.without };
+      return {
+        measured,
+        holds: measured.with <= measured.without,
+        note: 'Where every layer looks up for itself, few have the event with the cue among what is most similar, and neighbours take room from that. Where layer 18 looks up for all, planted facts of a book are found more often with contiguity 0.3 than without (README.md)',
+      };
     },
   },
   {
