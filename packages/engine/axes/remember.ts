@@ -15,6 +15,8 @@ export interface Remember extends Method {
 export interface Remembering extends Hook {
   /** Rows that may be read at a time; all that fit by default. */
   readonly chunk?: number;
+  /** So many rows at the end of a prompt are read by themselves, behind all that comes before them. */
+  readonly apart?: number;
   /** The cache is empty: a new sequence, or one that begins again. */
   begin?(cache: KvCache): void;
   /**

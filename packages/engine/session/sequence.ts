@@ -132,7 +132,7 @@ export class Sequence {
     const started = performance.now();
     let last: SegmentResult | undefined;
     for (let from = 0; from < total; ) {
-      const n = this.#rows(total - from);
+      const n = this.#rows(total - from, wants.behindPrompt ? 0 : (this.methods.remembering?.apart ?? 0));
       const start = this.#ids.length;
       const isLast = from + n === total;
       const moment: Moment = wants.behindPrompt ? 'decode' : isLast ? 'prompt end' : 'prompt';
@@ -187,16 +187,21 @@ export class Sequence {
     return { methods, remembered };
   }
 
-  /** Rows of the next program, of so many that are left: the last ones stay together where a method must see them so. */
-  #rows(left: number): number {
+  /**
+   * Rows of the next program, of so many that are left: the last ones stay together where a method must see them so, or else
+   * `apart` of them are a program of their own.
+   */
+  #rows(left: number, apart: number): number {
     const chunks = [this.methods.keeper, this.methods.attending, this.methods.remembering].map(
       (one) => one?.chunk ?? maxRows,
     );
     const most = Math.min(maxRows, ...chunks);
     const wanted = Math.max(this.methods.set.keep?.lastRows ?? 1, this.methods.attending?.lastRows ?? 1);
     const together = Math.min(wanted, most);
-    if (left <= most || left - most >= together) return Math.min(most, left);
-    return left - together;
+    // What must stay together is not torn apart.
+    const end = left > apart && wanted <= 1 ? left - apart : left;
+    if (end <= most || end - most >= together) return Math.min(most, end);
+    return end - together;
   }
 
   close(): void {

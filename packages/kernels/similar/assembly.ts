@@ -35,26 +35,29 @@ function meanOf(queries: usize, n: i32, h: i32, d: i32, to: usize): void {
 }
 
 /**
- * Arguments: 0 queries f32 [n, h, d], 1 n, 2 h, 3 d, 4 vectors, each i8 [h, d] and f32 [h] scales, 5 bytes from vector to
- * vector, 6 count, 7 out f32 [count], 8 counts i64 [3] or 0.
+ * Arguments: 0 queries f32 [n, h, d], 1 n, 2 h, 3 d, 4 addresses i32 of groups of vectors, each i8 [h, d] and f32 [h] scales,
+ * 5 vectors in a group, which divide by 32, 6 bytes from vector to vector, 7 count, 8 out f32 [count], 9 counts i64 [3] or 0.
  */
 export function similar(args: usize, counter: usize, scratch: usize): void {
   const h = int(args, 2);
   const d = int(args, 3);
-  const vectors = address(args, 4);
-  const vectorBytes = <usize>int(args, 5);
-  const count = int(args, 6);
-  const out = address(args, 7);
-  const counts = address(args, 8);
+  const groups = address(args, 4);
+  const perGroup = int(args, 5);
+  const vectorBytes = <usize>int(args, 6);
+  const count = int(args, 7);
+  const out = address(args, 8);
+  const counts = address(args, 9);
   const width = <usize>(h * d);
   const scales = scratch + (width << 1);
   let ready = false;
   for (let item = take(counter); item * ROWS < count; item = take(counter)) {
     if (!ready) meanOf(address(args, 0), int(args, 1), h, d, scratch);
     ready = true;
-    const end = min(count, (item + 1) * ROWS);
-    for (let row = item * ROWS; row < end; row++) {
-      const vector = vectors + <usize>row * vectorBytes;
+    const first = item * ROWS, end = min(count, first + ROWS);
+    const group = first / perGroup;
+    const vectors = <usize>load<u32>(groups + (<usize>group << 2));
+    for (let row = first; row < end; row++) {
+      const vector = vectors + <usize>(row - group * perGroup) * vectorBytes;
       let total: f32 = 0;
       for (let head: usize = 0; head < <usize>h; head++) {
         const from = vector + head * d, query = scratch + ((head * d) << 1);
@@ -69,6 +72,6 @@ export function similar(args: usize, counter: usize, scratch: usize): void {
       }
       store<f32>(out + (<usize>row << 2), total);
     }
-    if (counts) atomic.add<i64>(counts, <i64>(end - item * ROWS), 16);
+    if (counts) atomic.add<i64>(counts, <i64>(end - first), 16);
   }
 }

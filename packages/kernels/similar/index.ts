@@ -6,8 +6,11 @@ export interface Similar {
   readonly n: number;
   readonly h: number;
   readonly d: number;
-  /** Address of `count` vectors, one every `vectorBytes`. */
-  readonly vectors: number;
+  /** Address of int32 addresses of groups of vectors, one every `vectorBytes`; all but the last are full. */
+  readonly groups: number;
+  /** Vectors of a group; divides by 32. */
+  readonly perGroup: number;
+  /** Of all groups. */
   readonly count: number;
   /** Address of float32 [count]. */
   readonly out: number;
@@ -27,8 +30,10 @@ export function vectorBytes(h: number, d: number): number {
 }
 
 /** Dot products of the mean of the queries with vectors in 8 bits; the mean is rounded to 15 bits and a sign per head. */
-export function similar({ queries, n, h, d, vectors, count, out, counts = 0, join }: Similar): Command {
-  return command('similar', [queries, n, h, d, vectors, vectorBytes(h, d), count, out, counts], join);
+export function similar(one: Similar): Command {
+  const { queries, n, h, d, groups, perGroup, count, out, counts = 0, join } = one;
+  if (perGroup % 32 !== 0) throw new RangeError(`${perGroup} vectors in a group`);
+  return command('similar', [queries, n, h, d, groups, perGroup, vectorBytes(h, d), count, out, counts], join);
 }
 
 /** Writes a vector [h, d] in 8 bits. */

@@ -25,11 +25,12 @@ describe.each(builds)('%s build', (build) => {
       n: fc.integer({ min: 1, max: 9 }),
       h: fc.integer({ min: 1, max: 5 }),
       d: fc.constantFrom(16, 32, 64),
-      count: fc.integer({ min: 1, max: 70 }),
+      count: fc.integer({ min: 1, max: 140 }),
+      perGroup: fc.constantFrom(32, 64, 96),
       size: fc.constantFrom(0, 1e-3, 1, 1e4),
     });
     fc.assert(
-      fc.property(parameters, ({ seed, n, h, d, count, size }) => {
+      fc.property(parameters, ({ seed, n, h, d, count, perGroup, size }) => {
         const next = random(seed);
         const queries = floats(n * h * d, next);
         const stride = vectorBytes(h, d);
@@ -40,8 +41,14 @@ describe.each(builds)('%s build', (build) => {
         }
         machine.reset();
         const [out, counts] = [machine.output(4 * count), machine.output(24, new Uint8Array(24))];
+        // Groups lie anywhere, here the last one first.
+        const parts = Array.from({ length: Math.ceil(count / perGroup) }, (_, i) =>
+          packed.subarray(i * perGroup * stride, (i + 1) * perGroup * stride),
+        );
+        const addresses = parts.toReversed().map((part) => machine.input(part));
+        const groups = machine.input(Int32Array.from(addresses.toReversed()));
         machine.run(
-          [similar({ queries: machine.input(queries), n, h, d, vectors: machine.input(packed), count, out, counts })],
+          [similar({ queries: machine.input(queries), n, h, d, groups, perGroup, count, out, counts })],
           similarScratch(h, d),
         );
         const vectors = unpacked(packed, count, h, d);

@@ -21,7 +21,9 @@ export function highest(scores: ArrayLike<number>, count: number): number[] {
         swap(child, parent);
         child = parent;
       }
-    } else if (count > 0 && behind(at(0), i)) {
+    } else {
+      // Of equal ones the first stays, and nearly all of many are behind the root.
+      if (count === 0 || !(value(i) > value(at(0)))) continue;
       heap[0] = i;
       for (let parent = 0; ; ) {
         let child = 2 * parent + 1;

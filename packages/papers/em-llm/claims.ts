@@ -1,31 +1,21 @@
-import {
-  type Claim,
-  haystackOf,
-  keyValue,
-  mean,
-  median,
-  passkey,
-  Random,
-  type TaskCase,
-  texts,
-  type Workbench,
-} from '@loci/evaluate';
-import type { Model, OpenOptions, Session } from 'loci';
+import { type Claim, mean, median, Random } from '@loci/evaluate';
+import type { Model, OpenOptions } from 'loci';
 import { bookText, largestGap } from '../keeping/logits.ts';
 import { PassingProbe } from '../keeping/passing.ts';
 import { inSession } from '../methods/in-session.ts';
 import { parseMethod } from '../registry.ts';
-import { gapToBruteForce, turned } from './brute-force.ts';
+import { gapToBruteForce } from './brute-force.ts';
 import { highest } from './choose.ts';
 import { type Memory, memoryOf } from './memory.ts';
 import { compareWithOracle, part } from './oracle.ts';
+import { paragraphs, settings } from './paragraphs.ts';
+import { contiguityOf, recallOf } from './planted.ts';
 import { splitsReference } from './reference.ts';
 import { type Rows, refined, splits } from './refine.ts';
 import { closeEvents } from './spans.ts';
 import { surprising } from './surprise.ts';
 
 const exact = { precision: 'float32' } as const;
-const settings = { gamma: 1, local: 512, chunk: 128, first: 16 };
 
 export const claims: readonly Claim[] = [
   {
@@ -270,7 +260,11 @@ export const claims: readonly Claim[] = [
         ...{ with: mean(pairs.map((one) => one.with)), without: mean(pairs.map((one) => one.without)) },
         better: mean(pairs.map((one) => (one.with <= one.without ? 1 : 0))),
       };
-      return { measured, holds: measured.with <= measured.without };
+      return {
+        measured,
+        holds: measured.with <= measured.without,
+        note: 'Where every layer looks up for itself, few have the event with the cue among what is most similar, and neighbours take room from that. Where layer 18 looks up for all, planted facts of a book are found more often with contiguity 0.3 than without (README.md)',
+      };
     },
   },
   {
@@ -366,7 +360,7 @@ export const claims: readonly Claim[] = [
 ];
 
 function options(em: string, others: OpenOptions = {}): OpenOptions {
-  return { ...others, remember: parseMethod.remember(`em-llm:${em}`) };
+  return { ...others, remember: parseMethod.remember(`em-llm:${['lookup=each', em].filter(Boolean).join()}`) };
 }
 
 function logits(model: Model, how: OpenOptions, ids: Int32Array): Promise<Float32Array> {
@@ -389,141 +383,4 @@ function now(): { readonly wall: number; readonly cpu: number } {
 
 function extremes(sizes: readonly number[]): Extremes {
   return { least: Math.min(...sizes), most: Math.max(...sizes) };
-}
-
-interface Paragraphs {
-  readonly ids: number;
-  readonly joints: readonly number[];
-  readonly cuts: readonly number[];
-  /** By token. */
-  readonly losses: readonly number[];
-  /** Unrotated keys of the last layers. */
-  readonly keys: Rows;
-}
-
-const read = new WeakMap<Model, Promise<Paragraphs>>();
-
-/** Paragraphs of different books one behind the other, where the model is surprised, and its keys from layer 20 on. */
-async function paragraphs(workbench: Workbench): Promise<Paragraphs> {
-  const model = await workbench.model();
-  const known = read.get(model) ?? readParagraphs(model, workbench.signal);
-  read.set(model, known);
-  return known;
-}
-
-async function readParagraphs(model: Model, signal: AbortSignal): Promise<Paragraphs> {
-  const random = new Random('em-llm paragraphs');
-  const all: number[] = [];
-  const joints: number[] = [];
-  for (let i = 0; i < 40; i++) {
-    const { sentences } = haystackOf(texts[i % texts.length] ?? 'moby-dick');
-    const first = random.integer(0, sentences.length - 5);
-    let text = '';
-    for (let at = first; text.length < 250; at++) text += ` ${sentences[at % sentences.length] ?? ''}`;
-    if (all.length > 0) joints.push(all.length);
-    all.push(...model.tokenizer.encode(text, { special: 'text' }));
-  }
-  const ids = Int32Array.from(all);
-  const { arch } = model;
-  const from = Math.min(20, arch.layers.length - 1);
-  const probe = new PassingProbe(['keys'], (layer) => layer >= from);
-  const session = await model.open(options('', { probes: [probe] }));
-  try {
-    // The last token is predicted, and not read.
-    const { losses } = await session.score({ ids: Int32Array.from([...ids, 0]) }, { signal });
-    const known = [Number.NaN, ...losses.slice(0, ids.length - 1)];
-    const cuts: number[] = [];
-    for (let start = 1; start < known.length; start += settings.chunk) {
-      cuts.push(...surprising(known.slice(0, start + settings.chunk), start, settings));
-    }
-    const layers = probe.layers.slice(from);
-    const { kvHeads: g, headSize: d } = arch;
-    const width = layers.length * g * d;
-    const values = new Float64Array(ids.length * width);
-    for (const [i, { keys }] of layers.entries()) {
-      const frequencies = arch.layers[from + i]?.frequencies ?? [];
-      for (const [token, row] of keys.entries()) {
-        for (let head = 0; head < g; head++) {
-          const still = turned(row.subarray(head * d, (head + 1) * d), -token, frequencies, arch);
-          values.set(still, token * width + (i * g + head) * d);
-        }
-      }
-    }
-    return { ids: ids.length, joints, cuts, losses: known, keys: { count: ids.length, width, values } };
-  } finally {
-    session.close();
-  }
-}
-
-/** Whether each layer brings back what was planted, and the losses of the answer with it, and with others. */
-async function recallOf(workbench: Workbench, number: number) {
-  const model = await workbench.model();
-  const one = plantedCase(workbench, model, number);
-  const prompt = { ids: [...one.context, ...one.question] };
-  const needles = one.spans.filter(({ kind }) => kind === 'needle');
-  const loss = (how: OpenOptions, look: (session: Session) => void = () => {}) =>
-    inSession(model, how, async (session) => {
-      await session.prefill({ ids: one.context }, { signal: workbench.signal });
-      await session.prefill(prompt);
-      look(session);
-      const [losses = new Float64Array()] = await session.scoreContinuations(prompt, [one.answer]);
-      return mean([...losses]);
-    });
-  let layers: number[] = [];
-  let share = 0;
-  const memory = await loss(options(''), (session) => {
-    const { recalled, closed } = memoryOf(session);
-    const found = recalled.map(({ similar, neighbours }) => [...similar, ...neighbours]);
-    layers = found.map((events) =>
-      events.some(({ start, end }) => needles.some((needle) => needle.start < end && needle.end > start)) ? 1 : 0,
-    );
-    const tokens = found.map((events) => events.reduce((sum, { start, end }) => sum + end - start, 0));
-    share = mean(tokens) / closed;
-  });
-  return {
-    case: one.id,
-    back: prompt.ids.length - (needles[0]?.start ?? 0),
-    ...{ layers, share, memory },
-    dense: await loss({}),
-    window: await loss(options('mem=0')),
-    random: await loss(options('choose=random')),
-  };
-}
-
-function plantedCase({ scale }: Workbench, model: Model, number: number): TaskCase {
-  const length = scale === 'full' ? 6500 : 3400;
-  const depth: readonly [number, number] = scale === 'full' ? [0.1, 0.5] : [0.02, 0.1];
-  return number % 2 === 0 ? passkey(model, { length, depth }, number) : keyValue(model, { length, depth }, number);
-}
-
-const people = ['keeper', 'captain', 'gardener', 'organist', 'baker', 'surgeon', 'painter', 'miller'] as const;
-const places = ['lighthouse', 'harbour', 'abbey', 'castle', 'mill', 'island', 'village', 'bridge'] as const;
-
-/** A cue and, some sentences behind it, the answer, in events of at most 16 tokens: the loss with neighbours and without. */
-async function contiguityOf(workbench: Workbench, number: number) {
-  const model = await workbench.model();
-  const random = new Random(`em-llm contiguity ${number}`);
-  const who = `${random.pick(people)} of the ${random.pick(places)}`;
-  const value = String(random.integer(1_000_000, 9_999_999));
-  const planted =
-    `The password of the ${who} was written upon the wall in white chalk, close under the picture of an old ship. ` +
-    `Nobody had dared to wipe it off for all those years. There it read ${value}.`;
-  const { sentences } = haystackOf('moby-dick');
-  const start = random.integer(0, sentences.length - 200);
-  const words = (from: number, characters: number) => {
-    let text = '';
-    for (let at = from; text.length < characters; at++) text += `${sentences[at % sentences.length] ?? ''} `;
-    return text;
-  };
-  const content = `${words(start, 900)}${planted} ${words(start + 100, 1700)}\nWhat was the password of the ${who}?`;
-  const text = `${model.render([{ role: 'user', content }])}The password of the ${who} was`;
-  const prompt = { ids: model.tokenizer.encode(text, { special: 'parse' }) };
-  const answer = model.tokenizer.encode(` ${value}`, { special: 'text' });
-  const loss = (contiguity: number) =>
-    inSession(model, options(`local=128,mem=96,chunk=64,max=16,contiguity=${contiguity}`), async (session) => {
-      const { signal } = workbench;
-      const [losses = new Float64Array()] = await session.scoreContinuations(prompt, [answer], { signal });
-      return mean([...losses]);
-    });
-  return { with: await loss(0.3), without: await loss(0) };
 }

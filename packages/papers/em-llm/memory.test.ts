@@ -81,6 +81,24 @@ describe('a small memory', () => {
     });
   });
 
+  test('one layer looks up for all: those behind it read the same, those before it what it chose for the rows before', async () => {
+    await opened(remember(`${tight},lookup=12`), async (session) => {
+      await session.prefill({ ids: ids.slice(0, 399) });
+      const before = memoryOf(session);
+      const { choosing } = session.reads;
+      await session.prefill(prompt());
+      const { recalled, vectorBytes } = memoryOf(session);
+      expect(before.recalled[12]?.similar.length).toBeGreaterThan(0);
+      expect(recalled.slice(0, 12)).toEqual(new Array(12).fill(before.recalled[12]));
+      expect(recalled.slice(12)).toEqual(new Array(18).fill(recalled[12]));
+      expect(session.reads.choosing - choosing).toBe(before.events.length);
+      await opened(remember(`${tight},lookup=each`), async (each) => {
+        await each.prefill(prompt());
+        expect(memoryOf(each).vectorBytes).toBe(30 * vectorBytes);
+      });
+    });
+  });
+
   test('the near cache stays small, and heads hold the window', async () => {
     await opened(remember(tight), async (session) => {
       await session.prefill(prompt());
@@ -139,19 +157,20 @@ describe('a small memory', () => {
     });
   });
 
-  test('a saved session goes on as if it had never been closed, and with nothing else', async () => {
+  test.each(['', ',lookup=each'])('a saved session goes on as if it had never been closed%s', async (more) => {
     const path = join(await mkdtemp(join(tmpdir(), 'loci-em-llm-')), 'session');
-    await opened({ store: 'q8', ...remember(`${tight},fast=64`) }, async (session) => {
+    const how = remember(`${tight},fast=64${more}`);
+    await opened({ store: 'q8', ...how }, async (session) => {
       await session.prefill(prompt());
       await session.save(path);
-      const restored = await model.restore(path, remember(`${tight},fast=64`));
+      const restored = await model.restore(path, how);
       expect({ ...memoryOf(restored), recalled: 0, fetched: 0, memoryBytes: 0, fileBytes: 0 }).toEqual({
         ...memoryOf(session),
         ...{ recalled: 0, fetched: 0, memoryBytes: 0, fileBytes: 0 },
       });
-      const more = { ids: ids.slice(0, 500) };
-      const straight = await session.complete(more, { maxTokens: 8, ignoreEnd: true });
-      const { ids: generated, reusedTokens } = await restored.complete(more, { maxTokens: 8, ignoreEnd: true });
+      const longer = { ids: ids.slice(0, 500) };
+      const straight = await session.complete(longer, { maxTokens: 8, ignoreEnd: true });
+      const { ids: generated, reusedTokens } = await restored.complete(longer, { maxTokens: 8, ignoreEnd: true });
       expect(reusedTokens).toBe(400);
       expect(generated).toEqual(straight.ids);
       restored.close();
@@ -188,7 +207,16 @@ describe('a small memory', () => {
       if (!host || !cache) throw new Error('no host');
       const settings = { ...{ init: 4, local: 64, mem: 48, chunk: 32, min: 8, max: 24, gamma: 1, tokens: 4 } };
       const memory = new EpisodicMemory(host, {
-        ...{ ...settings, contiguity: 0.3, refine: 'off', layers: 20, choose: 'similar', official: 'no', fast: 64 },
+        ...{
+          ...settings,
+          contiguity: 0.3,
+          refine: 'off',
+          layers: 20,
+          lookup: 'each',
+          choose: 'similar',
+          official: 'no',
+          fast: 64,
+        },
       });
       memory.begin(cache);
       const { state } = memory.save();
@@ -244,6 +272,8 @@ describe('options', () => {
   });
   test('a window beyond what the model was trained on is refused, and so is another method that decides the same', async () => {
     await expect(model.open(remember('local=9000'))).rejects.toThrow('local is 9000');
+    await expect(model.open(remember('lookup=30'))).rejects.toThrow('lookup is layer 30, and the model has 30');
+    expect(() => parseMethod.remember('em-llm:lookup=some')).toThrow('it must be each, auto or the number of a layer');
     const keep = parseMethod.keep('snapkv');
     await expect(model.open({ ...remember(tight), ...(keep && { keep }) })).rejects.toThrow(
       'both decide which slots of the cache stay',

@@ -2,6 +2,7 @@ import { LociError, type Remember } from 'loci';
 import { z } from 'zod';
 import { define } from '../methods/define.ts';
 import { choice, number, whole } from '../methods/option.ts';
+import { lookupOption, refusesLookup } from './lookup.ts';
 import { EpisodicMemory } from './memory.ts';
 
 export type Settings = z.output<z.ZodObject<ReturnType<typeof options>>>;
@@ -23,10 +24,12 @@ export const emLlm = define<Remember, ReturnType<typeof options>>({
       losses: true,
       needs: {
         decides: ['slots', 'sight'],
-        refuses: ({ arch }) =>
-          settings.local > arch.contextLength
-            ? `local is ${settings.local}, and the model was trained on distances below ${arch.contextLength}`
-            : undefined,
+        refuses: ({ arch }) => {
+          const { local, lookup } = settings;
+          if (local > arch.contextLength)
+            return `local is ${local}, and the model was trained on distances below ${arch.contextLength}`;
+          return refusesLookup(lookup, arch);
+        },
       },
       open: (host) => new EpisodicMemory(host, settings),
     };
@@ -46,6 +49,7 @@ function options() {
     contiguity: number(0, 1, 0.3, 'share of mem for neighbours of what was chosen'),
     refine: choice(['off', 'modularity', 'conductance'], 'off', 'what cuts are moved by'),
     layers: whole(0, 1_000_000, 20, 'first layer whose keys cuts are moved by'),
+    lookup: lookupOption(),
     choose: choice(['similar', 'random'], 'similar', 'which events are brought back; random is a control'),
     official: choice(['no', 'yes'], 'no', 'cuts a token earlier and counts tokens twice, as the official code does'),
     fast: whole(0, 1_000_000_000, 16384, 'tokens of events in memory, the others lie in a file'),

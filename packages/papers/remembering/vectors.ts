@@ -8,20 +8,22 @@ const slabVectors = 256;
 
 /** Memory that several sequences may hold. */
 interface Slab {
-  /** Of [layers][slabVectors] vectors. */
+  /** Of [layers][slabVectors] vectors, for the layers that have any. */
   readonly address: number;
   holders: number;
 }
 
-/** A vector [h, d] for every event and layer, in 8 bits, and what queries resemble most. */
+/** A vector [h, d] for every event and each of some layers, in 8 bits, and what queries resemble most. */
 export class Vectors {
   readonly #host: Host;
+  readonly #layers: readonly number[];
   readonly #slabs: Slab[] = [];
   #count = 0;
   readonly #scores: Room;
 
-  constructor(host: Host) {
+  constructor(host: Host, layers: readonly number[]) {
     this.#host = host;
+    this.#layers = layers;
     this.#scores = new Room(host.device);
   }
 
@@ -33,14 +35,14 @@ export class Vectors {
     return this.#slabs.length * this.#slabBytes;
   }
 
-  /** Adds an event. @param vectorOf its vector [h, d] in a layer. */
-  push(vectorOf: (layer: number) => ArrayLike<number>): void {
+  /** Adds an event. @param vectorOf its vector [h, d] in the layer of this number among those that have any. */
+  push(vectorOf: (index: number) => ArrayLike<number>): void {
     const { device, arch } = this.#host;
     const slab = this.#openSlab();
-    for (const layer of arch.layers.keys()) {
-      const at = this.#at(slab, layer, this.#count % slabVectors);
+    for (const index of this.#layers.keys()) {
+      const at = this.#at(slab, index, this.#count % slabVectors);
       const bytes = device.bytes(at, this.#stride);
-      packVector(vectorOf(layer), arch.heads, arch.headSize, bytes);
+      packVector(vectorOf(index), arch.heads, arch.headSize, bytes);
     }
     this.#count++;
   }
@@ -48,17 +50,16 @@ export class Vectors {
   /** Records the dot products of the mean of n queries with the vectors of a layer; `scores` has them when it has run. */
   record(encoder: Encoder, queries: number, { layer, n, counts }: LayerView): void {
     const { heads: h, headSize: d } = this.#host.arch;
-    const scores = this.#scores.reserve(4 * this.#count, 4 * this.#slabs.length * slabVectors);
-    for (const [i, slab] of this.#slabs.entries()) {
-      const count = Math.min(slabVectors, this.#count - i * slabVectors);
-      encoder.record(
-        similar({
-          ...{ queries, n, h, d, count, counts, vectors: this.#at(slab, layer, 0) },
-          out: scores + 4 * i * slabVectors,
-          join: i === this.#slabs.length - 1,
-        }),
-      );
-    }
+    const index = this.#layers.indexOf(layer);
+    const { length } = this.#slabs;
+    // Behind the scores of all vectors that the slabs have room for stand their addresses, layer by layer.
+    const places = 4 * length * slabVectors;
+    const scores = this.#scores.reserve(places + 4 * this.#layers.length * length);
+    const groups = scores + places + 4 * index * length;
+    this.#host.device.ints(groups, length).set(this.#slabs.map((slab) => this.#at(slab, index, 0)));
+    encoder.record(
+      similar({ queries, n, h, d, groups, perGroup: slabVectors, count: this.#count, out: scores, counts }),
+    );
   }
 
   get scores(): Float32Array {
@@ -66,7 +67,7 @@ export class Vectors {
   }
 
   fork(): Vectors {
-    const fork = new Vectors(this.#host);
+    const fork = new Vectors(this.#host, this.#layers);
     for (const slab of this.#slabs) slab.holders++;
     fork.#slabs.push(...this.#slabs);
     fork.#count = this.#count;
@@ -100,11 +101,11 @@ export class Vectors {
   }
 
   get #slabBytes(): number {
-    return this.#host.arch.layers.length * slabVectors * this.#stride;
+    return this.#layers.length * slabVectors * this.#stride;
   }
 
-  #at({ address }: Slab, layer: number, index: number): number {
-    return address + (layer * slabVectors + index) * this.#stride;
+  #at({ address }: Slab, index: number, vector: number): number {
+    return address + (index * slabVectors + vector) * this.#stride;
   }
 
   /** The slab that the next vector goes into, which nobody else reads. */

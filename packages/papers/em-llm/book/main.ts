@@ -69,18 +69,23 @@ async function reading(name: string, em: string, reach: number): Promise<void> {
     return n;
   }, first.length);
   const session = await model.open({ remember: parseMethod.remember(`em-llm:${em}`) });
-  const speed: { tokens: number; tokensPerSecond: number; residentBytes: number }[] = [];
-  let [doneBefore, at] = [0, performance.now()];
+  const speed: { tokens: number; tokensPerSecond: number; cpuMsPerToken: number; residentBytes: number }[] = [];
+  let [doneBefore, at, cpu] = [0, performance.now(), process.cpuUsage()];
   await session.prefill(
     { ids: first.slice(0, common) },
     {
       onProgress: ({ doneTokens, totalTokens }) => {
-        if (doneTokens - doneBefore < 4096 && doneTokens !== totalTokens) return;
+        if (doneTokens - doneBefore < 2048 && doneTokens !== totalTokens) return;
         const now = performance.now();
         const tokensPerSecond = ((doneTokens - doneBefore) / (now - at)) * 1000;
-        speed.push({ tokens: doneTokens, tokensPerSecond, residentBytes: process.memoryUsage().rss });
-        [doneBefore, at] = [doneTokens, now];
-        console.error(`${name}: ${doneTokens} of ${totalTokens}, ${tokensPerSecond.toFixed(0)} tokens/s`);
+        const { user, system } = process.cpuUsage(cpu);
+        // Of all threads: the machine may be shared.
+        const cpuMsPerToken = (user + system) / 1000 / (doneTokens - doneBefore);
+        speed.push({ tokens: doneTokens, tokensPerSecond, cpuMsPerToken, residentBytes: process.memoryUsage().rss });
+        [doneBefore, at, cpu] = [doneTokens, now, process.cpuUsage()];
+        console.error(
+          `${name}: ${doneTokens} of ${totalTokens}, ${tokensPerSecond.toFixed(0)} tokens/s, ${cpuMsPerToken.toFixed(2)} ms of the processor each`,
+        );
       },
     },
   );
