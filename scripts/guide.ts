@@ -66,6 +66,29 @@ function choices(comparisons: readonly Comparison[]): string {
   return [line(columns), line(columns.map(() => '---')), ...rows.filter((row) => row.length > 0).map(line)].join('\n');
 }
 
+interface Book {
+  readonly book: string;
+  readonly depths: number;
+  readonly budget: number;
+}
+
+/** Facts in a text beyond the model's window, as `packages/papers/em-llm/book` has measured them. */
+function book(): string {
+  const file = new URL('../packages/papers/em-llm/book/results/the-trumpeter-of-krakow.json', import.meta.url);
+  const found: Book = JSON.parse(readFileSync(file, 'utf8'));
+  const rows = Object.entries(found).flatMap(([name, value]: [string, unknown]) => {
+    if (typeof value !== 'object' || value === null || !('recall' in value) || !('nll' in value)) return [];
+    return [{ name, recall: Number(value.recall), nll: Number(value.nll) }];
+  });
+  const lines = rows
+    .toSorted((a, b) => b.recall - a.recall)
+    .map(({ name, recall, nll }) => `| ${name} | ${recall.toFixed(2)} | ${nll.toFixed(2)} |`);
+  return [
+    `${found.book}, with a fact at each of ${found.depths} depths, and ${found.budget} tokens in sight at a time:`,
+    ['| | recall | NLL |', '| --- | --: | --: |', ...lines].join('\n'),
+  ].join('\n\n');
+}
+
 /** The guide with its generated part renewed. */
 export function renewedGuide(guide: string): string {
   const comparisons = readComparisons();
@@ -74,10 +97,12 @@ export function renewedGuide(guide: string): string {
   const tables = comparisons.flatMap(({ task, cases, results }) =>
     results.map(({ length, rows }) => `### ${task}, ${length} tokens, ${cases} cases\n\n${rowsMarkdown(rows)}`),
   );
-  const where = `${model}, ${machine.threads} threads of an ${machine.processor}`;
+  const where = `${model}, ${machine.threads} threads, ${machine.processor}`;
   const part = [
     `At most ${asGood} nat a token worse than dense, standard error included (${where}); × is against dense:`,
     choices(comparisons),
+    '## A book that is longer than the window',
+    book(),
     '## The tables',
     ...tables,
   ];
