@@ -53,6 +53,11 @@ function options() {
     ),
     stands: choice(representatives, 'centre', 'which block of a stretch stands for it'),
     sparse: choice(['both', 'prefill', 'decode'], 'both', 'where less than everything is read'),
+    end: choice(
+      ['sparse', 'dense'],
+      'sparse',
+      'how the last rows of a prompt read, up to 512: there a question stands',
+    ),
   };
 }
 
@@ -126,13 +131,14 @@ class Hip implements Attending {
   }
 
   select(encoder: Encoder, view: LayerView): Selection | undefined {
-    const { k, sinks, window, dense, sparse, refresh } = this.#options;
+    const { k, sinks, window, dense, sparse, end, refresh } = this.#options;
     const { layer, n, slots, cache } = view;
     const before = this.#searched[layer];
     this.#searched[layer] = undefined;
     const isDecode = view.moment === 'decode';
     if (layer < dense || view.window > 0 || slots <= sinks + k + window) return undefined;
     if (sparse !== 'both' && isDecode !== (sparse === 'decode')) return undefined;
+    if (end === 'dense' && view.moment === 'prompt end') return undefined;
     if (n === 1 && before && holds(before, view, refresh)) {
       before.last = slots;
       before.edition = cache.edition;

@@ -183,10 +183,10 @@ export const claims: readonly Claim[] = [
       const near = `streaming-llm:sinks=4,recent=${length / 8 + 156}`;
       const found: Gains[] = [];
       for (let number = 0; number < cases; number++) {
-        const gains = await workbench.once(`needle ${spec} ${near} ${number}`, async () => {
+        const gains = await workbench.once(`needle gains ${spec} ${near} ${number}`, async () => {
           workbench.signal.throwIfAborted();
           workbench.progress('needles', number / cases);
-          return gainsOf(model, needle(model, { length }, number), parseMethod.attend(spec), near);
+          return gainsOf(model, needle(model, { length }, number), spec, near);
         });
         found.push(gains);
       }
@@ -197,13 +197,14 @@ export const claims: readonly Claim[] = [
         near,
         cases,
         denseGain: mean(found.map((one) => one.dense)),
-        ...{ sparse: share('sparse'), decodeAlone: share('decode'), window: share('near') },
+        ...{ sparse: share('sparse'), decodeAlone: share('decode'), prefillAlone: share('prefill') },
+        window: share('near'),
         found,
       };
       return {
         measured,
         holds: measured.sparse >= 0.7 && measured.window <= 0.15,
-        note: 'nats per answer token at random depth; sparse: prompt and answer, decodeAlone: the prompt is read with everything. The window has as many slots as the lists of the method have at most. An isolated needle is the worst case of a greedy search: a half that was dropped never comes back. Reading the prompt sparsely loses more on top of what a sparse answer does not find',
+        note: 'nats per answer token at random depth; sparse: prompt and answer, decodeAlone: the prompt is read with everything, prefillAlone: only the prompt is read sparsely, which keeps nearly all of it: what misses the needle is the search of an answer. An isolated needle is the worst case of a greedy search: a half that was dropped never comes back. The window has as many slots as the lists of the method have at most',
       };
     },
   },
@@ -311,11 +312,13 @@ interface Gains {
   readonly dense: number;
   readonly sparse: number;
   readonly decode: number;
+  readonly prefill: number;
   readonly near: number;
 }
 
 /** What a needle is worth to the answer, in nats per token, with everything, with a method, and with sinks and a window. */
-async function gainsOf(model: Model, one: TaskCase, attend: Attend, near: string): Promise<Gains> {
+async function gainsOf(model: Model, one: TaskCase, spec: string, near: string): Promise<Gains> {
+  const attend = parseMethod.attend(spec);
   const span = one.spans.find(({ kind }) => kind === 'needle') ?? { start: 0, end: 0 };
   const prompt = Int32Array.from([...one.context, ...one.question]);
   const filled = prompt.slice();
@@ -342,6 +345,7 @@ async function gainsOf(model: Model, one: TaskCase, attend: Attend, near: string
     dense: without.all - planted.all,
     decode: without.some - planted.some,
     sparse: await gain({ attend }),
+    prefill: await gain({ attend: parseMethod.attend(`${spec},sparse=prefill`) }),
     near: await gain({ ...(keep && { keep }) }),
   };
 }

@@ -68,6 +68,10 @@ describe('hip', () => {
     const [both, dense] = [await read(tight), await read('dense')];
     expect(await read(`${tight},sparse=prefill`)).toEqual({ prompt: both.prompt, answer: dense.answer });
     expect(await read(`${tight},sparse=decode`)).toEqual({ prompt: dense.prompt, answer: both.answer });
+    const end = await read(`${tight},end=dense`);
+    expect(end.answer).toBe(both.answer);
+    expect(end.prompt).toBeGreaterThan(both.prompt);
+    expect(end.prompt).toBeLessThan(dense.prompt);
     expect(both.answer).toBeLessThan(dense.answer / 2);
   });
 
