@@ -10,6 +10,8 @@ export interface Setup {
   readonly store: string;
   /** A method of the axis `keep` with its options; all tokens are kept without one. */
   readonly keep?: string;
+  /** A method of the axis `attend` with its options; all keys are read without one. */
+  readonly attend?: string;
   /** Which kernels compute, where the engine has several. */
   readonly build?: 'relaxed' | 'pairs' | 'plain';
 }

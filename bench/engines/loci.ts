@@ -9,14 +9,18 @@ let model: Model;
 let options: OpenOptions;
 
 serve({
-  async load({ file, threads, store, keep, build }) {
+  async load({ file, threads, store, keep, attend, build }) {
     const { loadModel }: typeof import('../../packages/engine/index.ts') = await import(
       pathToFileURL(join(root, 'packages/engine/index.ts')).href
     );
     const settings: LoadModelOptions = { threads, ...(build && { build }) };
     model = await loadModel(file, settings);
     if (build && model.build !== build) throw new Error(`this checkout cannot be told to use its ${build} kernels`);
-    options = { store: await knownStore(store), ...(keep !== undefined && { keep: await keepMethod(keep) }) };
+    options = {
+      store: await knownStore(store),
+      ...(keep !== undefined && { keep: await keepMethod(keep) }),
+      ...(attend !== undefined && { attend: (await methods()).parseMethod.attend(attend) }),
+    };
   },
   async open() {
     const session = await model.open(options);
@@ -39,11 +43,12 @@ async function knownStore(name: string): Promise<NonNullable<OpenOptions['store'
   return store;
 }
 
+async function methods(): Promise<typeof import('../../packages/papers/index.ts')> {
+  return await import(pathToFileURL(join(root, 'packages/papers/index.ts')).href);
+}
+
 async function keepMethod(text: string): Promise<NonNullable<OpenOptions['keep']>> {
-  const { parseMethod }: typeof import('../../packages/papers/index.ts') = await import(
-    pathToFileURL(join(root, 'packages/papers/index.ts')).href
-  );
-  const keep = parseMethod.keep(text);
+  const keep = (await methods()).parseMethod.keep(text);
   if (!keep) throw new Error(`"${text}" keeps everything`);
   return keep;
 }

@@ -8,6 +8,7 @@ export const suiteNames = [
   'lengths',
   'stores',
   'kept',
+  'sparse',
   'freed',
   'cold',
   'memory',
