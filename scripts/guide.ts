@@ -89,6 +89,45 @@ function book(): string {
   ].join('\n\n');
 }
 
+interface EqualBytes {
+  readonly task: string;
+  readonly rows: readonly {
+    readonly keep: string;
+    readonly store: string;
+    readonly share: number;
+    readonly mode: string;
+    readonly prompts: number;
+    readonly nll: number;
+    readonly standardError: number;
+    readonly exact: number;
+    readonly bytes: number;
+  }[];
+}
+
+/** What methods keep of an answer where all take the same share of a dense cache's bytes (packages/papers/equal-bytes). */
+function equalBytes(): string {
+  const file = new URL('../docs/results/equal-bytes.json', import.meta.url);
+  const { task, rows }: EqualBytes = JSON.parse(readFileSync(file, 'utf8'));
+  const most = Math.max(...rows.map(({ prompts }) => prompts));
+  const lines = rows
+    .toSorted((a, b) => b.share - a.share || a.mode.localeCompare(b.mode) || a.nll - b.nll)
+    .filter(({ prompts }) => prompts === most)
+    .map(({ keep, store, share, mode, nll, standardError, exact, bytes }) =>
+      [
+        ...[`\`${keep}\``, store, `${100 * share} %`, bytes.toFixed(3), mode],
+        ...[`${nll.toFixed(2)} ± ${standardError.toFixed(2)}`, `${exact} of ${most}`],
+      ].join(' | '),
+    );
+  return [
+    `${task}; ${most} prompts; NLL is the mean loss of the answer's tokens behind the first. Bytes are those allocated, over a cache of halves:`,
+    [
+      '| keep | store | share | bytes | mode | NLL | exact |',
+      '| --- | --- | --: | --: | --- | --: | --: |',
+      ...lines.map((line) => `| ${line} |`),
+    ].join('\n'),
+  ].join('\n\n');
+}
+
 /** The guide with its generated part renewed. */
 export function renewedGuide(guide: string): string {
   const comparisons = readComparisons();
@@ -101,6 +140,8 @@ export function renewedGuide(guide: string): string {
   const part = [
     `At most ${asGood} nat a token worse than dense, standard error included (${where}); × is against dense:`,
     choices(comparisons),
+    '## The same bytes for all',
+    equalBytes(),
     '## A book that is longer than the window',
     book(),
     '## The tables',
