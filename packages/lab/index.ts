@@ -1,7 +1,14 @@
 /** The laboratory: arrays as expressions, a model shell, and what trains it. */
 export type { LayerSize, MixContext, Mixer, Parameters } from './model/mixer.ts';
 export { LanguageModel, type Layer, type ModelShape } from './model/model.ts';
-export { filled, initialNumbers, type ParameterSpec, type ParameterSpecs, weights } from './model/parameters.ts';
+export {
+  filled,
+  initialNumbers,
+  type ParameterSpec,
+  type ParameterSpecs,
+  parametersOf,
+  weights,
+} from './model/parameters.ts';
 export { isKnownToEngine, writeModel } from './model/write.ts';
 export { readSweep, type SweepRun } from './sweep/grid.ts';
 export { type Point, svgPlot, terminalPlot } from './sweep/plot.ts';

@@ -1,5 +1,7 @@
 import { Random } from '@loci/evaluate/random';
+import { parameter } from '../arrays/functions.ts';
 import { sizeOf } from '../arrays/tensor.ts';
+import type { Parameters } from './mixer.ts';
 
 /** A parameter before training. */
 export interface ParameterSpec {
@@ -20,6 +22,16 @@ export function weights(shape: readonly number[], deviation = 0.02): ParameterSp
 /** Factors (1) or offsets (0) of channels. */
 export function filled(shape: readonly number[], value: number): ParameterSpec {
   return { shape, initial: { value }, decays: false };
+}
+
+/** The parameters of a model as arrays, whose numbers are given when they are computed. An unknown name throws. */
+export function parametersOf(specs: ParameterSpecs): Parameters {
+  const known = new Map(Object.entries(specs).map(([name, { shape }]) => [name, parameter(name, shape)]));
+  return (name) => {
+    const found = known.get(name);
+    if (!found) throw new RangeError(`the model has no parameter "${name}"`);
+    return found;
+  };
 }
 
 /** The numbers a parameter starts with: the same for the same seed and name, whatever else the model has. */

@@ -3,13 +3,15 @@
  * the three forms of one definition: o_i = Σ p(s_ij) v_j / Σ p(s_ij) over j ≤ i, with s_ij = q_i·k_j / √f and p(s) = 1 + s + s²/2.
  * q and k are [batch, heads, n, f], v is [batch, heads, n, e].
  */
+import { featureCount } from '@loci/kernels';
 import * as f from '@loci/lab/arrays';
+import { lower } from '../mixing/triangle.ts';
 
 type Tensor = f.Tensor;
 
 /** Numbers of the feature map for heads of this width: 1, every channel, every pair of channels once. */
 export function features(width: number): number {
-  return 1 + width + (width * (width + 1)) / 2;
+  return featureCount('taylor', width);
 }
 
 /** φ(x) with φ(q)·φ(k) = p(q·k / √f): [… n, f] → [… n, features]. */
@@ -47,21 +49,7 @@ function weights(q: Tensor, k: Tensor): Tensor {
   const n = f.dimension(q, -2);
   const scores = f.affine(f.matmul(q, f.transpose(k)), f.dimension(q, -1) ** -0.5);
   const series = f.affine(f.square(f.affine(scores, 1, 1)), 0.5, 0.5);
-  return f.mul(series, lower(n));
-}
-
-const triangles = new Map<number, Tensor>();
-
-/** 1 on and below the diagonal. */
-function lower(n: number): Tensor {
-  const known = triangles.get(n);
-  if (known) return known;
-  const found = f.constant(
-    [n, n],
-    Float32Array.from({ length: n * n }, (_, i) => (i % n <= Math.floor(i / n) ? 1 : 0)),
-  );
-  triangles.set(n, found);
-  return found;
+  return f.mul(series, lower(n, 1));
 }
 
 /** All queries against all keys. */

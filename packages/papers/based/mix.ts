@@ -1,10 +1,10 @@
 import { recur } from '@loci/kernels';
 import { type Mixer, weights } from '@loci/lab';
 import * as f from '@loci/lab/arrays';
-import { LociError } from 'loci';
 import { z } from 'zod';
 import { define } from '../methods/define.ts';
 import { whole } from '../methods/option.ts';
+import { checkHeads, perHead } from '../mixing/heads.ts';
 import { recurrence, stateLayer } from '../mixing/layer.ts';
 import { chunked, features, parallel } from './forms.ts';
 
@@ -21,17 +21,14 @@ export const taylor = define<Mixer, Record<'features' | 'heads' | 'chunk', Retur
   create: ({ features: width, heads, chunk }, base) => ({
     ...base,
     parameters({ width: c, layers }) {
-      if (c % heads !== 0) throw new LociError('bad-option', `--mix ${base.spec}: ${heads} heads do not divide ${c}`);
+      checkHeads(base.spec, heads, c);
       const narrow = weights([c, heads * width]);
       return { query: narrow, key: narrow, value: weights([c, c]), out: weights([c, c], 0.02 / Math.sqrt(2 * layers)) };
     },
     mix(x, parameters) {
-      const [batch, n, c] = [f.dimension(x, 0), f.dimension(x, 1), f.dimension(x, 2)];
-      const split = (name: string) =>
-        f.permute(f.reshape(f.matmul(x, parameters(name)), [batch, n, heads, -1]), [0, 2, 1, 3]);
-      const [q, k, v] = [split('query'), split('key'), split('value')];
-      const y = chunk === 0 || chunk >= n ? parallel(q, k, v) : chunked(q, k, v, chunk);
-      return f.matmul(f.reshape(f.permute(y, [0, 2, 1, 3]), [batch, n, c]), parameters('out'));
+      const all = chunk === 0 || chunk >= f.dimension(x, 1);
+      const y = perHead(x, parameters, heads, (q, k, v) => (all ? parallel(q, k, v) : chunked(q, k, v, chunk)));
+      return f.matmul(y, parameters('out'));
     },
     stateBytes: ({ width: c }) => 4 * heads * features(width) * (c / heads + 1),
     layer({ width: c }) {

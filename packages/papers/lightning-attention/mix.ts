@@ -1,10 +1,10 @@
 import { multiply, norm, recur } from '@loci/kernels';
 import { type Mixer, type Parameters, weights } from '@loci/lab';
 import * as f from '@loci/lab/arrays';
-import { LociError } from 'loci';
 import { z } from 'zod';
 import { define } from '../methods/define.ts';
 import { choice, whole } from '../methods/option.ts';
+import { checkHeads, perHead } from '../mixing/heads.ts';
 import { recurrence, stateLayer } from '../mixing/layer.ts';
 import { chunked, parallel, slopesOf } from './forms.ts';
 
@@ -15,12 +15,8 @@ export function gated(
   heads: number,
   form: (q: f.Tensor, k: f.Tensor, v: f.Tensor) => f.Tensor,
 ): f.Tensor {
-  const [batch, n, c] = [f.dimension(x, 0), f.dimension(x, 1), f.dimension(x, 2)];
-  const split = (y: f.Tensor) => f.permute(f.reshape(y, [batch, n, heads, c / heads]), [0, 2, 1, 3]);
-  const projected = (name: string) => f.matmul(x, parameters(name));
-  const y = form(split(f.silu(projected('query'))), split(f.silu(projected('key'))), split(projected('value')));
-  const joined = f.rmsNorm(f.reshape(f.permute(y, [0, 2, 1, 3]), [batch, n, c]));
-  return f.matmul(f.mul(joined, projected('gate')), parameters('out'));
+  const y = f.rmsNorm(perHead(x, parameters, heads, (q, k, v) => form(f.silu(q), f.silu(k), v)));
+  return f.matmul(f.mul(y, f.matmul(x, parameters('gate'))), parameters('out'));
 }
 
 /**
@@ -42,7 +38,7 @@ export const lightning = define<
   create: ({ heads, chunk, decay }, base) => ({
     ...base,
     parameters({ width: c, layers }) {
-      if (c % heads !== 0) throw new LociError('bad-option', `--mix ${base.spec}: ${heads} heads do not divide ${c}`);
+      checkHeads(base.spec, heads, c);
       const square = weights([c, c]);
       const out = weights([c, c], 0.02 / Math.sqrt(2 * layers));
       return { query: square, key: square, value: square, gate: square, out };

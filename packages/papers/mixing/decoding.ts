@@ -1,12 +1,13 @@
 /** How trained models decode in the engine: time per token and memory, at the beginning and far on. */
 import { mkdtemp, rm } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Profile } from '@loci/device';
 import { haystackOf, type Workbench } from '@loci/evaluate';
-import { readConfig, train } from '@loci/lab';
+import { readConfig } from '@loci/lab';
 import { type LoadModelOptions, loadModel, type Model } from 'loci';
-import { mixerLayers, trainingParts } from '../mixers.ts';
+import { mixerLayers } from '../mixers.ts';
+import { trainOn } from './train-on.ts';
 
 /** Trains on the bundled books, byte by byte, and opens the file of the model in the engine. */
 async function withTrained<T>(
@@ -22,13 +23,9 @@ async function withTrained<T>(
     training: { steps, batch: 16, rate: 2e-3, warmUp: Math.ceil(steps / 20), least: 0.1 },
     saveEvery: steps,
   });
-  const threads = Math.min(8, availableParallelism());
   const folder = await mkdtemp(join(tmpdir(), 'loci-decoding-'));
   try {
-    await train(config, trainingParts, {
-      ...{ threads, folder, signal: workbench.signal },
-      onProgress: ({ step }) => workbench.progress(`training ${layers.join(' ')}`, step / steps),
-    });
+    await trainOn(workbench, config, `training ${layers.join(' ')}`, { folder });
     const model = await loadModel(join(folder, 'model.safetensors'), {
       // A step of so small a model is over before a second thread has woken.
       ...{ threads: 1, mixers: async () => mixerLayers },

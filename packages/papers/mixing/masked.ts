@@ -1,6 +1,7 @@
 import { type Mixer, type ParameterSpecs, weights } from '@loci/lab';
 import * as f from '@loci/lab/arrays';
 import { LociError } from 'loci';
+import { perHead } from './heads.ts';
 
 type Tensor = f.Tensor;
 
@@ -36,14 +37,12 @@ export function maskedMixer(
       return { query: square, key: square, value: square, out: weights([width, width], 0.02 / Math.sqrt(2 * layers)) };
     },
     mix(x, parameters, { layer }) {
-      const [batch, n, width] = [f.dimension(x, 0), f.dimension(x, 1), f.dimension(x, 2)];
-      const d = width / heads;
-      const split = (name: string) =>
-        f.permute(f.reshape(f.matmul(x, parameters(name)), [batch, n, heads, d]), [0, 2, 1, 3]);
-      const scores = f.matmul(rotated(split('query')), f.transpose(rotated(split('key'))));
-      const attended = f.softmax(f.add(scores, maskOf(layer, n)), { scale: 1 / Math.sqrt(d), causal: true });
-      const joined = f.reshape(f.permute(f.matmul(attended, split('value')), [0, 2, 1, 3]), [batch, n, width]);
-      return f.matmul(joined, parameters('out'));
+      const scale = Math.sqrt(heads / f.dimension(x, 2));
+      const y = perHead(x, parameters, heads, (q, k, v) => {
+        const scores = f.add(f.matmul(rotated(q), f.transpose(rotated(k))), maskOf(layer, f.dimension(x, 1)));
+        return f.matmul(f.softmax(scores, { scale, causal: true }), v);
+      });
+      return f.matmul(y, parameters('out'));
     },
     // What a mask lets a head forget is the affair of its cache, not of the mixer.
     stateBytes: ({ width }, n) => 4 * 2 * width * n,

@@ -1,8 +1,7 @@
-import { availableParallelism } from 'node:os';
 import type { Workbench } from '@loci/evaluate';
-import { evaluateOn, type LanguageModel, openTrainingDevice, readConfig, textTask, train } from '@loci/lab';
+import { evaluateOn, type LanguageModel, openTrainingDevice, parametersOf, readConfig, textTask } from '@loci/lab';
 import * as f from '@loci/lab/arrays';
-import { trainingParts } from '../mixers.ts';
+import { trainOn } from './train-on.ts';
 
 /** A language model over the bytes of the bundled books: width 128, about a million parameters with 5 layers. */
 export interface TextRun {
@@ -32,11 +31,11 @@ export function trainedOnText(workbench: Workbench, run: TextRun, readLength = 0
     training: { steps, batch: 16, rate: 2e-3, warmUp: Math.ceil(steps / 20), least: 0.1 },
   });
   return workbench.once(`text ${readLength} ${JSON.stringify(config)}`, async () => {
-    const { test, parameters, ms, model, weights } = await train(config, trainingParts, {
-      threads: Math.min(8, availableParallelism()),
-      signal: workbench.signal,
-      onProgress: ({ step }) => workbench.progress(`${layers.join(' ')}, seed ${seed}`, step / steps),
-    });
+    const { test, parameters, ms, model, weights } = await trainOn(
+      workbench,
+      config,
+      `${layers.join(' ')}, seed ${seed}`,
+    );
     const byPosition = readLength === 0 ? [] : await lossesByPosition(model, weights, readLength);
     return { layers: [...layers], loss: test.loss, parameters, ms: Math.round(ms), byPosition };
   });
@@ -49,11 +48,10 @@ async function lossesByPosition(
 ): Promise<readonly number[]> {
   const [pieces, stretch] = [16, 128];
   const task = textTask({ name: 'text', length, held: pieces }, 1);
-  const known = new Map(Object.entries(model.specs).map(([name, { shape }]) => [name, f.parameter(name, shape)]));
   const logits = model.logits(
     f.input('ids', [1, length], 'int'),
     f.input('rows', [length], 'int'),
-    (name) => known.get(name) ?? f.constant([], [Number.NaN]),
+    parametersOf(model.specs),
   );
   const loss = f.crossEntropy(logits, f.input('labels', [length], 'int'));
   const sums = new Array<number>(length / stretch).fill(0);

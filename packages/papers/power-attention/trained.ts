@@ -1,9 +1,15 @@
-import { availableParallelism } from 'node:os';
-import type { Workbench } from '@loci/evaluate';
-import { evaluateOn, type LanguageModel, openTrainingDevice, readConfig, type TrainResult, train } from '@loci/lab';
+import { mean, type Workbench } from '@loci/evaluate';
+import {
+  evaluateOn,
+  type LanguageModel,
+  openTrainingDevice,
+  parametersOf,
+  readConfig,
+  type TrainResult,
+} from '@loci/lab';
 import * as f from '@loci/lab/arrays';
-import { trainingParts } from '../mixers.ts';
 import { probeAccuracy } from '../mixing/probe.ts';
+import { trainOn } from '../mixing/train-on.ts';
 import { passkeyTask } from './task.ts';
 
 export const blocks = 64;
@@ -37,9 +43,7 @@ export function trainedArm(workbench: Workbench, links: string, steps: number): 
     let last: TrainResult | undefined;
     const curve: number[] = [];
     for (const [stage, config] of configs.entries()) {
-      last = await train(config, trainingParts, {
-        threads: Math.min(8, availableParallelism()),
-        signal: workbench.signal,
+      last = await trainOn(workbench, config, links, {
         ...(last && { from: last.weights }),
         onProgress: ({ step }) => workbench.progress(links, (stage + step / config.training.steps) / configs.length),
       });
@@ -47,10 +51,7 @@ export function trainedArm(workbench: Workbench, links: string, steps: number): 
     }
     if (!last) throw new RangeError('nothing was trained');
     const { testEach, model, weights, ms } = last;
-    const byBlock = Array.from({ length: blocks }, (_, block) => {
-      const own = testEach.filter((_, i) => i % blocks === block);
-      return own.reduce((sum, right) => sum + right, 0) / own.length;
-    });
+    const byBlock = Array.from({ length: blocks }, (_, block) => mean(testEach.filter((_, i) => i % blocks === block)));
     workbench.progress(`probing ${links}`);
     const probe = await probed(model, weights, workbench.scale === 'full' ? 1200 : 480);
     return { links, byBlock, probe, curve, ms: Math.round(ms) };
@@ -61,11 +62,7 @@ export function trainedArm(workbench: Workbench, links: string, steps: number): 
 async function probed(model: LanguageModel, weights: ReadonlyMap<string, Float32Array>, samples: number) {
   const [batch, block] = [16, 6];
   const task = passkeyTask({ name: 'passkey', length, keys }, 1);
-  const known = new Map(Object.entries(model.specs).map(([name, { shape }]) => [name, f.parameter(name, shape)]));
-  const stream = model.residuals(
-    f.input('ids', [batch, length], 'int'),
-    (name) => known.get(name) ?? f.constant([], [Number.NaN]),
-  );
+  const stream = model.residuals(f.input('ids', [batch, length], 'int'), parametersOf(model.specs));
   const pooled = stream.map((x) => f.mean(f.reshape(x, [batch, blocks, length / blocks, -1]), 2));
   const states = pooled.map(() => Array.from({ length: blocks }, () => [] as Float32Array[]));
   const labels: number[] = [];

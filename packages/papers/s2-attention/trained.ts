@@ -1,7 +1,6 @@
-import { availableParallelism } from 'node:os';
 import type { Workbench } from '@loci/evaluate';
-import { readConfig, train } from '@loci/lab';
-import { trainingParts } from '../mixers.ts';
+import { readConfig } from '@loci/lab';
+import { trainOn } from '../mixing/train-on.ts';
 import { scatteredRecallTask } from './task.ts';
 
 const [block, length] = [4, 128];
@@ -26,11 +25,7 @@ export function trainedArm(workbench: Workbench, layers: readonly string[], step
     evaluateEvery: Math.ceil(steps / 10),
   });
   return workbench.once(`scattered recall ${JSON.stringify(config)}`, async () => {
-    const { testEach, test, validation, ms } = await train(config, trainingParts, {
-      threads: Math.min(8, availableParallelism()),
-      signal: workbench.signal,
-      onProgress: ({ step }) => workbench.progress(layers.join(' '), step / steps),
-    });
+    const { testEach, test, validation, ms } = await trainOn(workbench, config, layers.join(' '));
     const asked = scatteredRecallTask(task, config.seed);
     const answers = testEach.map((share, i) => {
       const { positions, pairs } = asked.example('test', i);

@@ -1,10 +1,10 @@
 import { add, convolve, multiply } from '@loci/kernels';
 import { filled, type Mixer, weights } from '@loci/lab';
 import * as f from '@loci/lab/arrays';
-import { LociError } from 'loci';
 import { z } from 'zod';
 import { define } from '../methods/define.ts';
 import { choice, whole } from '../methods/option.ts';
+import { checkHeads, perHead } from '../mixing/heads.ts';
 
 const heads = whole(1, 1024, 1, 'heads; they divide the width');
 
@@ -17,19 +17,17 @@ export const attention = define<Mixer, { heads: typeof heads; window: ReturnType
   create: ({ heads: h, window }, base) => ({
     ...base,
     parameters({ width, layers }) {
-      if (width % h !== 0) throw new LociError('bad-option', `--mix ${base.spec}: ${h} heads do not divide ${width}`);
+      checkHeads(base.spec, h, width);
       const square = [width, width];
       const out = weights(square, 0.02 / Math.sqrt(2 * layers));
       return { query: weights(square), key: weights(square), value: weights(square), out };
     },
     mix(x, parameters) {
-      const [batch, n, width] = [f.dimension(x, 0), f.dimension(x, 1), f.dimension(x, 2)];
-      const split = (name: string) =>
-        f.permute(f.reshape(f.matmul(x, parameters(name)), [batch, n, h, width / h]), [0, 2, 1, 3]);
-      const scores = f.matmul(split('query'), f.transpose(split('key')));
-      const attended = f.softmax(scores, { scale: Math.sqrt(h / width), causal: true, window });
-      const joined = f.reshape(f.permute(f.matmul(attended, split('value')), [0, 2, 1, 3]), [batch, n, width]);
-      return f.matmul(joined, parameters('out'));
+      const scale = Math.sqrt(h / f.dimension(x, 2));
+      const y = perHead(x, parameters, h, (q, k, v) =>
+        f.matmul(f.softmax(f.matmul(q, f.transpose(k)), { scale, causal: true, window }), v),
+      );
+      return f.matmul(y, parameters('out'));
     },
     stateBytes: ({ width }, n) => 4 * 2 * width * (window > 0 ? Math.min(window, n) : n),
     layer: () => ({ kind: 'attention', heads: h, window, names: { q: 'query', k: 'key', v: 'value', o: 'out' } }),

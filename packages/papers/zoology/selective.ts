@@ -3,6 +3,7 @@ import * as f from '@loci/lab/arrays';
 import { z } from 'zod';
 import { define } from '../methods/define.ts';
 import { choice, whole } from '../methods/option.ts';
+import { lower } from '../mixing/triangle.ts';
 import { attention } from './mix.ts';
 
 type Tensor = f.Tensor;
@@ -16,11 +17,7 @@ export function occurredBefore({ ids, vocabulary }: Pick<MixContext, 'ids' | 'vo
   );
   const tokens = f.gather(identity, ids);
   const same = f.matmul(tokens, f.transpose(tokens));
-  const earlier = f.constant(
-    [n, n],
-    square(n, (query, key) => (key < query ? 1 : 0)),
-  );
-  return f.reshape(f.where(f.sum(f.mul(same, earlier), -1), f.constant([], [1])), [batch, n, 1]);
+  return f.reshape(f.where(f.sum(f.mul(same, lower(n, 0)), -1), f.constant([], [1])), [batch, n, 1]);
 }
 
 /** 1 at the m rows whose gate [batch, n, 1] is largest, the earlier of equal ones; it looks at the whole sequence. */
@@ -28,12 +25,8 @@ export function largest(gate: Tensor, m: number): Tensor {
   const n = f.dimension(gate, 1);
   const one = f.constant([], [1]);
   const above = f.sub(f.transpose(gate), gate);
-  const earlier = f.constant(
-    [n, n],
-    square(n, (r, c) => (c < r ? 1 : 0)),
-  );
   const equal = f.sub(one, f.add(f.where(above, one), f.where(f.affine(above, -1), one)));
-  const rank = f.sum(f.add(f.where(above, one), f.mul(equal, earlier)), -1);
+  const rank = f.sum(f.add(f.where(above, one), f.mul(equal, lower(n, 0))), -1);
   return f.where(f.affine(rank, -1, m), one);
 }
 

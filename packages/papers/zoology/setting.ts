@@ -1,7 +1,6 @@
-import { availableParallelism } from 'node:os';
 import type { Workbench } from '@loci/evaluate';
-import { readConfig, train } from '@loci/lab';
-import { trainingParts } from '../mixers.ts';
+import { readConfig } from '@loci/lab';
+import { trainOn } from '../mixing/train-on.ts';
 import type { MqarTask } from './task.ts';
 
 /** A training run on MQAR, in what may differ from the standard small setting S. */
@@ -42,11 +41,7 @@ export function trained(
     evaluateEvery: steps < 100 ? 0 : 100,
   });
   return workbench.once(`train ${JSON.stringify(config)}`, async () => {
-    const { test, stateBytes, parameters, validation, ms } = await train(config, trainingParts, {
-      threads: Math.min(8, availableParallelism()),
-      signal: workbench.signal,
-      onProgress: ({ step }) => workbench.progress(`${mixer}, seed ${seed}`, step / steps),
-    });
+    const { test, stateBytes, parameters, validation, ms } = await trainOn(workbench, config, `${mixer}, seed ${seed}`);
     return {
       ...{ mixer, accuracy: test.accuracy, stateBytes, parameters, ms: Math.round(ms) },
       stepsTo90: validation.find(({ accuracy }) => accuracy >= 0.9)?.step ?? null,

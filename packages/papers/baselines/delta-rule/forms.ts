@@ -3,17 +3,9 @@
  * had stored is replaced by the share β. q and k are [batch, heads, n, d], v is [batch, heads, n, e], β is [batch, heads, n, 1].
  */
 import * as f from '@loci/lab/arrays';
+import { lower } from '../../mixing/triangle.ts';
 
 type Tensor = f.Tensor;
-
-/** 1 below the diagonal, and on it where `diagonal` is 1. */
-function lower(n: number, diagonal: 0 | 1): Tensor {
-  const isOne = (row: number, column: number) => column < row + diagonal;
-  return f.constant(
-    [n, n],
-    Float32Array.from({ length: n * n }, (_, i) => (isOne(Math.floor(i / n), i % n) ? 1 : 0)),
-  );
-}
 
 /** (1 − a)⁻¹ x for a [… n, n] that is 0 on and above its diagonal: (1 + a)(1 + a²)(1 + a⁴) … x, which ends since aⁿ is 0. */
 function solved(a: Tensor, x: Tensor): Tensor {

@@ -1,9 +1,9 @@
 import { type Mixer, weights } from '@loci/lab';
 import * as f from '@loci/lab/arrays';
-import { LociError } from 'loci';
 import { z } from 'zod';
 import { define } from '../../methods/define.ts';
 import { whole } from '../../methods/option.ts';
+import { checkHeads, perHead, splitHeads } from '../../mixing/heads.ts';
 import { chunked } from './forms.ts';
 
 /**
@@ -21,19 +21,18 @@ export const delta = define<Mixer, Record<'heads' | 'chunk', ReturnType<typeof w
   create: ({ heads, chunk }, base) => ({
     ...base,
     parameters({ width: c, layers }) {
-      if (c % heads !== 0) throw new LociError('bad-option', `--mix ${base.spec}: ${heads} heads do not divide ${c}`);
+      checkHeads(base.spec, heads, c);
       const square = weights([c, c]);
       const out = weights([c, c], 0.02 / Math.sqrt(2 * layers));
       return { query: square, key: square, value: square, beta: weights([c, heads]), out };
     },
     mix(x, parameters) {
-      const [batch, n, c] = [f.dimension(x, 0), f.dimension(x, 1), f.dimension(x, 2)];
-      const split = (name: string) =>
-        f.permute(f.reshape(f.matmul(x, parameters(name)), [batch, n, heads, -1]), [0, 2, 1, 3]);
       const unit = (y: f.Tensor) => f.div(y, f.sqrt(f.affine(f.sum(f.square(y), -1), 1, 1e-6)));
-      const [q, k] = [unit(f.silu(split('query'))), unit(f.silu(split('key')))];
-      const y = f.rmsNorm(chunked(q, k, split('value'), f.sigmoid(split('beta')), chunk));
-      return f.matmul(f.reshape(f.permute(y, [0, 2, 1, 3]), [batch, n, c]), parameters('out'));
+      const beta = f.sigmoid(splitHeads(f.matmul(x, parameters('beta')), heads));
+      const y = perHead(x, parameters, heads, (q, k, v) =>
+        f.rmsNorm(chunked(unit(f.silu(q)), unit(f.silu(k)), v, beta, chunk)),
+      );
+      return f.matmul(y, parameters('out'));
     },
     stateBytes: ({ width: c }) => 4 * heads * (c / heads) ** 2,
   }),
