@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { type Row, rowsMarkdown } from '@loci/evaluate';
 import type { Machine } from '@loci/evaluate/machine';
-import { withPart } from './marked.ts';
+import { table, withPart } from './marked.ts';
 
 const folder = new URL('../docs/results/compare/', import.meta.url);
 export const guideFile = new URL('../docs/guides/which-method.md', import.meta.url);
@@ -61,9 +61,11 @@ function choices(comparisons: readonly Comparison[]): string {
     ),
   );
   const head = ['asked for', 'task, tokens', 'mode', 'cases', 'dense recall', 'dense NLL'];
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   const columns = [...head, 'smallest cache', 'quickest prefill', 'quickest decode'];
-  return [line(columns), line(columns.map(() => '---')), ...rows.filter((row) => row.length > 0).map(line)].join('\n');
+  return table(
+    columns,
+    rows.filter((row) => row.length > 0),
+  );
 }
 
 interface Book {
@@ -82,10 +84,10 @@ function book(): string {
   });
   const lines = rows
     .toSorted((a, b) => b.recall - a.recall)
-    .map(({ name, recall, nll }) => `| ${name} | ${recall.toFixed(2)} | ${nll.toFixed(2)} |`);
+    .map(({ name, recall, nll }) => [name, recall.toFixed(2), nll.toFixed(2)]);
   return [
     `${found.book}, with a fact at each of ${found.depths} depths, and ${found.budget} tokens in sight at a time:`,
-    ['| | recall | NLL |', '| --- | --: | --: |', ...lines].join('\n'),
+    table(['', 'recall', 'NLL'], lines),
   ].join('\n\n');
 }
 
@@ -112,19 +114,13 @@ function equalBytes(): string {
   const lines = rows
     .toSorted((a, b) => b.share - a.share || a.mode.localeCompare(b.mode) || a.nll - b.nll)
     .filter(({ prompts }) => prompts === most)
-    .map(({ keep, store, share, mode, nll, standardError, exact, bytes }) =>
-      [
-        ...[`\`${keep}\``, store, `${100 * share} %`, bytes.toFixed(3), mode],
-        ...[`${nll.toFixed(2)} ± ${standardError.toFixed(2)}`, `${exact} of ${most}`],
-      ].join(' | '),
-    );
+    .map(({ keep, store, share, mode, nll, standardError, exact, bytes }) => [
+      ...[`\`${keep}\``, store, `${100 * share} %`, bytes.toFixed(3), mode],
+      ...[`${nll.toFixed(2)} ± ${standardError.toFixed(2)}`, `${exact} of ${most}`],
+    ]);
   return [
     `${task}; ${most} prompts; NLL is the mean loss of the answer's tokens behind the first. Bytes are those allocated, over a cache of halves:`,
-    [
-      '| keep | store | share | bytes | mode | NLL | exact |',
-      '| --- | --- | --: | --: | --- | --: | --: |',
-      ...lines.map((line) => `| ${line} |`),
-    ].join('\n'),
+    table(['keep', 'store', 'share', 'bytes', 'mode', 'NLL', 'exact'], lines),
   ].join('\n\n');
 }
 

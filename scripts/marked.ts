@@ -10,3 +10,9 @@ export function withPart(document: string, script: string, part: string): string
   if (from < 0 || to < from) throw new Error(`the marks around the part that scripts/${script} generates are lost`);
   return `${document.slice(0, from)}${begin}\n\n${part}\n\n${document.slice(to)}`;
 }
+
+/** A table of Markdown. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Machine } from '@loci/evaluate/machine';
 import { summary } from '../bench/report/markdown.ts';
 import { readResults } from '../bench/report/result.ts';
-import { withPart } from './marked.ts';
+import { table, withPart } from './marked.ts';
 
 const root = new URL('..', import.meta.url);
 interface Results {
@@ -16,11 +16,6 @@ interface Results {
     readonly holds: boolean;
     readonly note?: string;
   }[];
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
 /** A measured value as a person would write it. */

@@ -69,3 +69,9 @@ export interface Bytes8 {
   readonly q: number;
   readonly meta: number;
 }
+
+/** float32 rows: the first one's address, and floats from row to row. */
+export interface StridedRows {
+  readonly address: number;
+  readonly stride: number;
+}

@@ -26,7 +26,7 @@ export {
 } from './attend/index.ts';
 export { type ChunkLists, type ChunkSums, type Chunks, chunkLists, chunkRoom, chunkSums } from './chunks/index.ts';
 export { add, type Combine, multiply } from './combine/index.ts';
-export { type Bytes8, type Command, opcodes } from './command.ts';
+export { type Bytes8, type Command, opcodes, type StridedRows } from './command.ts';
 export { type Convolve, convolve } from './convolve/index.ts';
 export { copy } from './copy/index.ts';
 export {
@@ -93,7 +93,6 @@ export {
   recur,
   recurBytes,
   recurScratch,
-  type StridedRows,
 } from './recur/index.ts';
 export { type RopePairs, rope, ropeTables } from './rope/index.ts';
 export { type Scale, scale } from './scale/index.ts';

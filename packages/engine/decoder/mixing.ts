@@ -11,14 +11,12 @@ export function recordMixing(encoder: Encoder, context: LayerContext, layer: Lay
   const { arch, workspace: w, precision, n, placed } = context;
   const { width } = arch;
   const products = [...mixing.products];
+  const consumers = products.map(([, { matrix }]) => matrix);
   encoder.record(
-    ...normFor(
-      ...([precision, products.map(([, { matrix }]) => matrix), w.x, n, layer.weights.norm, arch.normEpsilon] as const),
-      ...([w.normed, true] as const),
-    ),
+    ...normFor(precision, consumers, w.x, n, layer.weights.norm, arch.normEpsilon, w.normed, true),
     ...joined(
       products.map(([name, { matrix, bias }]) =>
-        linear(precision, w.normed, n, matrix, { out: w.product(name), bias, join: false }),
+        linear(precision, w.normed, n, matrix, { out: w.product(name), bias }),
       ),
     ),
   );

@@ -261,9 +261,16 @@ class Loader {
     this.#packer = new Packer(device, ({ tensor, rows, columns }, source) =>
       this.#affine(tensor, source, rows, columns),
     );
-    const names = [arch.embedding, arch.outputNorm, ...arch.layers.flatMap(namesOf)];
+    const names = [
+      ...arch.layers.flatMap(namesOf),
+      arch.embedding,
+      arch.positions,
+      arch.outputNorm,
+      arch.outputNormBias,
+    ];
     if (arch.output !== arch.embedding) names.push(arch.output);
-    this.#totalBytes = names.reduce((sum, name) => sum + (tensors.get(name)?.byteLength ?? 0), 0);
+    const known = names.filter((name) => name !== undefined);
+    this.#totalBytes = known.reduce((sum, name) => sum + (tensors.get(name)?.byteLength ?? 0), 0);
   }
 
   async optional(name: string | undefined, length: number, offset: number): Promise<Vector | undefined> {
@@ -421,7 +428,10 @@ class Loader {
 function namesOf({ tensors, mix }: LayerShape): readonly string[] {
   if (!mix) return Object.values(tensors);
   const { products, tensors: others, output } = mix.layer;
-  const own = [...Object.keys(products), ...Object.keys(others), ...(output === undefined ? [] : [output])];
+  const biases = Object.values(products).map(({ bias }) => bias);
+  const own = [...Object.keys(products), ...biases, ...Object.keys(others), output].filter(
+    (name) => name !== undefined,
+  );
   return [...Object.values(tensors), ...own.map((name) => mix.at + name)];
 }
 

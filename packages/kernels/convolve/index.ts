@@ -1,5 +1,4 @@
-import { type Command, command } from '../command.ts';
-import type { StridedRows } from '../recur/index.ts';
+import { type Command, command, type StridedRows } from '../command.ts';
 
 export interface Convolve {
   /** [n, channels]; channels divide by 4. */

@@ -1,13 +1,7 @@
-import { type Command, command } from '../command.ts';
+import { type Command, command, type StridedRows } from '../command.ts';
 import { featureCount, featureMaps, type RecurShape } from './reference.ts';
 
 export { type FeatureMap, featureCount, type RecurShape } from './reference.ts';
-
-/** float32 rows: the first one's address, and floats from row to row. */
-export interface StridedRows {
-  readonly address: number;
-  readonly stride: number;
-}
 
 export interface Recur extends RecurShape {
   /** [n, heads · width] */

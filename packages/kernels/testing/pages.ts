@@ -18,23 +18,20 @@ interface Affine {
   readonly minimum: number;
 }
 
-function decoded(position: number, d: number, keyAt: (c: number) => Affine, valueAt: (c: number) => Affine): Slot {
-  const sums = (of: (c: number) => Affine) =>
-    Float64Array.from({ length: d }, (_, c) => {
-      const { scale, number, minimum } = of(c);
-      return scale * number + minimum;
-    });
-  const sizes = (of: (c: number) => Affine) =>
-    Float64Array.from({ length: d }, (_, c) => {
-      const { scale, number, minimum } = of(c);
-      return Math.abs(scale * number) + Math.abs(minimum);
-    });
+/** Numbers [d], and the magnitudes of the terms of each. */
+function decoded(
+  d: number,
+  at: (c: number) => Affine,
+): { readonly numbers: Float64Array; readonly sizes: Float64Array } {
+  const all = Array.from({ length: d }, (_, c) => at(c));
   return {
-    position,
-    key: sums(keyAt),
-    value: sums(valueAt),
-    sizes: { key: sizes(keyAt), value: sizes(valueAt) },
+    numbers: Float64Array.from(all, ({ scale, number, minimum }) => scale * number + minimum),
+    sizes: Float64Array.from(all, ({ scale, number, minimum }) => Math.abs(scale * number) + Math.abs(minimum)),
   };
+}
+
+function slotOf(position: number, key: ReturnType<typeof decoded>, value: ReturnType<typeof decoded>): Slot {
+  return { position, key: key.numbers, value: value.numbers, sizes: { key: key.sizes, value: value.sizes } };
 }
 
 /** The first `slots.length` slots of a page as bytes, as `page.assembly.ts` lays them out; the rest is poison. */
@@ -77,11 +74,10 @@ export function decodePage(format: PageFormat, d: number, page: Uint8Array, coun
     const keyScale = scaleOf(at.keyScale(slot));
     const minimum = format === 'q8' ? view.getFloat32(at.keyMinimum(slot), true) : 0;
     const valueScale = scaleOf(at.valueScale(slot));
-    return decoded(
+    return slotOf(
       view.getInt32(4 * slot, true),
-      d,
-      (c) => ({ scale: keyScale, number: get(view, format, at.key(slot, c)), minimum }),
-      (c) => ({ scale: valueScale, number: get(view, format, at.value(slot, c)), minimum: 0 }),
+      decoded(d, (c) => ({ scale: keyScale, number: get(view, format, at.key(slot, c)), minimum })),
+      decoded(d, (c) => ({ scale: valueScale, number: get(view, format, at.value(slot, c)), minimum: 0 })),
     );
   });
 }
@@ -126,19 +122,19 @@ function decodeNibbles(view: DataView, d: number, count: number): Slot[] {
   const at = nibblePlaces(d);
   const half = (address: number) => view.getFloat16(address, true);
   return Array.from({ length: count }, (_, slot) => {
-    const valueAt = (c: number) => ({
+    const value = decoded(d, (c) => ({
       scale: half(at.valueScale(slot, c)),
       number: getNibble(view, at.value(slot, c), (slot & 4) !== 0),
       minimum: half(at.valueMinimum(slot, c)),
-    });
+    }));
     // A NaN of the slot shows in its value; that its key counts as one too is what attention makes of it.
-    const isBad = Array.from({ length: d }, (_, c) => valueAt(c)).some(({ scale }) => Number.isNaN(scale));
-    const keyAt = (c: number) => ({
-      scale: isBad ? Number.NaN : half(at.keyScale(c)),
+    const bad = value.numbers.some(Number.isNaN) ? Number.NaN : 0;
+    const key = decoded(d, (c) => ({
+      scale: half(at.keyScale(c)),
       number: getNibble(view, at.key(slot, c), (slot & 16) !== 0),
-      minimum: half(at.keyMinimum(c)),
-    });
-    return decoded(view.getInt32(4 * slot, true), d, keyAt, valueAt);
+      minimum: half(at.keyMinimum(c)) + bad,
+    }));
+    return slotOf(view.getInt32(4 * slot, true), key, value);
   });
 }
 
@@ -170,11 +166,18 @@ function decodeSlotNibbles(view: DataView, d: number, count: number): Slot[] {
   const at = nibblePlaces(d);
   return Array.from({ length: count }, (_, slot) => {
     const half = (i: number) => view.getFloat16(at.slotHalf(slot, i), true);
-    return decoded(
+    return slotOf(
       view.getInt32(4 * slot, true),
-      d,
-      (c) => ({ scale: half(0), number: getNibble(view, at.key(slot, c), (slot & 16) !== 0), minimum: half(1) }),
-      (c) => ({ scale: half(2), number: getNibble(view, at.value(slot, c), (slot & 4) !== 0), minimum: half(3) }),
+      decoded(d, (c) => ({
+        scale: half(0),
+        number: getNibble(view, at.key(slot, c), (slot & 16) !== 0),
+        minimum: half(1),
+      })),
+      decoded(d, (c) => ({
+        scale: half(2),
+        number: getNibble(view, at.value(slot, c), (slot & 4) !== 0),
+        minimum: half(3),
+      })),
     );
   });
 }

@@ -1,6 +1,6 @@
-import { open, rename } from 'node:fs/promises';
 import { LociError, type MixedConfig, type MixedTensor, writeMixed } from 'loci';
 import type { LanguageModel } from './model.ts';
+import { writeWhole } from './whole-file.ts';
 
 /**
  * Writes a trained model as a file that the engine opens, in one step.
@@ -28,15 +28,7 @@ export async function writeModel(
       ? { name, shape: [columns, rows], numbers: transposed(numbers, rows, columns) }
       : { name, shape, numbers };
   });
-  const fresh = `${path}.${process.pid}.part`;
-  const file = await open(fresh, 'w');
-  try {
-    for await (const piece of writeMixed(config, tensors)) await file.write(piece);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(fresh, path);
+  await writeWhole(path, writeMixed(config, tensors));
 }
 
 /** Whether the engine knows all mixers of a model, at its size. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { open, rename } from 'node:fs/promises';
 import { openFile } from '@loci/engine/node-file';
 import { LociError, readSafetensors, type StoredTensor, writeSafetensors } from 'loci';
+import { writeWhole } from '../model/whole-file.ts';
 import type { LearnerState } from './learner.ts';
 
 /** Training at a step, as it is written to a file. */
@@ -49,16 +49,7 @@ export async function saveCheckpoint(
     })),
   );
   const metadata = { step: String(step), config, notes: JSON.stringify(notes), seal: seal(checkpoint) };
-  // Of its own: a process that was held up may still write while another has taken over.
-  const fresh = `${path}.${process.pid}.part`;
-  const file = await open(fresh, 'w');
-  try {
-    for await (const piece of writeSafetensors({ metadata, tensors })) await file.write(piece);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(fresh, path);
+  await writeWhole(path, writeSafetensors({ metadata, tensors }));
 }
 
 /**

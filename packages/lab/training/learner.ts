@@ -2,8 +2,9 @@ import { type Device, Encoder } from '@loci/device';
 import { adamNumbers, adamW, map, pieceLength } from '@loci/kernels/train';
 import type { Tensor } from '../arrays/index.ts';
 import * as f from '../arrays/index.ts';
+import type { Parameters } from '../model/mixer.ts';
 import type { LanguageModel } from '../model/model.ts';
-import { initialNumbers } from '../model/parameters.ts';
+import { initialNumbers, parametersOf } from '../model/parameters.ts';
 import { Program } from '../wasm/program.ts';
 
 /** Sequences of one size with the positions that are asked about. */
@@ -53,7 +54,7 @@ export class Learner {
   readonly #decays: number;
   readonly #numbers: number;
   readonly #partial: number;
-  readonly #parameters = new Map<string, Tensor>();
+  readonly #parameter: Parameters;
   readonly #training: Program;
   readonly #scoring = new Map<string, Program>();
   readonly #shape: BatchShape;
@@ -64,6 +65,7 @@ export class Learner {
     this.model = model;
     this.#shape = shape;
     const specs = Object.entries(model.specs);
+    this.#parameter = parametersOf(model.specs);
     let offset = 0;
     const place = (decays: boolean) => {
       for (const [name, spec] of specs) {
@@ -88,7 +90,6 @@ export class Learner {
     this.#numbers = allocate(adamNumbers);
     this.#partial = allocate(Math.ceil(this.#count / pieceLength));
     for (const [name, spec] of specs) {
-      this.#parameters.set(name, f.parameter(name, spec.shape));
       this.#slice('parameters', name).set(initialNumbers(spec, name, seed));
     }
     this.#training = this.#compileTraining();
@@ -157,15 +158,9 @@ export class Learner {
     return found;
   }
 
-  #parameter = (name: string): Tensor => {
-    const found = this.#parameters.get(name);
-    if (!found) throw new RangeError(`the model has no parameter "${name}"`);
-    return found;
-  };
-
   #parameterPlaces(): Map<Tensor, number> {
     return new Map(
-      [...this.#parameters].map(([name, one]) => [one, this.#slab.parameters + 4 * this.#place(name).offset]),
+      [...this.#places].map(([name, { offset }]) => [this.#parameter(name), this.#slab.parameters + 4 * offset]),
     );
   }
 
@@ -174,14 +169,11 @@ export class Learner {
     const logits = this.model.logits(ids, rows, this.#parameter);
     const losses = f.crossEntropy(logits, labels);
     const loss = f.sumAll(f.mul(losses, f.input('weights', [this.#shape.labelled])));
-    const wrt = [...this.#parameters];
-    const gradients = f.gradients(
-      loss,
-      wrt.map(([, one]) => one),
-    );
+    const names = Object.keys(this.model.specs);
+    const gradients = f.gradients(loss, names.map(this.#parameter));
     const places = this.#parameterPlaces();
     const outputs: [string, Tensor][] = [['loss', loss]];
-    for (const [i, [name]] of wrt.entries()) {
+    for (const [i, name] of names.entries()) {
       const gradient = gradients[i];
       if (!gradient) continue;
       places.set(gradient, this.#slab.gradient + 4 * this.#place(name).offset);

@@ -1,7 +1,8 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { listModels, loadModel, type Model, memorySource, readGguf } from 'loci';
+import { listModels, type Model, memorySource, readGguf } from 'loci';
+import { inModel } from '../methods/in-session.ts';
 
 type Tensors = Awaited<ReturnType<typeof readGguf>>['tensors'];
 
@@ -23,12 +24,7 @@ export async function withChangedModel<T>(
   try {
     const path = join(folder, 'changed.gguf');
     await writeFile(path, bytes);
-    const model = await loadModel(path);
-    try {
-      return await work(model);
-    } finally {
-      await model.close();
-    }
+    return await inModel(path, {}, work);
   } finally {
     await rm(folder, { recursive: true });
   }

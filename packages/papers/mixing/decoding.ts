@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { Profile } from '@loci/device';
 import { haystackOf, type Workbench } from '@loci/evaluate';
 import { readConfig } from '@loci/lab';
-import { type LoadModelOptions, loadModel, type Model } from 'loci';
+import type { LoadModelOptions, Model } from 'loci';
+import { inModel } from '../methods/in-session.ts';
 import { mixerLayers } from '../mixers.ts';
 import { trainOn } from './train-on.ts';
 
@@ -26,16 +27,9 @@ async function withTrained<T>(
   const folder = await mkdtemp(join(tmpdir(), 'loci-decoding-'));
   try {
     await trainOn(workbench, config, `training ${layers.join(' ')}`, { folder });
-    const model = await loadModel(join(folder, 'model.safetensors'), {
-      // A step of so small a model is over before a second thread has woken.
-      ...{ threads: 1, mixers: async () => mixerLayers },
-      ...options,
-    });
-    try {
-      return await work(model);
-    } finally {
-      await model.close();
-    }
+    // A step of so small a model is over before a second thread has woken.
+    const settings = { threads: 1, mixers: async () => mixerLayers, ...options };
+    return await inModel(join(folder, 'model.safetensors'), settings, work);
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -2,6 +2,7 @@ import type { Encoder } from '@loci/device';
 import { weighStride } from '@loci/kernels';
 import type { Host, LayerView, Ran } from 'loci';
 import { weighRows } from '../keeping/weigh-rows.ts';
+import { Room } from '../methods/room.ts';
 
 /**
  * The attention that every token has received, in some layers and per query head, from the queries that had it in the cache: for
@@ -13,7 +14,7 @@ export class Mass {
   readonly #layers: readonly number[];
   /** For each of the layers [h, window], a token at its position modulo the window. */
   #sums: Float32Array[];
-  #room = { address: 0, floats: 0 };
+  readonly #room: Room;
   #stride = 0;
 
   constructor(host: Host, window: number, layers: readonly number[]) {
@@ -21,6 +22,7 @@ export class Mass {
     this.#host = host;
     this.#window = window;
     this.#layers = layers;
+    this.#room = new Room(host.device);
     this.#sums = layers.map(() => new Float32Array(heads * window));
   }
 
@@ -28,13 +30,10 @@ export class Mass {
   begin({ slots, n }: Pick<LayerView, 'slots' | 'n'>, most: number): void {
     const { device, arch } = this.#host;
     this.#stride = weighStride(most);
-    const floats = this.#layers.length * arch.heads * this.#stride + 2 * n * arch.heads;
-    if (floats > this.#room.floats) {
-      if (this.#room.floats > 0) device.free(this.#room.address);
-      this.#room = { address: device.allocate(4 * floats), floats };
-    }
+    const sums = this.#layers.length * arch.heads * this.#stride;
+    const address = this.#room.reserve(4 * (sums + 2 * n * arch.heads));
     if (slots > this.#stride) throw new RangeError(`${slots} slots`);
-    device.floats(this.#room.address, this.#layers.length * arch.heads * this.#stride).fill(0);
+    device.floats(address, sums).fill(0);
   }
 
   /** Records the weights of a layer's rows, if it is one of the layers. */
@@ -93,7 +92,6 @@ export class Mass {
   }
 
   close(): void {
-    if (this.#room.floats > 0) this.#host.device.free(this.#room.address);
-    this.#room = { address: 0, floats: 0 };
+    this.#room.close();
   }
 }

@@ -1,6 +1,7 @@
 import type { Encoder } from '@loci/device';
 import { copy, rope, ropeTables } from '@loci/kernels';
 import type { Architecture, Host, LayerView } from 'loci';
+import { Room } from '../methods/room.ts';
 
 type Shape = Architecture['layers'][number];
 
@@ -12,11 +13,14 @@ export class StillRows {
   readonly #host: Host;
   /** Distinct rotations, of which every layer has one. */
   readonly #rotations: readonly Shape[];
-  #room: { readonly address: number; readonly rows: number } | undefined;
+  readonly #room: Room;
+  /** That there is room for. */
+  #rows = 0;
 
   constructor(host: Host) {
     const { layers } = host.arch;
     this.#host = host;
+    this.#room = new Room(host.device);
     this.#rotations = layers.filter(
       (one, i) => layers.findIndex(({ frequencies }) => frequencies === one.frequencies) === i,
     );
@@ -76,12 +80,9 @@ export class StillRows {
     const { heads: h, kvHeads: g, headSize: d, rotated } = this.#host.arch;
     const tables = 4 * this.#rotations.length;
     const floats = h * d + g * d + 3 + (tables * rotated) / 2;
-    if (!this.#room || this.#room.rows < n) {
-      if (this.#room) this.#host.device.free(this.#room.address);
-      this.#room = { address: this.#host.device.allocate(4 * n * floats), rows: n };
-    }
-    const { address, rows } = this.#room;
-    let at = address;
+    this.#rows = Math.max(this.#rows, n);
+    const rows = this.#rows;
+    let at = this.#room.reserve(4 * rows * floats);
     const place = (width: number) => {
       const here = at;
       at += 4 * rows * width;
@@ -96,7 +97,6 @@ export class StillRows {
   }
 
   close(): void {
-    if (this.#room) this.#host.device.free(this.#room.address);
-    this.#room = undefined;
+    this.#room.close();
   }
 }
