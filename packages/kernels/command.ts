@@ -46,6 +46,9 @@ export const opcodes = {
   convolve: 41,
   layerNorm: 42,
   combine: 43,
+  pageBounds: 46,
+  boundLists: 47,
+  slashLists: 48,
 } as const;
 
 const floats = new Float32Array(1);

@@ -24,6 +24,7 @@ export {
   partsOf,
   splitsOf,
 } from './attend/index.ts';
+export { type BoundLists, boundBytes, boundLists, boundRoom, type PageBounds, pageBounds } from './bounds/index.ts';
 export { type ChunkLists, type ChunkSums, type Chunks, chunkLists, chunkRoom, chunkSums } from './chunks/index.ts';
 export { add, type Combine, multiply } from './combine/index.ts';
 export { type Bytes8, type Command, opcodes, type StridedRows } from './command.ts';
@@ -97,5 +98,6 @@ export {
 export { type RopePairs, rope, ropeTables } from './rope/index.ts';
 export { type Scale, scale } from './scale/index.ts';
 export { packVector, type Similar, similar, similarScratch, vectorBytes } from './similar/index.ts';
+export { type Crossing, type SlashLists, slashLists, slashRoom } from './slash/index.ts';
 export { type Weigh, weigh, weighStride } from './weigh/index.ts';
 export { type Described, describeCommand, type Work } from './work.ts';

@@ -12,6 +12,8 @@ import {
   type Store,
 } from 'loci';
 import { baselines } from './baselines/index.ts';
+import { quest } from './baselines/quest.ts';
+import { verticalSlash } from './baselines/vertical-slash.ts';
 import { windowAttention } from './baselines/window.ts';
 import { dhsa } from './dhsa/attend.ts';
 import { duoAttention } from './duo-attention/keep.ts';
@@ -41,6 +43,8 @@ const attend: readonly MethodFactory<Attend>[] = [
   hipAttention,
   retrievalAttention,
   dhsa,
+  quest,
+  verticalSlash,
 ];
 const keep: readonly MethodFactory<Keep>[] = [snapkv, razorAttention, duoAttention, s2Keep, ...baselines];
 const store: readonly MethodFactory<Store>[] = [kv4];

@@ -4,6 +4,7 @@ import { activate } from '../activate/assembly';
 import { append } from '../append/assembly';
 import { argmax } from '../argmax/assembly';
 import { attend, merge } from '../attend/assembly';
+import { boundLists, pageBounds } from '../bounds/assembly';
 import { chunkLists, chunkSums } from '../chunks/assembly';
 import { combine } from '../combine/assembly';
 import { convolve } from '../convolve/assembly';
@@ -26,6 +27,7 @@ import { recur } from '../recur/assembly';
 import { rope } from '../rope/assembly';
 import { scale } from '../scale/assembly';
 import { similar } from '../similar/assembly';
+import { slashLists } from '../slash/assembly';
 import { weigh, weighStates } from '../weigh/assembly';
 import { barrier } from './barrier';
 
@@ -144,6 +146,15 @@ export function walk(program: usize, control: usize, threads: i32, scratch: usiz
         break;
       case 43:
         combine(args, counter);
+        break;
+      case 46:
+        pageBounds(args, counter, scratch);
+        break;
+      case 47:
+        boundLists(args, counter);
+        break;
+      case 48:
+        slashLists(args, counter);
         break;
       default:
         unreachable();

@@ -2,6 +2,7 @@
 // what heads have in common: where slots were dropped, every head has others of them.
 import { ALL_SLOTS, F32, headOf, keysOf, pageOf, SLOTS, tableOf, usedOf } from '../append/page.assembly';
 import { address, float, int, take } from '../assembly/args';
+import { heapify, ranked, takeBest } from '../assembly/heap';
 import { madd, sum } from '../assembly/simd';
 import { Tile } from '../attend/tile.assembly';
 import { unpackKeys } from '../attend/unpack.assembly';
@@ -128,12 +129,9 @@ export function chunkLists(args: usize, counter: usize): void {
         meanQuery(address(args, 0), t0, t1, int(args, 2), d, mean);
         let size = rank(args, chunks, mean, heap, low, end);
         atomic.add<i64>(address(args, 23), size, 16);
-        for (let i = (size >> 1) - 1; i >= 0; i--) sink(heap, size, i);
+        heapify(heap, size);
         while (left > 0 && size > 0) {
-          const c = ~<i32>load<i64>(heap);
-          size--;
-          store<i64>(heap, load<i64>(heap + (<usize>size << 3)));
-          sink(heap, size, 0);
+          const c = takeBest(heap, size--);
           const from = c > 0 ? load<i32>(ends + (<usize>(c - 1) << 2)) : 0;
           const to = load<i32>(ends + (<usize>c << 2));
           left -= moveFirst(held, chosen, max(low, from), min(end, to), left);
@@ -161,8 +159,7 @@ function meanQuery(queries: usize, t0: i32, t1: i32, h: i32, d: i32, out: usize)
 }
 
 /**
- * Puts the chunks that begin before `end` and are not below `low` into the heap, as { number, the complement of it; score,
- * in bits that sort as integers }, and returns how many there are.
+ * Puts the chunks that begin before `end` and are not below `low` where a heap will be, and returns how many there are.
  */
 function rank(args: usize, chunks: i32, mean: usize, heap: usize, low: i32, end: i32): i32 {
   const g = int(args, 3);
@@ -180,30 +177,10 @@ function rank(args: usize, chunks: i32, mean: usize, heap: usize, low: i32, end:
     for (let i: usize = 0; i < <usize>d << 2; i += 16) a = madd(v128.load(mean + i), v128.load(keys + i), a);
     // √length · mean, where a length is that of a head: count / g.
     const factor: f32 = byRoot ? <f32>1 / sqrt<f32>(<f32>count * <f32>g) : <f32>1 / <f32>count;
-    const bits = reinterpret<i32>(sum(a) * factor);
-    const key = bits ^ ((bits >> 31) & 0x7fffffff);
-    store<i64>(heap + (<usize>size << 3), (<i64>key << 32) | <i64><u32>~c);
+    store<i64>(heap + (<usize>size << 3), ranked(sum(a) * factor, c));
     size++;
   }
   return size;
-}
-
-/** Lets the i-th number of a heap sink to where none below it is larger. */
-function sink(heap: usize, size: i32, i: i32): void {
-  const value = load<i64>(heap + (<usize>i << 3));
-  for (;;) {
-    let child = 2 * i + 1;
-    if (child >= size) break;
-    let larger = load<i64>(heap + (<usize>child << 3));
-    if (child + 1 < size && load<i64>(heap + (<usize>child << 3), 8) > larger) {
-      child++;
-      larger = load<i64>(heap + (<usize>child << 3));
-    }
-    if (larger <= value) break;
-    store<i64>(heap + (<usize>i << 3), larger);
-    i = child;
-  }
-  store<i64>(heap + (<usize>i << 3), value);
 }
 
 /** Whether a page's 32 slots are at positions one behind the other. */
