@@ -6,7 +6,14 @@ import { askAbout, askOptions } from './ask.ts';
 
 const text = fileURLToPath(new URL('../demo/text.txt', import.meta.url));
 /** What the demo shows beside dense attention over a cache of halves. */
-const others = ['keep=snapkv:budget=1024', 'keep=razor-attention', 'store=kv4', 'keep=snapkv:budget=1024,store=kv4'];
+const others = [
+  'keep=snapkv:budget=1024',
+  'keep=razor-attention',
+  'store=kv4',
+  'keep=snapkv:budget=1024,store=kv4',
+  'attend=hip:sparse=prefill',
+  'remember=em-llm',
+];
 const questionFile = new URL('../demo/question.txt', import.meta.url);
 
 export const demo = command({
