@@ -1,7 +1,7 @@
 /** `npm run bench -- SUITE …`; see README.md beside this file. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { thisMachine } from '@loci/evaluate/machine';
 import { busyProcessors, quietLimit, revisionOf } from './machine.ts';
@@ -26,6 +26,7 @@ Options:
   --quick        Shorter prompts and 3 rounds; the figures go to bench/.cache
   --repeats N    Rounds (default 5)
   --threads N    Threads of every engine (default: one per processor, 2 at most)
+  --to FOLDER    Where the figures go, beside those of another machine (default bench/results)
   --json         Print the results as one JSON document
   --help         Print this text
 `;
@@ -52,6 +53,7 @@ async function main(): Promise<void> {
       quick: { type: 'boolean', default: false },
       repeats: { type: 'string' },
       threads: { type: 'string' },
+      to: { type: 'string' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -67,7 +69,8 @@ async function main(): Promise<void> {
     root,
     base: values.base === undefined ? undefined : checkout(values.base),
   };
-  const folder = isOfficial ? resultsFolder : join(cacheFolder, bench.base ? `against-${bench.base.name}` : 'quick');
+  const ownFolder = isOfficial ? resultsFolder : join(cacheFolder, bench.base ? `against-${bench.base.name}` : 'quick');
+  const folder = values.to === undefined ? ownFolder : resolve(values.to);
   const results: Result[] = [];
   for (const suite of chosen) {
     if (bench.base && !suite.takesBase) {
