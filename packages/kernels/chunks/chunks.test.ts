@@ -6,6 +6,7 @@ import { mostSlots, type Problem, problem } from '../testing/attention.ts';
 import { builds, Machine } from '../testing/machine.ts';
 import { expectClose, random } from '../testing/numbers.ts';
 import { placeHeads } from '../testing/pages.ts';
+import { readList } from '../testing/read-lists.ts';
 import { type ChunkLists, type Chunks, chunkLists, chunkRoom, chunkSums } from './index.ts';
 import { type Choice, chunkChoice, chunkKey, chunkScores, type QueryBlock } from './reference.ts';
 
@@ -98,14 +99,9 @@ describe.each(builds)('%s build', (build) => {
     };
     machine.run([chunkSums({ ...call, format, first: 0 }), chunkLists(call)], attendScratch(p.h, g, d));
     const read = Array.from({ length: blocks }, (_, block) =>
-      p.heads.map(({ slots }, head) => {
-        const [count = 0, ...entries] = machine.ints(lists.address + 4 * (block * g + head) * words, words);
-        return Array.from({ length: count }, (_, i) => entries.slice(2 * i, 2 * i + 2)).flatMap(([page = 0, set = 0]) =>
-          Array.from({ length: pageSlots }, (_, s) => s)
-            .filter((s) => (set >>> s) & 1)
-            .map((s) => slots[page * pageSlots + s]?.position ?? Number.NaN),
-        );
-      }),
+      p.heads.map(({ slots }, head) =>
+        readList(machine, lists, block, head).map((slot) => slots[slot]?.position ?? Number.NaN),
+      ),
     );
     return { read, scored: machine.ints(counts, 6)[4] ?? 0 };
   }

@@ -1,6 +1,5 @@
 import { pageSlots } from '../append/index.ts';
-import type { BlockLists } from '../attend/index.ts';
-import { listWords } from '../attend/index.ts';
+import { type BlockLists, listWords } from '../attend/index.ts';
 import type { Machine } from './machine.ts';
 
 /** The slots that a list names, ascending. */
