@@ -11,12 +11,12 @@ let model: Model;
 let ids: Int32Array;
 beforeAll(async () => {
   model = await loadModel();
-  ids = bookText(model, 700);
+  ids = bookText(model, 440);
 });
 afterAll(() => model.close());
 
 const attend = (text: string) => ({ attend: parseMethod.attend(text) });
-const prompt = () => ({ ids: ids.slice(0, 600) });
+const prompt = () => ({ ids: ids.slice(0, 380) });
 
 async function losses(options: OpenOptions) {
   return inSession(model, options, async (session) => {
@@ -24,7 +24,7 @@ async function losses(options: OpenOptions) {
     const { pairs: read } = session.reads;
     await session.complete(prompt(), { maxTokens: 8, ignoreEnd: true });
     const { pairs, choosing } = session.reads;
-    const [nll = new Float64Array()] = await session.scoreContinuations(prompt(), [ids.slice(600)]);
+    const [nll = new Float64Array()] = await session.scoreContinuations(prompt(), [ids.slice(380)]);
     const mean = nll.reduce((sum, loss) => sum + loss, 0) / nll.length;
     return { nll, mean, prompt: read, answer: pairs - read, choosing };
   });
@@ -34,7 +34,7 @@ describe.each([
   { name: 'quest', all: ['quest:budget=2048'], tight: 'quest:budget=128', less: 'answer', same: 'prompt' },
   {
     name: 'vertical-slash',
-    all: ['vertical-slash:vertical=2048', 'vertical-slash:vertical=0,slash=0,nearest=599', 'vertical-slash:sinks=599'],
+    all: ['vertical-slash:vertical=2048', 'vertical-slash:vertical=0,slash=0,nearest=379', 'vertical-slash:sinks=379'],
     tight: 'vertical-slash:vertical=64,slash=8,nearest=16,sinks=4',
     less: 'prompt',
     same: 'answer',
@@ -59,8 +59,8 @@ describe.each([
 
   test.each([
     ['snapkv:budget=60%,window=16', 'q4'],
-    ['h2o:budget=300', 'q8'],
-    ['streaming-llm:sinks=4,recent=400', 'kv4'],
+    ['h2o:budget=200', 'q8'],
+    ['streaming-llm:sinks=4,recent=250', 'kv4'],
   ] as const)('goes with %s, in %s', async (text, store) => {
     const keep = parseMethod.keep(text)!;
     const found = await losses({ ...attend(tight), keep, store });
@@ -74,7 +74,7 @@ describe.each([
     await inSession(model, attend(tight), async (session) => {
       expect((await session.complete(prompt(), options)).ids).toEqual(expected);
       // Other tokens have been where those of the prompt come again. Rows that are read anew after a cut choose together.
-      await session.complete({ ids: ids.slice(0, 600).fill(50, 330) }, options);
+      await session.complete({ ids: ids.slice(0, 380).fill(50, 230) }, options);
       const { ids: again } = await session.complete(prompt(), options);
       if (less === 'answer') expect(again).toEqual(expected);
     });
