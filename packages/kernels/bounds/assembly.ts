@@ -2,8 +2,10 @@
 // pages a query reads by that (Quest, Tang et al. 2024).
 import { ALL_SLOTS, F32, headOf, keysOf, pageOf, SLOTS, tableOf, usedOf } from '../append/page.assembly';
 import { address, int, take } from '../assembly/args';
+import { put } from '../assembly/bits';
 import { heapify, ranked, takeBest } from '../assembly/heap';
 import { larger, largest, smaller, sum } from '../assembly/simd';
+import { addPage } from '../attend/list.assembly';
 import { Tile } from '../attend/tile.assembly';
 import { unpackKeys } from '../attend/unpack.assembly';
 
@@ -74,24 +76,14 @@ export function boundLists(args: usize, counter: usize): void {
       }
       atomic.add<i64>(address(args, 12), 2 * own, 16);
       heapify(heap, own);
-      choose(chosen, own);
-      for (let k = 0; k < most - 1; k++) choose(chosen, takeBest(heap, own - k));
+      put(chosen, own);
+      for (let k = 0; k < most - 1; k++) put(chosen, takeBest(heap, own - k));
     }
-    let length = 0;
+    store<i32>(list, 0);
     for (let i = 0; i <= own; i++) {
-      if (((load<i32>(chosen + (<usize>(i >> 5) << 2)) >> (i & 31)) & 1) == 0) continue;
-      length++;
-      store<i32>(list + (<usize>length << 3) - 4, i);
-      store<i32>(list + (<usize>length << 3), ALL_SLOTS);
+      if ((load<i32>(chosen + (<usize>(i >> 5) << 2)) >> (i & 31)) & 1) addPage(list, i, ALL_SLOTS);
     }
-    store<i32>(list, length);
   }
-}
-
-// @ts-ignore: decorator
-@inline function choose(chosen: usize, i: i32): void {
-  const at = chosen + (<usize>(i >> 5) << 2);
-  store<i32>(at, load<i32>(at) | (1 << (i & 31)));
 }
 
 /** The product of a query with a vector that takes in every channel whichever bound makes it larger. */

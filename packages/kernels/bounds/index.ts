@@ -1,4 +1,4 @@
-import { type PageFormat, pageFormats } from '../append/index.ts';
+import { type PageFormat, pageFormats, pageSlots } from '../append/index.ts';
 import { type BlockLists, listWords } from '../attend/index.ts';
 import { type Command, command } from '../command.ts';
 
@@ -51,7 +51,7 @@ export function boundRoom({ n, h, slots }: Pick<BoundLists, 'n' | 'h' | 'slots'>
 }
 
 function roomOfList(slots: number): number {
-  const pages = Math.ceil(slots / 32);
+  const pages = Math.ceil(slots / pageSlots);
   return 8 * (pages + Math.ceil((pages + 1) / 64));
 }
 

@@ -2,8 +2,10 @@
 // what heads have in common: where slots were dropped, every head has others of them.
 import { ALL_SLOTS, F32, headOf, keysOf, pageOf, SLOTS, tableOf, usedOf } from '../append/page.assembly';
 import { address, float, int, take } from '../assembly/args';
+import { within } from '../assembly/bits';
 import { heapify, ranked, takeBest } from '../assembly/heap';
 import { madd, sum } from '../assembly/simd';
+import { addPage } from '../attend/list.assembly';
 import { Tile } from '../attend/tile.assembly';
 import { unpackKeys } from '../attend/unpack.assembly';
 
@@ -215,16 +217,6 @@ function hold(entry: usize, appended: i32, end: i32, bits: usize): void {
   }
 }
 
-/** The bits of word `i` that stand for positions from `from` up to `to`. */
-// @ts-ignore: decorator
-@inline function within(i: i32, from: i32, to: i32): i32 {
-  const first = i << 5;
-  let bits = ALL_SLOTS;
-  if (from > first) bits &= ALL_SLOTS << (from - first);
-  if (to < first + 32) bits &= (1 << (to - first)) - 1;
-  return bits;
-}
-
 function countBits(bits: usize, from: i32, to: i32): i32 {
   let count = 0;
   for (let i = from >> 5; i << 5 < to; i++) count += popcnt(load<i32>(bits + (<usize>i << 2)) & within(i, from, to));
@@ -268,7 +260,7 @@ function moveLast(held: usize, chosen: usize, from: i32, to: i32, most: i32): i3
 /** The list of a head: pages with slots whose positions are chosen. A slot that stands for others always is. */
 function write(entry: usize, appended: i32, end: i32, chosen: usize, list: usize): void {
   const table = tableOf(entry), used = usedOf(entry) + appended;
-  let length = 0;
+  store<i32>(list, 0);
   for (let slot = 0; slot < used; slot += SLOTS) {
     const page = pageOf(table, slot);
     const count = min(SLOTS, used - slot);
@@ -286,9 +278,6 @@ function write(entry: usize, appended: i32, end: i32, chosen: usize, list: usize
       }
     }
     if (set == 0) continue;
-    length++;
-    store<i32>(list + (<usize>length << 3) - 4, slot >> 5);
-    store<i32>(list + (<usize>length << 3), set);
+    addPage(list, slot >> 5, set);
   }
-  store<i32>(list, length);
 }

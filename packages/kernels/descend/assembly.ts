@@ -8,6 +8,7 @@ import { address, int, take } from '../assembly/args';
 import { beyondHalves, halfToFloat, largest, larger, madd } from '../assembly/simd';
 import * as floats from '../attend/float.assembly';
 import { multiply } from '../attend/softmax.assembly';
+import { addPage } from '../attend/list.assembly';
 import { Tile } from '../attend/tile.assembly';
 
 // Which block of a stretch stands for it, in the order of `representatives` (index.ts).
@@ -136,11 +137,7 @@ function addSlots(list: usize, from: i32, to: i32): void {
     const count = load<i32>(list);
     const last = list + (<usize>count << 3);
     if (count && load<i32>(last - 4) == page) store<i32>(last, load<i32>(last) | slots);
-    else {
-      store<i32>(last, page, 4);
-      store<i32>(last, slots, 8);
-      store<i32>(list, count + 1);
-    }
+    else addPage(list, page, slots);
     from += end - start;
   }
 }

@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { pageFormats, pageSlots } from '../append/index.ts';
+import { pageFormats } from '../append/index.ts';
 import { listWords } from '../attend/index.ts';
 import { mostSlots, type Problem, problem } from '../testing/attention.ts';
 import { builds, Machine } from '../testing/machine.ts';
 import { random } from '../testing/numbers.ts';
 import { placeHeads } from '../testing/pages.ts';
+import { slotsOf } from '../testing/read-lists.ts';
 import { type Descend, descend, descendScratch, listCapacity, representatives, type Stretches } from './index.ts';
 import { blockSearch, descendReference, tokenSearch } from './reference.ts';
 
@@ -179,9 +180,3 @@ describe.each(builds)('%s build', (build) => {
     expect(scored.slice(1).map((count, i) => count - (scored[i] ?? 0))).toEqual([128, 128, 128]);
   });
 });
-
-function slotsOf(page: number, set: number): number[] {
-  return Array.from({ length: pageSlots }, (_, s) => s)
-    .filter((s) => ((set >>> s) & 1) === 1)
-    .map((s) => page * pageSlots + s);
-}

@@ -2,6 +2,8 @@
 // that is linked along them, and the search in it (RoarGraph, Chen et al. 2024, arXiv 2408.08933).
 import { headOf, usedOf } from '../append/page.assembly';
 import { address, float, int, take } from '../assembly/args';
+import { put, putRange } from '../assembly/bits';
+import { writeList } from '../attend/list.assembly';
 import { at, Graph, keyOf, ranked, scanKeys, sink, toRow, walkGraph } from './graph.assembly';
 import { linkHead } from './link.assembly';
 
@@ -226,35 +228,11 @@ export function graphSearch(args: usize, counter: usize, scratch: usize): void {
       scans += graph.scans;
     }
     memory.fill(bits, 0, <usize>pages << 2);
-    for (let i = 0; i < min(k, found); i++) set(bits, first + keyOf(at(pool, i)));
-    range(bits, 0, min(first, used));
-    range(bits, k > 0 && k >= graph.count ? first : first + graph.count, pages << 5);
+    for (let i = 0; i < min(k, found); i++) put(bits, first + keyOf(at(pool, i)));
+    putRange(bits, 0, min(first, used));
+    putRange(bits, k > 0 && k >= graph.count ? first : first + graph.count, pages << 5);
     const list = address(args, 16) + <usize>row * <usize>int(args, 17);
-    let count = 0;
-    for (let page = 0; page < pages; page++) {
-      const slots = load<i32>(bits + (<usize>page << 2));
-      if (slots == 0) continue;
-      store<i32>(list + (<usize>count << 3), page, 4);
-      store<i32>(list + (<usize>count << 3), slots, 8);
-      count++;
-    }
-    store<i32>(list, count);
+    writeList(bits, pages, list);
   }
   if (scans) atomic.add<i64>(address(args, 18), scans, 16);
-}
-
-// @ts-ignore: decorator
-@inline function set(bits: usize, i: i32): void {
-  const word = bits + (<usize>(i >> 5) << 2);
-  store<u32>(word, load<u32>(word) | (<u32>1 << (i & 31)));
-}
-
-/** Sets the bits [i, end). */
-function range(bits: usize, i: i32, end: i32): void {
-  while (i < end) {
-    if ((i & 31) == 0 && i + 32 <= end) {
-      store<i32>(bits + (<usize>(i >> 5) << 2), -1);
-      i += 32;
-    } else set(bits, i++);
-  }
 }

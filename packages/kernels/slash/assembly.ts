@@ -2,7 +2,9 @@
 // MInference, Jiang et al. 2024).
 import { headOf, SLOTS, usedOf } from '../append/page.assembly';
 import { address, int, take } from '../assembly/args';
+import { putRange } from '../assembly/bits';
 import { heapify, ranked, takeBest } from '../assembly/heap';
+import { writeList } from '../attend/list.assembly';
 
 /**
  * Sums up the weights of the last r of n rows by column and by diagonal, chooses the largest sums, and lists for every block
@@ -29,17 +31,18 @@ export function slashLists(args: usize, counter: usize): void {
     for (let block = 0; block * rows < n; block++) {
       const from = used + block * rows, to = min(from + rows, slots);
       memory.fill(bits, 0, <usize>((to + SLOTS - 1) >> 5) << 2);
-      set(bits, 0, min(to, int(args, 11)));
-      set(bits, max(0, from - int(args, 12) + 1), to);
+      putRange(bits, 0, min(to, int(args, 11)));
+      putRange(bits, max(0, from - int(args, 12) + 1), to);
       for (let i = 0; i < chosenColumns; i++) {
         const column = load<i32>(columns + (<usize>i << 2)) * int(args, 8);
-        set(bits, column, min(to, column + int(args, 8)));
+        putRange(bits, column, min(to, column + int(args, 8)));
       }
       for (let i = 0; i < chosenDiagonals; i++) {
         const behind = load<i32>(diagonals + (<usize>i << 2));
-        set(bits, max(0, from - behind), max(0, to - behind));
+        putRange(bits, max(0, from - behind), max(0, to - behind));
       }
-      write(bits, to, address(args, 13) + <usize>(block * h + head) * <usize>int(args, 14));
+      const list = address(args, 13) + <usize>(block * h + head) * <usize>int(args, 14);
+      writeList(bits, (to + SLOTS - 1) >> 5, list);
     }
   }
 }
@@ -91,29 +94,4 @@ function takeSome(heap: usize, size: i32, most: i32, chosen: usize): i32 {
   const count = min(size, most);
   for (let i = 0; i < count; i++) store<i32>(chosen + (<usize>i << 2), takeBest(heap, size - i));
   return count;
-}
-
-/** Sets the bits from `from` up to `to`. */
-function set(bits: usize, from: i32, to: i32): void {
-  for (let word = from >> 5; word << 5 < to; word++) {
-    const first = word << 5;
-    let some = -1;
-    if (from > first) some &= -1 << (from - first);
-    if (to < first + 32) some &= (1 << (to - first)) - 1;
-    const at = bits + (<usize>word << 2);
-    store<i32>(at, load<i32>(at) | some);
-  }
-}
-
-/** A page has as many slots as a word has bits. */
-function write(bits: usize, slots: i32, list: usize): void {
-  let length = 0;
-  for (let page = 0; page << 5 < slots; page++) {
-    const some = load<i32>(bits + (<usize>page << 2));
-    if (some == 0) continue;
-    length++;
-    store<i32>(list + (<usize>length << 3) - 4, page);
-    store<i32>(list + (<usize>length << 3), some);
-  }
-  store<i32>(list, length);
 }

@@ -67,9 +67,8 @@ class VerticalSlash implements Attending {
       positions: view.positions + 4 * (n - sampled),
     };
     for (const one of weigh(last)) encoder.record(one);
-    const lists = this.#lists.reserve(rows, {
-      ...{ blocks: Math.ceil(n / rows), heads: h, capacity: Math.ceil(slots / pageSlots) },
-    });
+    const capacity = Math.ceil(slots / pageSlots);
+    const lists = this.#lists.reserve(rows, { blocks: Math.ceil(n / rows), heads: h, capacity });
     const what = { columns: Math.ceil(vertical / column), width: column, diagonals: slash, sinks, nearest };
     const room = this.#room.reserve(slashRoom({ ...what, h, slots }));
     encoder.record(slashLists({ ...what, weights, sampled, stride, h, g, heads, n, slots, lists, room, counts }));
