@@ -19,7 +19,7 @@ export {
   type Sight,
 } from './axes/keep.ts';
 export type { Decision, Host, Method, ModelFacts, Needs } from './axes/method.ts';
-export type { AttentionLayer, Mixers, MixLayer, MixSize, MixView, StateLayer } from './axes/mix.ts';
+export type { AttentionLayer, Mixers, MixLayer, MixSize, MixView, RowFactors, StateLayer } from './axes/mix.ts';
 export type { Probe, Probing } from './axes/probe.ts';
 export type { Read, Remember, Remembering, Saved } from './axes/remember.ts';
 export type { Steer, Steering } from './axes/steer.ts';

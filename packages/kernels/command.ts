@@ -49,6 +49,8 @@ export const opcodes = {
   pageBounds: 46,
   boundLists: 47,
   slashLists: 48,
+  delta: 49,
+  gate: 50,
 } as const;
 
 const floats = new Float32Array(1);

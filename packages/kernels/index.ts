@@ -30,6 +30,7 @@ export { add, type Combine, multiply } from './combine/index.ts';
 export { type Bytes8, type Command, opcodes, type StridedRows } from './command.ts';
 export { type Convolve, convolve } from './convolve/index.ts';
 export { copy } from './copy/index.ts';
+export { type Delta, type DeltaShape, delta, deltaBytes, deltaScratch } from './delta/index.ts';
 export {
   type Descend,
   descend,
@@ -42,6 +43,7 @@ export { blockSearch, tokenSearch } from './descend/reference.ts';
 export { embed } from './embed/index.ts';
 export { type Fetch, fetch } from './fetch/index.ts';
 export { type Boundaries, boundaries, type GapFeatures, gapFeatures, gapWidth } from './gaps/index.ts';
+export { type Gate, gate } from './gate/index.ts';
 export {
   type Graph,
   type GraphLink,

@@ -37,6 +37,7 @@ const specs = [
   'base-conv:taps=0,skip=no',
   'selective',
   'selective:by=gate',
+  'selective:by=gate,least=0.5',
   'taylor:features=3',
   'taylor:features=2,heads=2,chunk=4',
   'lightning',

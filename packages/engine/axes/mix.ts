@@ -12,7 +12,15 @@ export interface AttentionLayer {
   readonly window: number;
   /** What the file calls its matrices, each [c, c]. */
   readonly names: { readonly q: string; readonly k: string; readonly v: string; readonly o: string };
+  /** What every row of what was attended is multiplied by. */
+  readonly rows?: RowFactors;
 }
+
+export type RowFactors =
+  /** 1 where the token stands in its sequence before, else 0. */
+  | { readonly kind: 'repeated' }
+  /** σ(w·x) of the normed row x that enters the layer, or 0 where that is below `least`; `name` is the file's [c, 1]. */
+  | { readonly kind: 'gate'; readonly name: string; readonly least: number };
 
 /**
  * A layer that goes through its tokens with a state per sequence, which is all zeros at the start. The decoder multiplies, and

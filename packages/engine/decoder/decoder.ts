@@ -6,7 +6,7 @@ import { HiddenProbe } from './hidden.ts';
 import { type LayerContext, recall, recordAttention, recordFeedForward, recordKeys, waits } from './layer.ts';
 import { recordMixing } from './mixing.ts';
 import { readOutput, recordOutput } from './output.ts';
-import { inputLength, type Placed, ranOf, type Segment, type SegmentResult } from './segment.ts';
+import { inputLength, type Placed, ranOf, repeatedOf, type Segment, type SegmentResult } from './segment.ts';
 import type { Weights } from './weights.ts';
 import { maxRows, type Precision, Workspace } from './workspace.ts';
 
@@ -19,6 +19,7 @@ export class Decoder {
   readonly weights: Weights;
   readonly #device: Device;
   readonly #workspace: Workspace;
+  readonly #wantsRepeated: boolean;
   /** The distinct rotations of the layers: models alternate between at most two. */
   readonly #rotations: readonly LayerShape[];
 
@@ -35,6 +36,7 @@ export class Decoder {
       (layer, i) => arch.rotated > 0 && arch.layers.findIndex((one) => sameRotation(one, layer)) === i,
     );
     this.#workspace = new Workspace(device, arch, this.#rotations.length);
+    this.#wantsRepeated = arch.layers.some(({ rows }) => rows?.kind === 'repeated');
   }
 
   /**
@@ -101,6 +103,7 @@ export class Decoder {
     const { width, rotated, embedFactor: factor } = this.arch;
     const w = this.#workspace;
     this.#device.ints(w.positions + first * 4, n).set(segment.positions);
+    if (this.#wantsRepeated) this.#device.floats(w.repeated + first * 4, n).set(repeatedOf(segment));
     const pairs = rotated / 2;
     for (const [i, { frequencies, rotationFactor }] of this.#rotations.entries()) {
       const table = w.table(i);

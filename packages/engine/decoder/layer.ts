@@ -5,11 +5,13 @@ import {
   append,
   attend,
   type Command,
+  gate,
   mergeParts,
   norm,
   partialFloats,
   partsOf,
   rope,
+  scale,
 } from '@loci/kernels';
 import type { Beside } from '../axes/attend.ts';
 import type { LayerView } from '../axes/hook.ts';
@@ -49,7 +51,7 @@ export function recordKeys(encoder: Encoder, context: LayerContext, layer: Atten
   const { heads: h, kvHeads: g, headSize: d, normEpsilon: epsilon } = arch;
   const input = [mixing.q, mixing.k, mixing.v];
   encoder.record(
-    ...normFor(precision, input, w.x, n, weights.norm, epsilon, w.normed),
+    ...normFor(precision, input, w.x, n, weights.norm, epsilon, w.normed, mixing.rowGate !== undefined),
     linear(precision, w.normed, n, mixing.q, { out: w.q, bias: mixing.qBias, join: false }),
     linear(precision, w.normed, n, mixing.k, { out: w.k, bias: mixing.kBias, join: false }),
     linear(precision, w.normed, n, mixing.v, { out: w.v, bias: mixing.vBias }),
@@ -109,10 +111,22 @@ export function recordAttention(
   encoder.record(...attends);
   encoder.record(...merges);
   callHooks('attended', encoder, context, layer);
-  encoder.record(...rounded(precision, [mixing.o], n, h * d, w.mixed));
+  encoder.record(...rowFactors(context, layer), ...rounded(precision, [mixing.o], n, h * d, w.mixed));
   addBlock(encoder, context, mixing.postNorm, (out, accumulate) =>
     linear(precision, w.mixed, n, mixing.o, { out, accumulate }),
   );
+}
+
+/** Multiplies what was attended row by row, where the layer does so. */
+function rowFactors({ arch, workspace: w, n }: LayerContext, { shape, mixing }: AttentionLayer): readonly Command[] {
+  const { rows } = shape;
+  if (!rows) return [];
+  const columns = arch.heads * arch.headSize;
+  const x = w.mixed.float;
+  if (rows.kind === 'repeated') return [scale({ x, n: 1, groups: n, columns, factors: w.repeated })];
+  if (mixing.rowGate === undefined) throw new RangeError(`the gate "${rows.name}" was not loaded`);
+  const by = { by: w.normed.float, width: arch.width, weights: mixing.rowGate };
+  return [gate({ x, n, columns, ...by, least: rows.least })];
 }
 
 /** Lets the methods of every segment record what they have to at a place of the layer. */

@@ -7,6 +7,8 @@ import type { KvCache } from '../cache/cache.ts';
 export interface Segment {
   readonly cache: KvCache;
   readonly input: SegmentInput;
+  /** The tokens of the sequence before these; −1 where a row was given as an embedding. */
+  readonly before: readonly number[];
   /** Where the tokens stand: [n], ascending, behind everything in the cache. */
   readonly positions: Int32Array;
   readonly moment: Moment;
@@ -42,6 +44,16 @@ export interface SegmentResult {
   readonly losses: Float64Array;
   /** Per row asked for: after the embedding, after every block, after the final norm: [layers + 2] of [c]. */
   readonly hidden: readonly (readonly Float32Array[])[];
+}
+
+/** 1 for every row whose token stands in the sequence before it, else 0: [n]. */
+export function repeatedOf({ input, before }: Pick<Segment, 'input' | 'before'>): Float32Array {
+  if (input.kind === 'embeddings') return new Float32Array(input.n);
+  // Looking for a few takes less than a set of all.
+  const found = input.ids.length > 8 ? new Set(before) : undefined;
+  const isBefore = (id: number, row: number) =>
+    (found ? found.has(id) : before.includes(id)) || input.ids.indexOf(id) < row;
+  return Float32Array.from(input.ids, (id, row) => (isBefore(id, row) ? 1 : 0));
 }
 
 export function inputLength(input: SegmentInput): number {

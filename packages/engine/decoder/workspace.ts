@@ -34,6 +34,8 @@ export function inputForms(precision: Precision, matrices: readonly LayerMatrix[
 export class Workspace {
   readonly ids: number;
   readonly positions: number;
+  /** 1 where a row's token stands in its sequence before, else 0: [n]. */
+  readonly repeated: number;
   /** The residual stream [n, c]. */
   readonly x: number;
   /** Normed input of a block: [n, c]. */
@@ -81,6 +83,7 @@ export class Workspace {
     const { width, heads, kvHeads, headSize, hidden } = arch;
     this.ids = floats(1);
     this.positions = floats(1);
+    this.repeated = floats(1);
     this.lossRows = floats(1);
     this.logitRows = floats(1);
     this.targets = floats(1);

@@ -1,5 +1,5 @@
 import type { Activation, RopePairs } from '@loci/kernels';
-import type { Mixers, StateLayer } from '../axes/mix.ts';
+import type { Mixers, RowFactors, StateLayer } from '../axes/mix.ts';
 import type { MetadataValue, StoredTensor } from '../format/types.ts';
 
 /** The names of one layer's tensors in the weight file; an optional one is not there in every family. */
@@ -39,6 +39,8 @@ export interface LayerShape {
   readonly rotationFactor: number;
   /** What mixes the tokens in place of attention, and what stands before the names of its tensors. */
   readonly mix?: { readonly layer: StateLayer; readonly at: string };
+  /** What rows of attention's result are multiplied by; the name is the whole one. */
+  readonly rows?: RowFactors;
 }
 
 /** Everything the decoder needs to know of a model; families produce it, nothing else reads metadata. */

@@ -1,5 +1,5 @@
 /** Models whose file names what each layer's tokens are mixed by, as the laboratory writes them. */
-import type { Mixers, MixLayer } from '../axes/mix.ts';
+import type { Mixers, MixLayer, RowFactors } from '../axes/mix.ts';
 import { LociError } from '../errors.ts';
 import { isRecord } from '../format/json-members.ts';
 import type { Architecture, Family, LayerShape, ModelDescription } from './architecture.ts';
@@ -77,6 +77,7 @@ function architecture(model: ModelDescription, mixers: Mixers | undefined): Arch
         },
         ...{ window: mix.kind === 'attention' ? mix.window : 0, frequencies: unrotated, rotationFactor: 1 },
         ...(mix.kind === 'state' && { mix: { layer: mix, at: `${at}.mix.` } }),
+        ...(mix.kind === 'attention' && mix.rows && { rows: named(mix.rows, `${at}.mix.`) }),
       };
     }),
     ...{ embedding: 'embedding', output: 'embedding' },
@@ -96,6 +97,10 @@ function layersOf(model: ModelDescription, list: readonly unknown[]): MixedConfi
   });
   if (layers.length === 0) throw new LociError('bad-file', `${model.file}: "layers" is empty`);
   return layers;
+}
+
+function named(rows: RowFactors, at: string): RowFactors {
+  return rows.kind === 'gate' ? { ...rows, name: at + rows.name } : rows;
 }
 
 /** Heads of the layers that attend, all alike; where there are none the cache stays empty. */

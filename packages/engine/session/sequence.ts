@@ -145,6 +145,7 @@ export class Sequence {
           remembering: this.methods.remembering,
           counts: this.methods.counts,
           input: slice(input, from, n),
+          before: this.#ids,
           positions: Int32Array.from({ length: n }, (_, i) => start + i),
           ...(isLast && (wants.best ? { best: [n - 1] } : { logits: [n - 1] })),
           ...(targets && { targets: targets.subarray(from, from + n) }),

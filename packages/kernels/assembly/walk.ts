@@ -9,11 +9,13 @@ import { chunkLists, chunkSums } from '../chunks/assembly';
 import { combine } from '../combine/assembly';
 import { convolve } from '../convolve/assembly';
 import { copy } from '../copy/assembly';
+import { delta } from '../delta/assembly';
 import { descend } from '../descend/assembly';
 import { embed } from '../embed/assembly';
 import { fetch } from '../fetch/assembly';
 import { graphLink, graphNearest, graphRows, graphSearch } from '../graph/assembly';
 import { boundaries, gapFeatures } from '../gaps/assembly';
+import { gate } from '../gate/assembly';
 import { loss } from '../loss/assembly';
 import { matmul } from '../matmul/assembly';
 import { matmulFloat } from '../matmul/float.assembly';
@@ -155,6 +157,12 @@ export function walk(program: usize, control: usize, threads: i32, scratch: usiz
         break;
       case 48:
         slashLists(args, counter);
+        break;
+      case 49:
+        delta(args, counter, scratch);
+        break;
+      case 50:
+        gate(args, counter);
         break;
       default:
         unreachable();

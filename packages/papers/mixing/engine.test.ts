@@ -38,6 +38,8 @@ const kinds: Readonly<Record<string, Kind>> = {
   },
   lightning: { layers: ['lightning:heads=2', 'lightning:heads=4', 'lightning:decay=no'], feedForward: 1 },
   recall: { layers: ['base-conv', 'attention'] },
+  delta: { layers: ['base-conv', 'delta:heads=2', 'delta'], norm: 'rms' },
+  selective: { layers: ['base-conv', 'selective', 'selective:by=gate', 'selective:by=gate,least=0.6'], feedForward: 1 },
   convolutions: { layers: ['base-conv:taps=0,skip=no', 'base-conv:taps=5'], feedForward: 1 },
   positions: { layers: ['attention:heads=2', 'taylor:features=3'], positions: 'learned', norm: 'rms' },
 };
@@ -142,36 +144,39 @@ test('one thread, two, three and eight compute the same bits', async () => {
   for (const [i, logits] of found.entries()) expect(logits).toEqual(found[i % 3]);
 });
 
-test('forks, saved sessions and sequences side by side go on as if each were alone', async () => {
-  const { path, ids, at } = await made('based');
-  await withModel(path, async (model) => {
-    const session = await open(model);
-    await session.prefill({ ids: ids.subarray(0, 50) });
-    const fork = session.fork();
-    const saved = join(folder, 'session');
-    await session.save(saved);
-    // Something else, so that a state that is shared would be another.
-    await fork.prefill({ ids: [...ids.subarray(0, 50), 1, 2, 3] });
-    const restored = await model.restore(saved);
-    expect(restored.ids).toEqual([...ids.subarray(0, 50)]);
-    const other = await open(model);
-    const all = await Promise.all([
-      session.prefill({ ids: ids.subarray(0, 80) }),
-      restored.prefill({ ids: ids.subarray(0, 90) }),
-      other.prefill({ ids: ids.subarray(0, 70) }),
-    ]);
-    for (const [i, row] of [79, 89, 69].entries()) expect(gap(all[i]?.logits, at(row))).toBeLessThan(1e-4);
-    expect(all.map(({ reusedTokens }) => reusedTokens)).toEqual([50, 50, 0]);
-    // A state cannot be cut back: a text that parts from what was read is read from its start.
-    const again = await fork.prefill({ ids: ids.subarray(0, 97) });
-    expect(again.reusedTokens).toBe(0);
-    expect(gap(again.logits, at(96))).toBeLessThan(1e-4);
-    const bytes = await readFile(saved);
-    bytes[bytes.length - 100] = (bytes[bytes.length - 100] ?? 0) ^ 1;
-    await writeFile(saved, bytes);
-    await expect(model.restore(saved)).rejects.toThrow(/damaged/);
-  });
-});
+test.each(['based', 'delta', 'selective'])(
+  'forks, saved sessions and sequences side by side go on as if each were alone: %s',
+  async (name) => {
+    const { path, ids, at } = await made(name);
+    await withModel(path, async (model) => {
+      const session = await open(model);
+      await session.prefill({ ids: ids.subarray(0, 50) });
+      const fork = session.fork();
+      const saved = join(folder, 'session');
+      await session.save(saved);
+      // Something else, so that a state that is shared would be another.
+      await fork.prefill({ ids: [...ids.subarray(0, 50), 1, 2, 3] });
+      const restored = await model.restore(saved);
+      expect(restored.ids).toEqual([...ids.subarray(0, 50)]);
+      const other = await open(model);
+      const all = await Promise.all([
+        session.prefill({ ids: ids.subarray(0, 80) }),
+        restored.prefill({ ids: ids.subarray(0, 90) }),
+        other.prefill({ ids: ids.subarray(0, 70) }),
+      ]);
+      for (const [i, row] of [79, 89, 69].entries()) expect(gap(all[i]?.logits, at(row))).toBeLessThan(1e-4);
+      expect(all.map(({ reusedTokens }) => reusedTokens)).toEqual([50, 50, 0]);
+      // A state cannot be cut back: a text that parts from what was read is read from its start.
+      const again = await fork.prefill({ ids: ids.subarray(0, 97) });
+      expect(again.reusedTokens).toBe(0);
+      expect(gap(again.logits, at(96))).toBeLessThan(1e-4);
+      const bytes = await readFile(saved);
+      bytes[bytes.length - 100] = (bytes[bytes.length - 100] ?? 0) ^ 1;
+      await writeFile(saved, bytes);
+      await expect(model.restore(saved)).rejects.toThrow(/damaged/);
+    });
+  },
+);
 
 test('an aborted step leaves the state as it was', async () => {
   const { path, ids, at } = await made('lightning');
@@ -222,11 +227,12 @@ test('files that are damaged or cannot be computed are refused, and methods that
   await expect(loadModel(broken, { mixers })).rejects.toMatchObject({ code: 'bad-file' });
   await writeFile(broken, 'nothing of the kind');
   await expect(loadModel(broken, { mixers })).rejects.toMatchObject({ code: 'bad-file' });
-  const selective = new LanguageModel({
-    ...model.shape,
-    layers: [{ mixer: trainingParts.mixer('selective'), feedForward: 0 }],
-  });
-  await expect(writeModel(broken, selective, new Map(), 'ids')).rejects.toThrow(/cannot compute/);
+  const unknown = { 's2-attention:heads=2': /cannot compute/, 'selective:by=gate,rows=3': /give least/ };
+  for (const [mixer, message] of Object.entries(unknown)) {
+    const layers = [{ mixer: trainingParts.mixer(mixer), feedForward: 0 }];
+    const other = new LanguageModel({ ...model.shape, layers });
+    await expect(writeModel(broken, other, new Map(), 'ids')).rejects.toThrow(message);
+  }
 });
 
 test('training writes a model that continues text; one without text says so', async () => {

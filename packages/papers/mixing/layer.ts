@@ -1,16 +1,19 @@
 import { type Recur, type RecurShape, recurBytes, recurScratch } from '@loci/kernels';
 import { LociError, type MixView, type StateLayer } from 'loci';
 
+/** @throws LociError `unsupported` for heads of values that kernels with a state do not take. */
+export function checkColumns(spec: string, columns: number): void {
+  if (columns % 4 === 0) return;
+  throw new LociError('unsupported', `${spec}: the engine takes heads of a multiple of 4 values, not ${columns}`);
+}
+
 /** A layer of linear attention for the engine. @throws LociError `unsupported` for heads that its kernel does not take. */
 export function stateLayer(
   spec: string,
   shape: RecurShape,
   layer: Pick<StateLayer, 'products' | 'output' | 'record'> & Partial<Pick<StateLayer, 'numbers'>>,
 ): StateLayer {
-  if (shape.columns % 4 !== 0) {
-    const sizes = `${shape.heads} heads of ${shape.columns} values`;
-    throw new LociError('unsupported', `${spec}: the engine takes heads of a multiple of 4 values, not ${sizes}`);
-  }
+  checkColumns(spec, shape.columns);
   return {
     ...{ kind: 'state', tensors: {}, numbers: {}, ...layer },
     ...{ stateBytes: recurBytes(shape), scratchBytes: recurScratch(shape) },

@@ -1,8 +1,9 @@
 import { type MixContext, type Mixer, weights } from '@loci/lab';
 import * as f from '@loci/lab/arrays';
+import { LociError } from 'loci';
 import { z } from 'zod';
 import { define } from '../methods/define.ts';
-import { choice, whole } from '../methods/option.ts';
+import { choice, number, whole } from '../methods/option.ts';
 import { lower } from '../mixing/triangle.ts';
 import { attention } from './mix.ts';
 
@@ -32,11 +33,16 @@ export function largest(gate: Tensor, m: number): Tensor {
 
 /**
  * Selective attention (Arora et al. 2023, section 5): attention is added only where lookups happen. By `token`: where the
- * token occurred before. By `gate`: times a learned gate, of which only the `rows` largest count.
+ * token occurred before. By `gate`: times a learned gate, of which only the `rows` largest count. Which are the largest is known at
+ * the end of a text alone, so that the engine decodes without that; those that are open by less than `least` count as shut.
  */
 export const selective = define<
   Mixer,
-  { by: ReturnType<typeof choice<readonly ['token', 'gate']>>; rows: ReturnType<typeof whole> }
+  {
+    by: ReturnType<typeof choice<readonly ['token', 'gate']>>;
+    rows: ReturnType<typeof whole>;
+    least: ReturnType<typeof number>;
+  }
 >({
   axis: 'mix',
   name: 'selective',
@@ -44,8 +50,9 @@ export const selective = define<
   options: z.object({
     by: choice(['token', 'gate'], 'token', 'what chooses rows'),
     rows: whole(0, 2 ** 30, 2 ** 30, 'rows of the largest gates that count; by default all, which training wants'),
+    least: number(0, 1, 0, 'gates that are open by less are shut'),
   }),
-  create({ by, rows }, base) {
+  create({ by, rows, least }, base) {
     const full = attention.with();
     return {
       ...base,
@@ -54,8 +61,21 @@ export const selective = define<
       mix(x, parameters, context) {
         const attended = full.mix(x, parameters, context);
         if (by === 'token') return f.mul(attended, occurredBefore(context));
-        const gate = f.sigmoid(f.matmul(x, parameters('gate')));
+        const open = f.sigmoid(f.matmul(x, parameters('gate')));
+        const gate = least > 0 ? f.where(f.affine(open, 1, -least), open) : open;
         return f.mul(attended, rows >= context.length ? gate : f.mul(gate, largest(gate, rows)));
+      },
+      layer(size) {
+        const attended = full.layer?.(size);
+        if (attended?.kind !== 'attention') throw new RangeError('attention is not what it was');
+        if (by === 'token') return { ...attended, rows: { kind: 'repeated' } };
+        if (rows < size.length) {
+          throw new LociError(
+            'unsupported',
+            `${base.spec}: which ${rows} gates are the largest is known at the end of a text; give least in place of rows`,
+          );
+        }
+        return { ...attended, rows: { kind: 'gate', name: 'gate', least } };
       },
     };
   },

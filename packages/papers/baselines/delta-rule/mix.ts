@@ -1,9 +1,11 @@
+import { deltaBytes, delta as deltaRule, deltaScratch, norm } from '@loci/kernels';
 import { type Mixer, weights } from '@loci/lab';
 import * as f from '@loci/lab/arrays';
 import { z } from 'zod';
 import { define } from '../../methods/define.ts';
 import { whole } from '../../methods/option.ts';
 import { checkHeads, perHead, splitHeads } from '../../mixing/heads.ts';
+import { checkColumns } from '../../mixing/layer.ts';
 import { chunked } from './forms.ts';
 
 /**
@@ -35,5 +37,23 @@ export const delta = define<Mixer, Record<'heads' | 'chunk', ReturnType<typeof w
       return f.matmul(y, parameters('out'));
     },
     stateBytes: ({ width: c }) => 4 * heads * (c / heads) ** 2,
+    layer({ width: c }) {
+      const width = c / heads;
+      const shape = { heads, width, columns: width };
+      checkColumns(base.spec, width);
+      return {
+        ...{ kind: 'state', tensors: {}, numbers: {}, output: 'out' },
+        products: { query: { rows: c }, key: { rows: c }, value: { rows: c }, beta: { rows: heads } },
+        ...{ stateBytes: deltaBytes(shape), scratchBytes: deltaScratch(shape) },
+        record(encoder, { n, from, to, mixed, product }) {
+          const [q, k, v, beta] = [product('query'), product('key'), product('value'), product('beta')];
+          const x = mixed.address;
+          encoder.record(
+            deltaRule({ ...shape, q, k, v, beta, out: mixed, n, from, to }),
+            norm({ x, stride: width, rows: n * heads, columns: width, epsilon: 1e-6, out: x }),
+          );
+        },
+      };
+    },
   }),
 });
