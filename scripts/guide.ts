@@ -71,7 +71,6 @@ function choices(comparisons: readonly Comparison[]): string {
 interface Book {
   readonly book: string;
   readonly depths: number;
-  readonly budget: number;
 }
 
 /** Facts in a text beyond the model's window, as `packages/papers/em-llm/book` has measured them. */
@@ -80,14 +79,15 @@ function book(): string {
   const found: Book = JSON.parse(readFileSync(file, 'utf8'));
   const rows = Object.entries(found).flatMap(([name, value]: [string, unknown]) => {
     if (typeof value !== 'object' || value === null || !('recall' in value) || !('nll' in value)) return [];
-    return [{ name, recall: Number(value.recall), nll: Number(value.nll) }];
+    const budget = 'budget' in value ? String(value.budget) : '';
+    return [{ name, budget, recall: Number(value.recall), nll: Number(value.nll) }];
   });
   const lines = rows
     .toSorted((a, b) => b.recall - a.recall)
-    .map(({ name, recall, nll }) => [name, recall.toFixed(2), nll.toFixed(2)]);
+    .map(({ name, budget, recall, nll }) => [name, budget, recall.toFixed(2), nll.toFixed(2)]);
   return [
-    `${found.book}, with a fact at each of ${found.depths} depths, and ${found.budget} tokens in sight at a time:`,
-    table(['', 'recall', 'NLL'], lines),
+    `${found.book}, with a fact at each of ${found.depths} depths:`,
+    table(['', 'tokens in sight', 'recall', 'NLL'], lines),
   ].join('\n\n');
 }
 

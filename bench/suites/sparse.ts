@@ -2,7 +2,11 @@ import { figure, finding } from '../outcome.ts';
 import { gridSuite, loci, names, peerBest, prefillRate, repeated, workloads } from '../suite.ts';
 
 /** Prompts are read sparsely and answers with everything: what that keeps of needles is in docs/results/hip-attention.md, item 5. */
-const attends = ['hip:k=1024,sparse=prefill', 'hip:k=512,sparse=prefill'] as const;
+const attends = [
+  'hip:k=512,sparse=prefill',
+  'hip:k=1024,dense=0,share=group,sparse=prefill',
+  'hip:k=512,dense=0,share=group,sparse=prefill',
+] as const;
 const nameOf = (attend: string) => `${names.loci}, ${attend}`;
 
 export const sparse = gridSuite({

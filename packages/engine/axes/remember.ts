@@ -17,6 +17,13 @@ export interface Remembering extends Hook {
   readonly chunk?: number;
   /** So many rows at the end of a prompt are read by themselves, behind all that comes before them. */
   readonly apart?: number;
+  /**
+   * Whether the end of a prompt, up to `chunk` rows that come next, is read on a fork first, for what its last row brings back;
+   * the fork then goes to `recollect`. Rows whose losses are asked for never are: what they bring back must not know what follows.
+   */
+  rehearses?(n: number): boolean;
+  /** Takes over what a fork that has read the next n rows brought back for them. */
+  recollect?(fork: Remembering, n: number): void;
   /** The cache is empty: a new sequence, or one that begins again. */
   begin?(cache: KvCache): void;
   /**

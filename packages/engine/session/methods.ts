@@ -90,6 +90,8 @@ export class OpenMethods {
   /** Address of what programs count (`LayerView.counts`). */
   readonly counts: number;
   readonly hooks: readonly Hook[];
+  /** The same without probes: of rows that will be read again they see nothing. */
+  readonly unwatched: readonly Hook[];
   readonly #host: Host;
   readonly #shared: Shared;
   readonly #poolOf: (format: PageFormat) => PagePool;
@@ -113,7 +115,8 @@ export class OpenMethods {
     this.#poolOf = poolOf;
     // Probes see what steering has left.
     const own = [keeper, attending, remembering].filter((one) => one !== undefined);
-    this.hooks = [...shared.steering, ...own, ...shared.probing];
+    this.unwatched = [...shared.steering, ...own];
+    this.hooks = [...this.unwatched, ...shared.probing];
   }
 
   /** @throws LociError `bad-option` when two of them clash. */
@@ -136,6 +139,15 @@ export class OpenMethods {
     const words = this.#host.device.ints(this.counts, countBytes / 4);
     const at = (i: number) => ((words[2 * i] ?? 0) >>> 0) + (words[2 * i + 1] ?? 0) * 2 ** 32;
     return { slots: at(0), pairs: at(1), choosing: at(2) };
+  }
+
+  /** Counts what a fork has read as well. */
+  addReads({ counts }: OpenMethods): void {
+    const [own, other] = [this.counts, counts].map((address) => {
+      const { buffer, byteOffset } = this.#host.device.ints(address, countBytes / 4);
+      return new BigInt64Array(buffer, byteOffset, countBytes / 8);
+    });
+    for (const [i, count] of (other ?? []).entries()) if (own) own[i] = (own[i] ?? 0n) + count;
   }
 
   /** Pages of a prompt that is being read. */

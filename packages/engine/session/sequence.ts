@@ -1,7 +1,7 @@
 import type { Moment } from '../axes/hook.ts';
 import type { Saved } from '../axes/remember.ts';
 import type { KvCache } from '../cache/cache.ts';
-import type { SegmentInput, SegmentResult } from '../decoder/segment.ts';
+import { inputLength, type SegmentInput, type SegmentResult } from '../decoder/segment.ts';
 import { maxRows, type Precision } from '../decoder/workspace.ts';
 import { LociError } from '../errors.ts';
 import { type OpenMethods, specsOf } from './methods.ts';
@@ -32,6 +32,8 @@ export interface ReadWants {
   readonly hidden?: boolean;
   /** Only the most likely token behind the last row, in place of its logits. */
   readonly best?: boolean;
+  /** Without probes. */
+  readonly unwatched?: boolean;
   /** Whether the rows are a prompt (the default) or what follows one. */
   readonly behindPrompt?: boolean;
 }
@@ -118,11 +120,18 @@ export class Sequence {
    * Reads rows behind what is there, chunk by chunk. What was read before an error or an abort stays read.
    * @throws LociError `too-long` before anything is read, `aborted`, `device-failed`, `out-of-memory`.
    */
-  async read(
+  async read(input: SegmentInput, wants: ReadWants = {}, options: ReadOptions = {}): Promise<ReadResult> {
+    return this.#read(input, wants, options, !wants.behindPrompt && wants.targets === undefined);
+  }
+
+  /** @param isPrompt Whether its end may be read on a fork first. */
+  async #read(
     input: SegmentInput,
-    wants: ReadWants = {},
-    { signal, onProgress }: ReadOptions = {},
+    wants: ReadWants,
+    { signal, onProgress }: ReadOptions,
+    isPrompt: boolean,
   ): Promise<ReadResult> {
+    const { remembering } = this.methods;
     const total = input.kind === 'ids' ? input.ids.length : input.n;
     if (total === 0) throw new LociError('bad-option', 'there are no tokens to read');
     this.checkFits(this.#ids.length + total);
@@ -131,8 +140,15 @@ export class Sequence {
     const targets = wants.targets ?? next;
     const started = performance.now();
     let last: SegmentResult | undefined;
+    /** Rows at the end that may be read on a fork first. */
+    const end = isPrompt && remembering?.rehearses ? Math.min(total, remembering.chunk ?? maxRows) : 0;
     for (let from = 0; from < total; ) {
-      const n = this.#rows(total - from, wants.behindPrompt ? 0 : (this.methods.remembering?.apart ?? 0));
+      if (end > 0 && from === total - end && remembering?.rehearses?.(end)) {
+        await this.#rehearse(slice(input, from, end), signal);
+      }
+      const left = total - from;
+      const apart = wants.behindPrompt ? 0 : (remembering?.apart ?? 0);
+      const n = end > 0 && left > end ? this.#rows(left - end, 0) : this.#rows(left, apart);
       const start = this.#ids.length;
       const isLast = from + n === total;
       const moment: Moment = wants.behindPrompt ? 'decode' : isLast ? 'prompt end' : 'prompt';
@@ -140,9 +156,9 @@ export class Sequence {
         {
           cache: this.cache,
           moment,
-          hooks: this.methods.hooks,
+          hooks: wants.unwatched ? this.methods.unwatched : this.methods.hooks,
           attending: this.methods.attending,
-          remembering: this.methods.remembering,
+          remembering,
           counts: this.methods.counts,
           input: slice(input, from, n),
           before: this.#ids,
@@ -172,6 +188,19 @@ export class Sequence {
       losses,
       hidden: last?.hidden[0] ?? [],
     };
+  }
+
+  /** Reads the rows that come next on a fork, for what they bring back. */
+  async #rehearse(input: SegmentInput, signal: AbortSignal | undefined): Promise<void> {
+    const fork = this.fork();
+    try {
+      await fork.#read(input, { best: true, unwatched: true }, { signal }, false);
+      this.methods.addReads(fork.methods);
+      const { remembering } = fork.methods;
+      if (remembering) this.methods.remembering?.recollect?.(remembering, inputLength(input));
+    } finally {
+      fork.close();
+    }
   }
 
   /** The token behind every row of a prompt, −1 behind the last, where a method goes by their losses. */

@@ -1,8 +1,8 @@
-// Which of many stored vectors the queries at hand resemble. Vectors lie in 8 bits with a scale per head; the mean query is
+// Which of many stored items the queries at hand resemble, by the best of an item's vectors for each head. Vectors lie in 8 bits with a scale per head; the mean query is
 // rounded to 16, so that products are exact integers and no order of additions shows.
 import { address, int, take } from '../assembly/args';
 
-/** Vectors of one item. */
+/** Items that a thread takes at a time. */
 // @ts-ignore: decorator
 @inline const ROWS: i32 = 32;
 // @ts-ignore: decorator
@@ -34,9 +34,22 @@ function meanOf(queries: usize, n: i32, h: i32, d: i32, to: usize): void {
   }
 }
 
+/** Σ of the products of i8 [d] and i16 [d]. */
+// @ts-ignore: decorator
+@inline function dot(bytes: usize, words: usize, d: i32): i32 {
+  let products = i32x4.splat(0);
+  for (let c: usize = 0; c < <usize>d; c += 16) {
+    const numbers = v128.load(bytes + c);
+    products = i32x4.add(products, i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(numbers), v128.load(words + (c << 1))));
+    products = i32x4.add(products, i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_s(numbers), v128.load(words + (c << 1), 16)));
+  }
+  return i32x4.extract_lane(products, 0) + i32x4.extract_lane(products, 1) + i32x4.extract_lane(products, 2) + i32x4.extract_lane(products, 3);
+}
+
 /**
  * Arguments: 0 queries f32 [n, h, d], 1 n, 2 h, 3 d, 4 addresses i32 of groups of vectors, each i8 [h, d] and f32 [h] scales,
- * 5 vectors in a group, which divide by 32, 6 bytes from vector to vector, 7 count, 8 out f32 [count], 9 counts i64 [3] or 0.
+ * 5 items in a group, which divide by 32, 6 bytes from vector to vector, 7 items, 8 vectors of an item, 9 out f32 [items, h],
+ * 10 counts i64 [3] or 0.
  */
 export function similar(args: usize, counter: usize, scratch: usize): void {
   const h = int(args, 2);
@@ -45,8 +58,9 @@ export function similar(args: usize, counter: usize, scratch: usize): void {
   const perGroup = int(args, 5);
   const vectorBytes = <usize>int(args, 6);
   const count = int(args, 7);
-  const out = address(args, 8);
-  const counts = address(args, 9);
+  const each = int(args, 8);
+  const out = address(args, 9);
+  const counts = address(args, 10);
   const width = <usize>(h * d);
   const scales = scratch + (width << 1);
   let ready = false;
@@ -57,21 +71,17 @@ export function similar(args: usize, counter: usize, scratch: usize): void {
     const group = first / perGroup;
     const vectors = <usize>load<u32>(groups + (<usize>group << 2));
     for (let row = first; row < end; row++) {
-      const vector = vectors + <usize>(row - group * perGroup) * vectorBytes;
-      let total: f32 = 0;
+      const first = vectors + <usize>((row - group * perGroup) * each) * vectorBytes;
       for (let head: usize = 0; head < <usize>h; head++) {
-        const from = vector + head * d, query = scratch + ((head * d) << 1);
-        let products = i32x4.splat(0);
-        for (let c: usize = 0; c < <usize>d; c += 16) {
-          const numbers = v128.load(from + c);
-          products = i32x4.add(products, i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(numbers), v128.load(query + (c << 1))));
-          products = i32x4.add(products, i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_s(numbers), v128.load(query + (c << 1), 16)));
+        const query = scratch + ((head * d) << 1);
+        let best: f32 = -Infinity;
+        for (let i: usize = 0, vector = first; i < <usize>each; i++, vector += vectorBytes) {
+          const product = <f32>dot(vector + head * d, query, d) * load<f32>(vector + width + (head << 2));
+          best = max<f32>(best, product * load<f32>(scales + (head << 2)));
         }
-        const product = i32x4.extract_lane(products, 0) + i32x4.extract_lane(products, 1) + i32x4.extract_lane(products, 2) + i32x4.extract_lane(products, 3);
-        total += <f32>product * load<f32>(vector + width + (head << 2)) * load<f32>(scales + (head << 2));
+        store<f32>(out + (<usize>(row * h) + head << 2), best);
       }
-      store<f32>(out + (<usize>row << 2), total);
     }
-    if (counts) atomic.add<i64>(counts, <i64>(end - first), 16);
+    if (counts) atomic.add<i64>(counts, <i64>((end - first) * each), 16);
   }
 }

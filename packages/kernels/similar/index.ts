@@ -8,11 +8,13 @@ export interface Similar {
   readonly d: number;
   /** Address of int32 addresses of groups of vectors, one every `vectorBytes`; all but the last are full. */
   readonly groups: number;
-  /** Vectors of a group; divides by 32. */
+  /** Items of a group; divides by 32. */
   readonly perGroup: number;
-  /** Of all groups. */
+  /** Items of all groups. */
   readonly count: number;
-  /** Address of float32 [count]. */
+  /** Vectors of an item, one behind the other. */
+  readonly each: number;
+  /** Address of float32 [count, h]. */
   readonly out: number;
   /** Address of int64 [3], to whose last the vectors are added (`LayerView.counts`). */
   readonly counts?: number;
@@ -29,11 +31,14 @@ export function vectorBytes(h: number, d: number): number {
   return Math.ceil((h * (d + 4)) / 16) * 16;
 }
 
-/** Dot products of the mean of the queries with vectors in 8 bits; the mean is rounded to 15 bits and a sign per head. */
+/**
+ * For each head the largest dot product of the mean of the queries with an item's vectors, which lie in 8 bits; the mean is rounded
+ * to 15 bits and a sign per head.
+ */
 export function similar(one: Similar): Command {
-  const { queries, n, h, d, groups, perGroup, count, out, counts = 0, join } = one;
-  if (perGroup % 32 !== 0) throw new RangeError(`${perGroup} vectors in a group`);
-  return command('similar', [queries, n, h, d, groups, perGroup, vectorBytes(h, d), count, out, counts], join);
+  const { queries, n, h, d, groups, perGroup, count, each, out, counts = 0, join } = one;
+  if (perGroup % 32 !== 0) throw new RangeError(`${perGroup} items in a group`);
+  return command('similar', [queries, n, h, d, groups, perGroup, vectorBytes(h, d), count, each, out, counts], join);
 }
 
 /** Writes a vector [h, d] in 8 bits. */

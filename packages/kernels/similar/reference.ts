@@ -8,8 +8,13 @@ export interface EventVectors {
   readonly scales: Float32Array;
 }
 
-/** Dot products of the mean of n queries [n, h, d] with vectors. */
-export function similarReference(queries: ArrayLike<number>, n: number, vectors: EventVectors): Float64Array {
+/** The largest dot products of the mean of n queries [n, h, d] with `each` vectors of an item: [items, h]. */
+export function similarReference(
+  queries: ArrayLike<number>,
+  n: number,
+  vectors: EventVectors,
+  each: number,
+): Float64Array {
   const { count, h, d, numbers, scales } = vectors;
   const width = h * d;
   const mean = Float64Array.from({ length: width }, (_, c) => {
@@ -17,11 +22,13 @@ export function similarReference(queries: ArrayLike<number>, n: number, vectors:
     for (let r = 0; r < n; r++) sum += queries[r * width + c] ?? Number.NaN;
     return sum / n;
   });
-  return Float64Array.from({ length: count }, (_, row) => {
+  const product = (vector: number, head: number) => {
     let sum = 0;
-    for (let c = 0; c < width; c++) {
-      sum += (mean[c] ?? 0) * (numbers[row * width + c] ?? 0) * (scales[row * h + Math.floor(c / d)] ?? 0);
-    }
-    return sum;
+    for (let c = head * d; c < (head + 1) * d; c++) sum += (mean[c] ?? 0) * (numbers[vector * width + c] ?? 0);
+    return sum * (scales[vector * h + head] ?? 0);
+  };
+  return Float64Array.from({ length: (count / each) * h }, (_, i) => {
+    const [item, head] = [Math.floor(i / h), i % h];
+    return Math.max(...Array.from({ length: each }, (_, k) => product(item * each + k, head)));
   });
 }

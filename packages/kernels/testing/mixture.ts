@@ -133,7 +133,12 @@ export function mixture(room: Room, seed: number, n: number, past: number, forma
   } as const;
   const capacity = listCapacity(search, { rows: 4, slots, ahead: 0 });
   const lists = { address: place(Math.ceil(n / 4) * g * listWords(capacity)), rows: 4, heads: g, capacity };
-  const similarTo = { groups: room.input(Int32Array.of(room.input(vectors(70, next)))), perGroup: 96, count: 70 };
+  const similarTo = {
+    groups: room.input(Int32Array.of(room.input(vectors(70, next)))),
+    perGroup: 96,
+    count: 35,
+    each: 2,
+  };
   const turn = { n, d, rotated: d, cos, sin };
   const merge = mergeParts(attention);
   const commands: Command[] = [
@@ -148,7 +153,7 @@ export function mixture(room: Room, seed: number, n: number, past: number, forma
     rope({ ...turn, x: k, heads: g, pairs: 'halves' }),
     append({ keys: k, values: v, n, g, d, heads, positions, format }),
     descend({ ...search, queries: q, n, h, g, d, heads, format, lists, ahead: 0 }),
-    similar({ queries: q, n, h, d, ...similarTo, out: place(70), join: false }),
+    similar({ queries: q, n, h, d, ...similarTo, out: place(35 * h), join: false }),
     attend(attention),
     ...(merge ? [merge] : []),
     quantize(rows(mixed), mixedBytes),

@@ -3,13 +3,12 @@ import type { Model, OpenOptions } from 'loci';
 import { bookText, largestGap } from '../keeping/logits.ts';
 import { PassingProbe } from '../keeping/passing.ts';
 import { inSession } from '../methods/in-session.ts';
-import { parseMethod } from '../registry.ts';
 import { gapToBruteForce } from './brute-force.ts';
 import { highest } from './choose.ts';
 import { type Memory, memoryOf } from './memory.ts';
 import { compareWithOracle, part } from './oracle.ts';
 import { paragraphs, settings } from './paragraphs.ts';
-import { contiguityOf, recallOf } from './planted.ts';
+import { asInPaper, contiguityOf, recallOf } from './planted.ts';
 import { splitsReference } from './reference.ts';
 import { type Rows, refined, splits } from './refine.ts';
 import { closeEvents } from './spans.ts';
@@ -360,7 +359,7 @@ export const claims: readonly Claim[] = [
 ];
 
 function options(em: string, others: OpenOptions = {}): OpenOptions {
-  return { ...others, remember: parseMethod.remember(`em-llm:${['lookup=each', em].filter(Boolean).join()}`) };
+  return { ...others, remember: asInPaper(em) };
 }
 
 function logits(model: Model, how: OpenOptions, ids: Int32Array): Promise<Float32Array> {

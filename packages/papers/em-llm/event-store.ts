@@ -34,7 +34,7 @@ export class EventStore {
     this.#settings = settings;
     this.layers = [...host.arch.layers.keys()].filter((layer) => host.arch.layers[layer]?.window === 0);
     this.lookups = lookupLayers(settings.lookup, host.arch);
-    this.#vectors = new Vectors(host, this.lookups);
+    this.#vectors = new Vectors(host, this.lookups, vectorsOf(settings));
     this.#mass = new Mass(host, massWindow(settings), this.lookups);
     this.#fetched = new Room(host.device);
   }
@@ -60,7 +60,7 @@ export class EventStore {
   /** A text begins. */
   begin(cache: KvCache): void {
     this.#drop();
-    this.#vectors = new Vectors(this.#host, this.lookups);
+    this.#vectors = new Vectors(this.#host, this.lookups, vectorsOf(this.#settings));
     this.#mass = new Mass(this.#host, massWindow(this.#settings), this.lookups);
     const { format } = cache.pool;
     const capacity = Math.ceil(this.#settings.fast / 32) * this.#host.arch.layers.length;
@@ -70,8 +70,8 @@ export class EventStore {
   }
 
   /**
-   * Adds events that follow one another. What stands for an event, for every layer that looks up and query head, is the mean of the keys of
-   * those of its tokens that have received the most attention from the head (section 3.2).
+   * Adds events that follow one another. What stands for an event, for every layer that looks up and query head, are the keys of those
+   * of its tokens that have received the most attention from the head, or their mean (section 3.2).
    */
   async add(events: readonly Range[]): Promise<void> {
     const [first, last] = [events[0], events.at(-1)];
@@ -80,17 +80,21 @@ export class EventStore {
     const keys = await this.#fetch({ start: first.start, end: last.end }, this.lookups);
     for (const { start, end } of events) {
       this.#vectors.push((index) => {
-        const vector = new Float32Array(h * d);
+        const vectors = Array.from({ length: vectorsOf(this.#settings) }, () => new Float32Array(h * d));
         for (let head = 0; head < h; head++) {
           const mass = Float32Array.from({ length: end - start }, (_, i) => this.#mass.of(index, head, start + i));
-          const chosen = highest(mass, this.#settings.tokens);
-          for (const i of chosen) {
-            const key = keys(index * g + Math.floor((head * g) / h), start + i);
-            for (let c = 0; c < d; c++)
-              vector[head * d + c] = (vector[head * d + c] ?? 0) + (key[c] ?? 0) / chosen.length;
+          const chosen = highest(mass, this.#settings.tokens).map((i) =>
+            keys(index * g + Math.floor((head * g) / h), start + i),
+          );
+          for (const [i, vector] of vectors.entries()) {
+            // Of an event that has fewer tokens the first stands there again.
+            const own = this.#settings.stands === 'mean' ? chosen : [chosen[i] ?? chosen[0] ?? []];
+            for (const key of own)
+              for (let c = 0; c < d; c++)
+                vector[head * d + c] = (vector[head * d + c] ?? 0) + (key[c] ?? 0) / own.length;
           }
         }
-        return vector;
+        return vectors;
       });
     }
   }
@@ -186,6 +190,11 @@ export class EventStore {
     if (this.#shared && --this.#shared.users === 0) void this.#shared.blocks.close();
     this.#shared = undefined;
   }
+}
+
+/** Vectors of an event. */
+function vectorsOf({ stands, tokens }: Settings): number {
+  return stands === 'mean' ? 1 : tokens;
 }
 
 /** Tokens whose attention is counted: all that are in the cache, and those that no event has taken yet. */

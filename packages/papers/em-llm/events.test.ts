@@ -1,6 +1,7 @@
 import { fc, test } from '@fast-check/vitest';
 import { describe, expect } from 'vitest';
 import { highest, neighbours, withinBudget } from './choose.ts';
+import { shares, sums } from './likeness.ts';
 import { compareWithOracle } from './oracle.ts';
 import { splitsReference } from './reference.ts';
 import { type Rows, refined, splits } from './refine.ts';
@@ -142,6 +143,23 @@ describe('refinement', () => {
   test('keys of nothing but zeros are worth nothing anywhere', () => {
     expect([...splits({ count: 4, width: 2, values: new Float64Array(8) }, 'modularity')]).toEqual([0, 0, 0, 0]);
     expect([...splits({ count: 4, width: 2, values: new Float64Array(8) }, 'conductance')]).toEqual([0, 0, 0, 0]);
+  });
+});
+
+describe('likeness', () => {
+  // Two events, three heads: the first head is loud and tells nothing, the others know.
+  const products = [90, 0, 1, 89.9, 4, 5];
+  test('products add up to those of whole vectors', () => {
+    expect([...sums(products, 3)]).toEqual([91, 98.9]);
+  });
+  test('of every head the shares of all events are one, however large its products', () => {
+    for (const scale of [0.125, 1, 100]) {
+      const found = shares(products, 3, scale);
+      expect((found[0] ?? 0) + (found[1] ?? 0)).toBeCloseTo(3, 12);
+      const share = (a: number, b: number) => 1 / (1 + Math.exp(scale * (b - a)));
+      expect(found[1]).toBeCloseTo(share(89.9, 90) + share(4, 0) + share(5, 1), 12);
+    }
+    expect([...shares([], 3, 1)]).toEqual([]);
   });
 });
 

@@ -82,7 +82,7 @@ describe('a small memory', () => {
   });
 
   test('one layer looks up for all: those behind it read the same, those before it what it chose for the rows before', async () => {
-    await opened(remember(`${tight},lookup=12`), async (session) => {
+    await opened(remember(`${tight},lookup=12,question=once`), async (session) => {
       await session.prefill({ ids: ids.slice(0, 399) });
       const before = memoryOf(session);
       const { choosing } = session.reads;
@@ -91,12 +91,50 @@ describe('a small memory', () => {
       expect(before.recalled[12]?.similar.length).toBeGreaterThan(0);
       expect(recalled.slice(0, 12)).toEqual(new Array(12).fill(before.recalled[12]));
       expect(recalled.slice(12)).toEqual(new Array(18).fill(recalled[12]));
-      expect(session.reads.choosing - choosing).toBe(before.events.length);
+      expect(session.reads.choosing - choosing).toBe(8 * before.events.length);
       await opened(remember(`${tight},lookup=each`), async (each) => {
         await each.prefill(prompt());
         expect(memoryOf(each).vectorBytes).toBe(30 * vectorBytes);
       });
     });
+  });
+
+  test('the end of a prompt is read twice: all its layers read what its last token found, and an answer does for a while', async () => {
+    const [beginning, whole] = [300, 332].map((end) => ({ ids: ids.slice(0, end) }));
+    const readBy = (options: string) =>
+      opened(remember(`${tight},lookup=12,${options}`), async (session) => {
+        await session.prefill(beginning ?? prompt());
+        const looked = session.reads.choosing;
+        const known = memoryOf(session).events.length;
+        await session.prefill(whole ?? prompt());
+        const { recalled, events } = memoryOf(session);
+        // The rows look up, and then their last one, on a fork or not; events may be added between.
+        expect(session.reads.choosing - looked).toBeGreaterThanOrEqual(2 * 8 * known);
+        expect(session.reads.choosing - looked).toBeLessThanOrEqual(2 * 8 * events.length);
+        const fork = session.fork();
+        const { choosing } = fork.reads;
+        await fork.complete(whole ?? prompt(), { maxTokens: 8, ignoreEnd: true });
+        const lookups = (fork.reads.choosing - choosing) / 8 / events.length;
+        fork.close();
+        return { recalled, lookups };
+      });
+    const once = await readBy('question=once,hold=1');
+    const twice = await readBy('hold=3');
+    expect(once.recalled[12]).not.toEqual(once.recalled[0]);
+    expect(twice.recalled).toEqual(new Array(30).fill(twice.recalled[12]));
+    expect(twice.recalled[12]?.similar.length).toBeGreaterThan(0);
+    // Seven of the eight tokens are read, events may be added meanwhile.
+    expect(once.lookups).toBeGreaterThanOrEqual(7);
+    expect(Math.floor(twice.lookups)).toBe(2);
+  });
+
+  test('rows whose losses are asked for are read once, since what they bring back must not know what follows', async () => {
+    const [twice, once] = await Promise.all(
+      ['twice', 'once'].map((question) =>
+        opened(remember(`${tight},question=${question}`), (session) => session.score(prompt())),
+      ),
+    );
+    expect(twice?.losses).toEqual(once?.losses);
   });
 
   test('the near cache stays small, and heads hold the window', async () => {
@@ -213,6 +251,9 @@ describe('a small memory', () => {
           refine: 'off',
           layers: 20,
           lookup: 'each',
+          stands: 'best',
+          question: 'twice',
+          hold: 1,
           choose: 'similar',
           official: 'no',
           fast: 64,

@@ -1,9 +1,10 @@
 import type { Encoder } from '@loci/device';
-import type { Beside, Host, KvCache, LayerView, Ran, Read, Remembering, Saved, Session } from 'loci';
+import type { Beside, Host, KvCache, LayerView, Moment, Ran, Read, Remembering, Saved, Session } from 'loci';
 import { z } from 'zod';
 import { StillRows } from '../remembering/still.ts';
 import type { Range } from '../remembering/unrotated.ts';
 import { EventStore } from './event-store.ts';
+import { shares, sums } from './likeness.ts';
 import type { Settings } from './remember.ts';
 import { type Asking, Retrieval, savedRetrieval } from './retrieval.ts';
 import { Segmentation, savedSegmentation } from './segmentation.ts';
@@ -97,23 +98,42 @@ export class EpisodicMemory implements Remembering {
     this.#store.mass.record(encoder, view);
   }
 
-  /** Events are looked up where not all of them have room. */
-  waits({ layer, n }: LayerView): boolean {
+  /** The end of a prompt is read twice where its last token has to choose among events. */
+  rehearses(n: number): boolean {
+    const { question, choose, mem } = this.#settings;
     return (
-      this.#store.lookups.includes(layer) &&
-      this.#settings.choose === 'similar' &&
-      !this.#retrieval.hasRoomForAll(this.#asking(n))
+      question === 'twice' &&
+      choose === 'similar' &&
+      mem > 0 &&
+      !this.#retrieval.hasRoomForAll(this.#asking(n, 'prompt'))
     );
   }
 
-  async recall({ layer, n }: LayerView): Promise<readonly Beside[]> {
+  recollect(fork: Remembering, n: number): void {
+    if (fork instanceof EpisodicMemory) this.#retrieval.recollect(fork.#retrieval, this.#used + n);
+  }
+
+  /** Whether events are looked up. */
+  waits({ layer, n, moment }: LayerView): boolean {
+    return (
+      this.#store.lookups.includes(layer) &&
+      this.#settings.choose === 'similar' &&
+      this.#retrieval.looksUp(this.#asking(n, moment))
+    );
+  }
+
+  async recall({ layer, n, moment }: LayerView): Promise<readonly Beside[]> {
     const { init, local, official } = this.#settings;
     // Tokens before this one are out of the window of the last row.
     const gone = this.#used + n - local;
     if (!this.#isGlobal(layer) || gone <= 0) return [];
     const { keys, vectors } = this.#store;
     const { closed } = this.#segmentation;
-    const choice = this.#retrieval.choose(layer, this.#asking(n), () => vectors.scores);
+    const { heads, attentionScale: scale } = this.#host.arch;
+    // Shares are those of one query: the mean of many is none that a head has.
+    const choice = this.#retrieval.choose(layer, this.#asking(n, moment), () =>
+      this.#settings.stands === 'mean' || n > 1 ? sums(vectors.scores, heads) : shares(vectors.scores, heads, scale),
+    );
     const events = [...choice.events, ...choice.queue].sort((a, b) => a - b);
     const ranges = [
       { start: 0, end: Math.min(init, gone) },
@@ -136,7 +156,7 @@ export class EpisodicMemory implements Remembering {
   ran(rows: Ran): void {
     this.#used = rows.position + rows.n;
     this.#store.mass.add(rows);
-    this.#retrieval.commit();
+    this.#retrieval.commit(rows.moment, this.#used);
     this.#store.keys.leave();
   }
 
@@ -226,8 +246,8 @@ export class EpisodicMemory implements Remembering {
     this.#still.begin(n, this.#used, local - 1, local);
   }
 
-  #asking(n: number): Asking {
-    return { segmentation: this.#segmentation, used: this.#used, n };
+  #asking(n: number, moment: Moment): Asking {
+    return { segmentation: this.#segmentation, used: this.#used, n, moment };
   }
 
   #isGlobal(layer: number): boolean {

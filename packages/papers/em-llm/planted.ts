@@ -4,10 +4,12 @@ import { inSession } from '../methods/in-session.ts';
 import { parseMethod } from '../registry.ts';
 import { memoryOf } from './memory.ts';
 
-/** Every layer looks up for itself, as in the paper. */
-const options = (em: string): OpenOptions => ({
-  remember: parseMethod.remember(`em-llm:${['lookup=each', em].filter(Boolean).join()}`),
-});
+/** As in the paper: every layer looks up for itself, by means of keys, for all rows. */
+export function asInPaper(em: string): ReturnType<typeof parseMethod.remember> {
+  const ours = ['lookup=each,stands=mean,tokens=4,question=once,hold=1', /\bmem=/.test(em) ? '' : 'mem=512', em];
+  return parseMethod.remember(`em-llm:${ours.filter(Boolean).join()}`);
+}
+const options = (em: string): OpenOptions => ({ remember: asInPaper(em) });
 
 /** Whether each layer brings back what was planted, and the losses of the answer with it, and with others. */
 export async function recallOf(workbench: Workbench, number: number) {

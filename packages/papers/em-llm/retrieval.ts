@@ -1,4 +1,5 @@
 import { Random } from '@loci/evaluate';
+import type { Moment } from 'loci';
 import { z } from 'zod';
 import { highest, neighbours, type Sizes, withinBudget } from './choose.ts';
 import type { Settings } from './remember.ts';
@@ -19,7 +20,10 @@ export interface Asking {
   readonly used: number;
   /** Rows. */
   readonly n: number;
+  readonly moment: Moment;
 }
+
+type Choices = readonly (Recalled | undefined)[];
 
 /**
  * Which events come back to which layer. Every layer looks up for itself, or one for all: those behind it read the same, and
@@ -29,9 +33,14 @@ export class Retrieval {
   readonly #settings: Settings;
   readonly #lookups: readonly number[];
   /** What each layer that looks up chose for the rows before. */
-  #before: readonly (Recalled | undefined)[] = [];
+  #before: Choices = [];
+  /** Rows behind fewer tokens than these read that too: those of a prompt whose end was read on a fork first, and of an answer. */
+  #rehearsedTo = 0;
+  #heldTo = 0;
   /** The layers' choices of the program under way, and of the last one. */
   #chosen: (Recalled | undefined)[] = [];
+  /** Whether the program under way has looked events up. */
+  #lookedUp = false;
 
   /** @param lookups Layers that look events up, ascending. */
   constructor(settings: Settings, lookups: readonly number[]) {
@@ -40,56 +49,76 @@ export class Retrieval {
   }
 
   /** By layer, what the last rows read. */
-  get chosen(): readonly (Recalled | undefined)[] {
+  get chosen(): Choices {
     return this.#chosen;
   }
 
   /** A program begins. */
   begin(): void {
     this.#chosen = [];
+    this.#lookedUp = false;
+  }
+
+  /** Whether events must be looked up for the rows: not all have room, and no choice for rows before holds for them. */
+  looksUp(asking: Asking): boolean {
+    const until = asking.moment === 'decode' ? this.#heldTo : this.#rehearsedTo;
+    return !this.hasRoomForAll(asking) && asking.used >= until;
   }
 
   /** Whether rows may read all events, which then need not be looked up. */
-  hasRoomForAll(asking: Asking): boolean {
+  hasRoomForAll(asking: Omit<Asking, 'moment'>): boolean {
     return asking.segmentation.tokens <= this.#budget(asking);
   }
 
-  /** @param scores How similar every event is to the rows of the layer; unused where it does not look up. */
+  /** @param scores How similar every event is to the rows of the layer (`likeness`); unused where it does not look up. */
   choose(layer: number, asking: Asking, scores: () => ArrayLike<number>): Recalled {
     const chosen = this.#choose(layer, asking, scores);
     this.#chosen[layer] = chosen;
     return chosen;
   }
 
-  /** The program has run. */
-  commit(): void {
+  /** The program has run, and there are so many tokens now. What was found for an answer's token, or its question's last, holds for some more. */
+  commit(moment: Moment, used: number): void {
     if (this.#chosen.length === 0) return;
     this.#before = this.#chosen.map((one, layer) => (this.#lookups.includes(layer) ? one : undefined));
+    if (moment !== 'decode' || this.#lookedUp) this.#heldTo = used + this.#settings.hold - 1;
+  }
+
+  /** What a fork chose that has read the next rows, up to so many tokens, holds for them. */
+  recollect(fork: Retrieval, used: number): void {
+    this.#before = fork.#before;
+    this.#rehearsedTo = used;
   }
 
   fork(): Retrieval {
     const fork = new Retrieval(this.#settings, this.#lookups);
     fork.#before = this.#before;
+    fork.#rehearsedTo = this.#rehearsedTo;
+    fork.#heldTo = this.#heldTo;
     return fork;
   }
 
   /** JSON that `restore` takes. */
   save(): z.input<typeof savedRetrieval> {
-    return Array.from(this.#before, (one) => (one ? { events: [...one.events], queue: [...one.queue] } : null));
+    const before = Array.from(this.#before, (one) => (one ? { events: [...one.events], queue: [...one.queue] } : null));
+    return { before, rehearsedTo: this.#rehearsedTo, heldTo: this.#heldTo };
   }
 
-  restore(saved: z.output<typeof savedRetrieval>): void {
-    this.#before = saved.map((one) => one ?? undefined);
+  restore({ before, rehearsedTo, heldTo }: z.output<typeof savedRetrieval>): void {
+    this.#before = before.map((one) => one ?? undefined);
+    this.#rehearsedTo = rehearsedTo;
+    this.#heldTo = heldTo;
   }
 
   #choose(layer: number, asking: Asking, scores: () => ArrayLike<number>): Recalled {
     const { count, sizes } = asking.segmentation;
     const { choose } = this.#settings;
     if (this.hasRoomForAll(asking)) return { events: Array.from({ length: count }, (_, event) => event), queue: [] };
-    if (!this.#lookups.includes(layer)) {
-      const [lookup = -1] = this.#lookups;
-      return (layer > lookup ? this.#chosen : this.#before)[lookup] ?? nothing;
-    }
+    const own = this.#lookups.includes(layer);
+    const [lookup = -1] = own ? [layer] : this.#lookups;
+    if (!this.looksUp(asking)) return this.#before[lookup] ?? nothing;
+    if (!own) return (layer > lookup ? this.#chosen : this.#before)[lookup] ?? nothing;
+    this.#lookedUp = true;
     const of = choose === 'similar' ? scores() : drawn(count, layer, asking.used);
     return this.#among(of, sizes, this.#budget(asking), this.#before[layer]?.queue ?? []);
   }
@@ -103,7 +132,7 @@ export class Retrieval {
   }
 
   /** Tokens of events that the rows may read. */
-  #budget({ segmentation: { closed }, used, n }: Asking): number {
+  #budget({ segmentation: { closed }, used, n }: Omit<Asking, 'moment'>): number {
     const { mem, local } = this.#settings;
     return mem === 0 ? 0 : Math.max(0, mem + n - Math.max(0, used + n - local - closed));
   }
@@ -117,4 +146,8 @@ function drawn(count: number, layer: number, used: number): Float64Array {
 
 const numbers = z.array(z.int());
 
-export const savedRetrieval = z.array(z.object({ events: numbers, queue: numbers }).nullable());
+export const savedRetrieval = z.object({
+  before: z.array(z.object({ events: numbers, queue: numbers }).nullable()),
+  rehearsedTo: z.int(),
+  heldTo: z.int(),
+});

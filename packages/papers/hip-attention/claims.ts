@@ -1,13 +1,4 @@
-import {
-  type Claim,
-  mean,
-  needle,
-  perplexity,
-  Random,
-  type TaskCase,
-  type TextName,
-  type Workbench,
-} from '@loci/evaluate';
+import { type Claim, mean, needle, perplexity, Random, type TaskCase, type Workbench } from '@loci/evaluate';
 import { type Attend, dense, type Model, type OpenOptions, type Session } from 'loci';
 import { capture } from '../keeping/captured.ts';
 import { dot } from '../keeping/dot.ts';
@@ -17,8 +8,10 @@ import { slotRange } from '../keeping/rows.ts';
 import { inSession } from '../methods/in-session.ts';
 import { parseMethod } from '../registry.ts';
 import { behindPrompt } from './behind.ts';
+import { endToEnd } from './end-to-end.ts';
 import { localityRatios } from './locality.ts';
 import { massRatio, searched } from './mass.ts';
+import { book, type Gains, gainsOf, lengthOf, lossOf } from './texts.ts';
 
 export const claims: readonly Claim[] = [
   {
@@ -153,12 +146,7 @@ export const claims: readonly Claim[] = [
         const one = await workbench.once(`losses ${spec} ${length} ${number}`, async () => {
           workbench.signal.throwIfAborted();
           workbench.progress('losses of running text', number / texts);
-          const ids = book(model, length, number % 2 === 0 ? 'dracula' : 'frankenstein', number);
-          const loss = (options: OpenOptions) =>
-            inSession(model, options, async (session) => {
-              const { losses } = await session.score({ ids });
-              return mean([...losses.subarray(length / 4)]);
-            });
+          const loss = (options: OpenOptions) => lossOf(model, length, number, options);
           return { dense: await loss({}), hip: await loss({ attend: parseMethod.attend(spec) }) };
         });
         losses.push(one);
@@ -208,6 +196,7 @@ export const claims: readonly Claim[] = [
       };
     },
   },
+  endToEnd,
   {
     id: '6',
     claimed:
@@ -255,17 +244,6 @@ export const claims: readonly Claim[] = [
   },
 ];
 
-/** Tokens of item 5's texts: an eighth of them is whole pages. */
-function lengthOf({ scale }: Workbench): number {
-  return scale === 'quick' ? 4096 : 7936;
-}
-
-/** So many tokens of a book. */
-function book(model: Model, length: number, text: TextName = 'moby-dick', number = 0): Int32Array {
-  const { context, answer } = perplexity(model, { length, text }, number);
-  return Int32Array.from([...context, ...answer]);
-}
-
 /** Ratios of item 3 over real queries and keys: means over layers from 3 on, heads and some rows. */
 async function headRatios(model: Model, workbench: Workbench, length: number) {
   const { heads, kvHeads, headSize: d } = model.arch;
@@ -304,49 +282,6 @@ async function headRatios(model: Model, workbench: Workbench, length: number) {
     blocks: mean(found.map((one) => one.blocks)),
     random: mean(found.map((one) => one.random)),
     largest: Math.max(...found.flatMap((one) => [one.tokens, one.blocks, one.random])),
-  };
-}
-
-interface Gains {
-  readonly [name: string]: number;
-  readonly dense: number;
-  readonly sparse: number;
-  readonly decode: number;
-  readonly prefill: number;
-  readonly near: number;
-}
-
-/** What a needle is worth to the answer, in nats per token, with everything, with a method, and with sinks and a window. */
-async function gainsOf(model: Model, one: TaskCase, spec: string, near: string): Promise<Gains> {
-  const attend = parseMethod.attend(spec);
-  const span = one.spans.find(({ kind }) => kind === 'needle') ?? { start: 0, end: 0 };
-  const prompt = Int32Array.from([...one.context, ...one.question]);
-  const filled = prompt.slice();
-  filled.set(book(model, span.end - span.start, 'frankenstein'), span.start);
-  const loss = async (session: Session, ids: Int32Array) => {
-    const [losses = new Float64Array()] = await session.scoreContinuations({ ids }, [one.answer]);
-    return mean([...losses]);
-  };
-  const gain = (options: OpenOptions) =>
-    inSession(model, options, async (session) => -(await loss(session, prompt)) + (await loss(session, filled)));
-  const behind = (ids: Int32Array) =>
-    behindPrompt(model, ids, async (next) => {
-      const [all, some] = [next(dense), next(attend)];
-      try {
-        return { all: await loss(all, ids), some: await loss(some, ids) };
-      } finally {
-        all.close();
-        some.close();
-      }
-    });
-  const [planted, without] = [await behind(prompt), await behind(filled)];
-  const keep = parseMethod.keep(near);
-  return {
-    dense: without.all - planted.all,
-    decode: without.some - planted.some,
-    sparse: await gain({ attend }),
-    prefill: await gain({ attend: parseMethod.attend(`${spec},sparse=prefill`) }),
-    near: await gain({ ...(keep && { keep }) }),
   };
 }
 

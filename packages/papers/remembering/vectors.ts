@@ -3,27 +3,30 @@ import { packVector, similar, vectorBytes } from '@loci/kernels';
 import type { Host, LayerView } from 'loci';
 import { Room } from '../methods/room.ts';
 
-/** Vectors of a slab, in every layer. */
-const slabVectors = 256;
-
 /** Memory that several sequences may hold. */
 interface Slab {
-  /** Of [layers][slabVectors] vectors, for the layers that have any. */
+  /** Of [layers][events][each] vectors, for the layers that have any. */
   readonly address: number;
   holders: number;
 }
 
-/** A vector [h, d] for every event and each of some layers, in 8 bits, and what queries resemble most. */
+/** Some vectors [h, d] for every event and each of some layers, in 8 bits, and what queries resemble most. */
 export class Vectors {
   readonly #host: Host;
   readonly #layers: readonly number[];
+  /** Vectors of an event in a layer. */
+  readonly #each: number;
+  /** Events of a slab. */
+  readonly #perSlab: number;
   readonly #slabs: Slab[] = [];
   #count = 0;
   readonly #scores: Room;
 
-  constructor(host: Host, layers: readonly number[]) {
+  constructor(host: Host, layers: readonly number[], each: number) {
     this.#host = host;
     this.#layers = layers;
+    this.#each = each;
+    this.#perSlab = 32 * Math.ceil(8 / each);
     this.#scores = new Room(host.device);
   }
 
@@ -35,39 +38,42 @@ export class Vectors {
     return this.#slabs.length * this.#slabBytes;
   }
 
-  /** Adds an event. @param vectorOf its vector [h, d] in the layer of this number among those that have any. */
-  push(vectorOf: (index: number) => ArrayLike<number>): void {
+  /** Adds an event. @param vectorsOf its vectors [h, d] in the layer of this number among those that have any. */
+  push(vectorsOf: (index: number) => readonly ArrayLike<number>[]): void {
     const { device, arch } = this.#host;
     const slab = this.#openSlab();
     for (const index of this.#layers.keys()) {
-      const at = this.#at(slab, index, this.#count % slabVectors);
-      const bytes = device.bytes(at, this.#stride);
-      packVector(vectorOf(index), arch.heads, arch.headSize, bytes);
+      const at = this.#at(slab, index, this.#count % this.#perSlab);
+      const vectors = vectorsOf(index);
+      if (vectors.length !== this.#each) throw new RangeError(`${vectors.length} vectors of an event`);
+      for (const [i, vector] of vectors.entries()) {
+        packVector(vector, arch.heads, arch.headSize, device.bytes(at + i * this.#stride, this.#stride));
+      }
     }
     this.#count++;
   }
 
-  /** Records the dot products of the mean of n queries with the vectors of a layer; `scores` has them when it has run. */
+  /** Records how much the mean of n queries is like the vectors of a layer; `scores` has it when it has run. */
   record(encoder: Encoder, queries: number, { layer, n, counts }: LayerView): void {
     const { heads: h, headSize: d } = this.#host.arch;
     const index = this.#layers.indexOf(layer);
     const { length } = this.#slabs;
-    // Behind the scores of all vectors that the slabs have room for stand their addresses, layer by layer.
-    const places = 4 * length * slabVectors;
+    // Behind the scores of all events that the slabs have room for stand the slabs' addresses, layer by layer.
+    const places = 4 * length * this.#perSlab * h;
     const scores = this.#scores.reserve(places + 4 * this.#layers.length * length);
     const groups = scores + places + 4 * index * length;
     this.#host.device.ints(groups, length).set(this.#slabs.map((slab) => this.#at(slab, index, 0)));
-    encoder.record(
-      similar({ queries, n, h, d, groups, perGroup: slabVectors, count: this.#count, out: scores, counts }),
-    );
+    const events = { groups, perGroup: this.#perSlab, count: this.#count, each: this.#each };
+    encoder.record(similar({ queries, n, h, d, ...events, out: scores, counts }));
   }
 
+  /** For every event and query head the largest product with a vector of it: [events, h]. */
   get scores(): Float32Array {
-    return this.#host.device.floats(this.#scores.address, this.#count);
+    return this.#host.device.floats(this.#scores.address, this.#count * this.#host.arch.heads);
   }
 
   fork(): Vectors {
-    const fork = new Vectors(this.#host, this.#layers);
+    const fork = new Vectors(this.#host, this.#layers, this.#each);
     for (const slab of this.#slabs) slab.holders++;
     fork.#slabs.push(...this.#slabs);
     fork.#count = this.#count;
@@ -101,17 +107,17 @@ export class Vectors {
   }
 
   get #slabBytes(): number {
-    return this.#layers.length * slabVectors * this.#stride;
+    return this.#layers.length * this.#perSlab * this.#each * this.#stride;
   }
 
-  #at({ address }: Slab, index: number, vector: number): number {
-    return address + (index * slabVectors + vector) * this.#stride;
+  #at({ address }: Slab, index: number, event: number): number {
+    return address + (index * this.#perSlab + event) * this.#each * this.#stride;
   }
 
   /** The slab that the next vector goes into, which nobody else reads. */
   #openSlab(): Slab {
     const last = this.#slabs.at(-1);
-    if (!last || this.#count === this.#slabs.length * slabVectors) return this.#newSlab();
+    if (!last || this.#count === this.#slabs.length * this.#perSlab) return this.#newSlab();
     if (last.holders === 1) return last;
     this.#slabs.pop();
     const copy = this.#newSlab();

@@ -15,7 +15,7 @@ import { parseMethod } from '../../registry.ts';
 import { bm25 } from './bm25.ts';
 import { drawFacts, type Fact, instruction, planted } from './facts.ts';
 
-const [book, out, tokens = '1000000', options = 'local=512,mem=512', depths = '20', threads = '1', which] =
+const [book, out, tokens = '1000000', options = 'local=512,mem=256', depths = '20', threads = '1', which] =
   process.argv.slice(2);
 if (!book || !out) throw new Error('usage: main.ts BOOK OUT.json [tokens] [options] [depths] [threads] [which]');
 const wanted = (which ?? 'bm25+em-llm+window').split('+');
@@ -35,7 +35,7 @@ const text = planted(cut(model, sentences(readFileSync(book, 'utf8')), Number(to
 const budget = tokenBudget(options);
 const report: Record<string, unknown> = {
   ...(existsSync(out) && JSON.parse(readFileSync(out, 'utf8'))),
-  ...{ model: model.name, threads: model.threads, depths: facts.length, budget },
+  ...{ model: model.name, threads: model.threads, depths: facts.length },
 };
 
 const ask = (fact: Fact, document: string) =>
@@ -43,7 +43,7 @@ const ask = (fact: Fact, document: string) =>
 const encode = (prompt: string) => model.tokenizer.encode(prompt, { special: 'parse' });
 
 if (wanted.includes('bm25')) await retrieved();
-if (wanted.includes('em-llm')) await reading('em-llm', options, Number.POSITIVE_INFINITY);
+if (wanted.includes('em-llm')) await reading(`em-llm, ${budget} tokens`, options, Number.POSITIVE_INFINITY);
 if (wanted.includes('window')) {
   const { init, local, max } = sizes(options);
   const reach = model.arch.layers.length * (local + 2 * max) + init;
@@ -99,7 +99,18 @@ async function reading(name: string, em: string, reach: number): Promise<void> {
   session.close();
   write(
     name,
-    { options: em, tokens: common, skipped, events, fileBytes, memoryBytes, fetched, vectorBytes, speed },
+    {
+      budget: tokenBudget(em),
+      options: em,
+      tokens: common,
+      skipped,
+      events,
+      fileBytes,
+      memoryBytes,
+      fetched,
+      vectorBytes,
+      speed,
+    },
     answers,
   );
 }
@@ -129,7 +140,7 @@ async function retrieved(): Promise<void> {
     answers.push(await answered(session, encode(ask(fact, document)), fact, i / Math.max(1, facts.length - 1)));
     session.close();
   }
-  write('BM25', { chunkTokens: 64, chunks: chunks.length }, answers);
+  write(`BM25, ${budget} tokens`, { budget, chunkTokens: 64, chunks: chunks.length }, answers);
 }
 
 async function answered(session: Session, prompt: Int32Array, fact: Fact, depth: number): Promise<Answer> {
@@ -184,7 +195,7 @@ function sizes(em: string): {
 } {
   const given = new Map(em.split(',').map((one) => [one.split('=')[0] ?? '', Number(one.split('=')[1])] as const));
   const size = (name: string, otherwise: number) => given.get(name) ?? otherwise;
-  return { init: size('init', 16), local: size('local', 512), mem: size('mem', 512), max: size('max', 64) };
+  return { init: size('init', 16), local: size('local', 512), mem: size('mem', 256), max: size('max', 64) };
 }
 
 function inspected(session: Session): Record<string, unknown> {
