@@ -18,10 +18,10 @@ export {
   type Reading,
   type Sight,
 } from './axes/keep.ts';
-export type { Decision, Host, Method, ModelFacts, Needs } from './axes/method.ts';
+export type { Decision, Host, Method, ModelFacts, Needs, Saved } from './axes/method.ts';
 export type { AttentionLayer, Mixers, MixLayer, MixSize, MixView, RowFactors, StateLayer } from './axes/mix.ts';
 export type { Probe, Probing } from './axes/probe.ts';
-export type { Read, Remember, Remembering, Saved } from './axes/remember.ts';
+export type { Read, Remember, Remembering } from './axes/remember.ts';
 export type { Steer, Steering } from './axes/steer.ts';
 export { isPageFormat, pages, type Store } from './axes/store.ts';
 export { extraPosition, type KvCache } from './cache/cache.ts';

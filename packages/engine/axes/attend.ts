@@ -2,7 +2,7 @@ import type { Encoder } from '@loci/device';
 import type { BlockLists, PageFormat } from '@loci/kernels';
 import type { KvCache, Sight } from '../cache/cache.ts';
 import type { Hook, LayerView, Settling } from './hook.ts';
-import type { Host, Method, ModelFacts } from './method.ts';
+import type { Host, Method, ModelFacts, Saved } from './method.ts';
 
 /** Which keys queries are compared with. */
 export interface Attend extends Method {
@@ -31,10 +31,10 @@ export interface Attending extends Hook {
   settle?(rows: Settling): Promise<void> | void;
   /** What it decided, for `--inspect`: JSON. */
   inspect?(): unknown;
-  /** What outlives `save` and `restore` beside the cache: JSON. */
-  save?(): unknown;
-  /** @throws RangeError when the state is not one that `save` wrote. */
-  restore?(state: unknown): void;
+  /** What outlives `save` and `restore` beside the cache. */
+  save?(): Saved;
+  /** Takes what `save` wrote; blocks come in their order. @throws RangeError when the state is not one that `save` wrote. */
+  restore?(state: unknown, next: () => Promise<Uint8Array>): Promise<void> | void;
   /** The same for a sequence that goes on by itself. */
   fork(): Attending;
   close(): void;

@@ -85,3 +85,11 @@ export function checkMethods(methods: readonly Method[], model: ModelFacts): voi
 function written({ axis, spec }: Method): string {
   return `--${axis} ${spec}`;
 }
+
+/** What a method at work writes into a saved session. */
+export interface Saved {
+  /** JSON; it stands in the header of the file. */
+  readonly state: unknown;
+  /** What is too large for that: so many blocks of bytes. */
+  readonly blocks?: { readonly count: number; read(): AsyncIterable<Uint8Array<ArrayBuffer>> };
+}

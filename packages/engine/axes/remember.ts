@@ -1,7 +1,7 @@
 import type { KvCache } from '../cache/cache.ts';
 import type { Beside } from './attend.ts';
 import type { Hook, LayerView, Ran } from './hook.ts';
-import type { Host, Method } from './method.ts';
+import type { Host, Method, Saved } from './method.ts';
 
 /** What outlives the cache: tokens that it lets go, and how they come back. Texts may then be longer than the model's window. */
 export interface Remember extends Method {
@@ -37,7 +37,7 @@ export interface Remembering extends Hook {
   settle?(read: Read): Promise<void> | void;
   /** What it decided, for `--inspect`: JSON. */
   inspect?(): unknown;
-  /** What outlives `save` and `restore` beside the cache: JSON, and any number of blocks of bytes behind it. */
+  /** What outlives `save` and `restore` beside the cache. */
   save?(): Saved;
   /**
    * Takes what `save` wrote; blocks come in their order.
@@ -52,11 +52,4 @@ export interface Remembering extends Hook {
 export interface Read extends Ran {
   /** −ln p in nats of the token behind each row, NaN where it is not known or was not read as part of a prompt: [n]. */
   readonly losses: Float64Array;
-}
-
-export interface Saved {
-  readonly state: unknown;
-  /** How many blocks there are. */
-  readonly count: number;
-  blocks(): AsyncIterable<Uint8Array<ArrayBuffer>>;
 }

@@ -2,9 +2,9 @@ import type { PageFormat } from '@loci/kernels';
 import { type Attend, type Attending, dense } from '../axes/attend.ts';
 import type { Hook, Settling } from '../axes/hook.ts';
 import { everything, type Keep, type Keeper } from '../axes/keep.ts';
-import { checkMethods, type Host, type Method } from '../axes/method.ts';
+import { checkMethods, type Host, type Method, type Saved } from '../axes/method.ts';
 import type { Probe, Probing } from '../axes/probe.ts';
-import type { Read, Remember, Remembering, Saved } from '../axes/remember.ts';
+import type { Read, Remember, Remembering } from '../axes/remember.ts';
 import type { Steer, Steering } from '../axes/steer.ts';
 import type { Store } from '../axes/store.ts';
 import type { KvCache } from '../cache/cache.ts';
@@ -223,10 +223,14 @@ export class OpenMethods {
   }
 
   /** What outlives `save` and `restore` beside the cache. */
-  save(): { readonly state: MethodState; readonly remembered: Saved | undefined } {
-    const remembered = this.remembering?.save?.();
-    const [keep, attend] = [this.keeper?.save?.() ?? null, this.attending?.save?.() ?? null];
-    return { state: { keep, attend, remember: remembered?.state ?? null }, remembered };
+  save(): { readonly state: MethodState; readonly blocks: readonly NonNullable<Saved['blocks']>[] } {
+    const [attend, remember] = [this.attending?.save?.(), this.remembering?.save?.()];
+    const state = {
+      keep: this.keeper?.save?.() ?? null,
+      attend: attend?.state ?? null,
+      remember: remember?.state ?? null,
+    };
+    return { state, blocks: [attend?.blocks, remember?.blocks].filter((one) => one !== undefined) };
   }
 
   /** @throws RangeError when a state is not one that `save` wrote. */
@@ -236,7 +240,7 @@ export class OpenMethods {
     next: () => Promise<Uint8Array>,
   ): Promise<void> {
     if (keep !== null) this.keeper?.restore?.(keep);
-    if (attend !== null) this.attending?.restore?.(attend);
+    if (attend !== null) await this.attending?.restore?.(attend, next);
     if (remember !== null) await this.remembering?.restore?.(remember, cache, next);
   }
 

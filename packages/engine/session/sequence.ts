@@ -1,5 +1,4 @@
 import type { Moment } from '../axes/hook.ts';
-import type { Saved } from '../axes/remember.ts';
 import type { KvCache } from '../cache/cache.ts';
 import { inputLength, type SegmentInput, type SegmentResult } from '../decoder/segment.ts';
 import { maxRows, type Precision } from '../decoder/workspace.ts';
@@ -209,12 +208,17 @@ export class Sequence {
     return Int32Array.from(input.ids, (_, i) => input.ids[i + 1] ?? -1);
   }
 
-  /** What a saved session holds of it beside the pages, and what a method remembers. */
-  saved(): { readonly methods: SavedMethods; readonly remembered: Saved | undefined } {
-    const { state, remembered } = this.methods.save();
+  /** What a saved session holds of it beside the pages. */
+  saved(): { readonly methods: SavedMethods; readonly blocks: ReturnType<OpenMethods['save']>['blocks'] } {
+    const { state, blocks } = this.methods.save();
     const specs = specsOf(this.methods.set);
-    const methods = { ...specs, exactFrom: this.cache.exactFrom, state, blocks: remembered?.count ?? 0 };
-    return { methods, remembered };
+    const methods = {
+      ...specs,
+      exactFrom: this.cache.exactFrom,
+      state,
+      blocks: blocks.reduce((sum, { count }) => sum + count, 0),
+    };
+    return { methods, blocks };
   }
 
   /**

@@ -185,7 +185,7 @@ export class Session {
   async save(path: string): Promise<void> {
     await this.#alone(async () => {
       const { arch, fingerprint, files } = this.model;
-      const { methods, remembered } = this.#sequence.saved();
+      const { methods, blocks } = this.#sequence.saved();
       const header: SnapshotHeader = {
         model: fingerprint,
         precision: this.precision,
@@ -200,7 +200,7 @@ export class Session {
       await files.remove(partial);
       const file = await files.openGrowing(partial);
       try {
-        for await (const chunk of writeSnapshot(header, this.#sequence.cache, remembered)) await file.append(chunk);
+        for await (const chunk of writeSnapshot(header, this.#sequence.cache, blocks)) await file.append(chunk);
         await file.sync();
       } catch (error) {
         await file.close();

@@ -1,18 +1,18 @@
 /**
  * A session on disk: a header and one block per head of the cache, each behind its length and its SHA-256, and an end
  * mark that holds the hash of all hashes; behind those of the heads stand one of the states of layers that keep such, and
- * blocks of what a method remembers. Cut, changed or foreign files are refused before anything is taken from them.
+ * blocks of what methods keep. Cut, changed or foreign files are refused before anything is taken from them.
  *
  *   "LOCISESS" · u32 version · blocks · u32 0 · 32 bytes
  *   block: u32 length · 32 bytes SHA-256 · length bytes, which for a head are its words and its pages
  */
-import type { Saved } from '../axes/remember.ts';
+import type { Saved } from '../axes/method.ts';
 import type { KvCache } from '../cache/cache.ts';
 import { LociError } from '../errors.ts';
 import type { ByteSource } from '../platform/types.ts';
 
 const magic = new TextEncoder().encode('LOCISESS');
-const version = 5;
+const version = 6;
 const hashBytes = 32;
 /** Used slots, sinks, window, bias. */
 const headBytes = 20;
@@ -58,7 +58,7 @@ export interface SnapshotHeader extends SavedMethods {
 export async function* writeSnapshot(
   header: SnapshotHeader,
   cache: KvCache,
-  remembered?: Saved,
+  methods: readonly NonNullable<Saved['blocks']>[],
 ): AsyncGenerator<Uint8Array> {
   const hashes: Uint8Array[] = [];
   const start = new Uint8Array(magic.length + 4);
@@ -89,21 +89,21 @@ export async function* writeSnapshot(
     yield block(payload);
   }
   if (cache.states) yield block(cache.states.export().slice());
-  if (remembered) for await (const one of remembered.blocks()) yield block(one);
+  for (const blocks of methods) for await (const one of blocks.read()) yield block(one);
   const end = new Uint8Array(4 + hashBytes);
   end.set(await sha256(joined(hashes)), 4);
   yield end;
 }
 
 /**
- * Checks a saved session and fills a new cache with it. `accept` sees the header first and returns that cache; `remembered` takes
+ * Checks a saved session and fills a new cache with it. `accept` sees the header first and returns that cache; `methods` takes
  * the blocks behind it, all that there are.
  * @throws LociError `bad-file` when the file is not a session, is damaged, or belongs to something else.
  */
 export async function readSnapshot(
   source: ByteSource,
   accept: (header: SnapshotHeader) => KvCache,
-  remembered: (header: SnapshotHeader, cache: KvCache, next: () => Promise<Uint8Array>) => Promise<void>,
+  methods: (header: SnapshotHeader, cache: KvCache, next: () => Promise<Uint8Array>) => Promise<void>,
 ): Promise<SnapshotHeader> {
   const damaged = (reason: string, at: number): never => {
     throw new LociError('bad-file', `${source.name}: ${reason} at byte ${at}; the session cannot be restored`);
@@ -155,7 +155,7 @@ export async function readSnapshot(
     cache.states?.import(await block());
     cache.setExactFrom(header.exactFrom);
     let left = header.blocks;
-    await remembered(header, cache, async () => (left-- > 0 ? block() : damaged('a block is missing', at)));
+    await methods(header, cache, async () => (left-- > 0 ? block() : damaged('a block is missing', at)));
     if (left !== 0) return damaged('blocks that nobody takes', at);
     const where = at;
     if (view(await take(4)).getUint32(0, true) !== 0) return damaged('the end mark is missing', where);

@@ -1,6 +1,6 @@
 import type { Encoder } from '@loci/device';
 import { type BlockLists, type Chunks, chunkLists, chunkRoom, chunkSums, pageSlots } from '@loci/kernels';
-import type { Attend, Attending, Host, LayerView, Selection } from 'loci';
+import type { Attend, Attending, Host, LayerView, Saved, Selection } from 'loci';
 import { z } from 'zod';
 import { ListBuffer } from '../attending/list-buffer.ts';
 import { define } from '../methods/define.ts';
@@ -210,8 +210,8 @@ class DynamicChunks implements Attending {
     return { ends: this.#ends };
   }
 
-  save(): unknown {
-    return { ends: this.#ends, openFrom: this.#openFrom ?? null };
+  save(): Saved {
+    return { state: { ends: this.#ends, openFrom: this.#openFrom ?? null } };
   }
 
   restore(state: unknown): void {

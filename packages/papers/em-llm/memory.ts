@@ -199,7 +199,7 @@ export class EpisodicMemory implements Remembering {
       rotation: this.#still.rotation,
       ...saved,
     };
-    return { state, count: lookups.length + saved.vectors + saved.pages, blocks: () => this.#store.export() };
+    return { state, blocks: { count: lookups.length + saved.vectors + saved.pages, read: () => this.#store.export() } };
   }
 
   async restore(saved: unknown, cache: KvCache, next: () => Promise<Uint8Array>): Promise<void> {

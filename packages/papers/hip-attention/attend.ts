@@ -7,6 +7,7 @@ import {
   type LayerView,
   LociError,
   type ModelFacts,
+  type Saved,
   type Selection,
 } from 'loci';
 import { z } from 'zod';
@@ -167,13 +168,14 @@ class Hip implements Attending {
     return lists;
   }
 
-  save(): unknown {
-    return this.#searched.flatMap((one, layer) => {
+  save(): Saved {
+    const state = this.#searched.flatMap((one, layer) => {
       if (!one) return [];
       const { since, last, lists } = one;
       const { rows, heads, capacity } = lists;
       return [{ layer, since, last, rows, heads, capacity, words: [...(this.#buffers[layer]?.words(lists, 1) ?? [])] }];
     });
+    return { state };
   }
 
   restore(state: unknown): void {
@@ -190,7 +192,7 @@ class Hip implements Attending {
 
   fork(): Attending {
     const fork = new Hip(this.#host, this.#options);
-    fork.restore(this.save());
+    fork.restore(this.save().state);
     return fork;
   }
 

@@ -1,6 +1,6 @@
 import { Encoder } from '@loci/device';
 import { fetch, type Graph, graphLink, graphLinkWork, graphNearest, graphRows, linkBytes } from '@loci/kernels';
-import type { Host, KvCache, LayerView, Settling } from 'loci';
+import type { Host, KvCache, LayerView, Saved, Settling } from 'loci';
 import { slotRange } from '../keeping/rows.ts';
 import { Room } from '../methods/room.ts';
 import { longest } from './longest.ts';
@@ -169,23 +169,32 @@ export class KeyIndex {
     return { indexed: this.#layers.map((layer) => layer?.counts ?? []), meanLinks: degrees };
   }
 
-  save(): SavedIndex {
-    return {
-      used: this.#used,
-      isGraph: this.isGraph,
-      layers: this.#layers.map((layer, index) => {
-        if (!layer) return null;
-        const { graph, counts, norms } = layer;
-        const heads = Array.from({ length: this.isGraph ? graph.h : 0 }, (_, head) =>
-          packLinks(this.links(index, head)),
-        );
-        return { counts, norms, starts: [...this.#host.device.ints(graph.starts, graph.h)], heads };
-      }),
+  /** The links of a layer are a block of bytes; rows are made anew of the cache. */
+  save(): Saved {
+    const layers = this.#layers.map((layer) => {
+      if (!layer) return null;
+      const { graph, counts, norms } = layer;
+      return { counts, norms, starts: [...this.#host.device.ints(graph.starts, graph.h)] };
+    });
+    const state: SavedIndex = { used: this.#used, isGraph: this.isGraph, layers };
+    if (!this.isGraph) return { state };
+    const linked = [...this.#layers.entries()].flatMap(([index, layer]) =>
+      layer ? [{ index, h: layer.graph.h }] : [],
+    );
+    const linksOf = (index: number, h: number) => Array.from({ length: h }, (_, head) => this.links(index, head));
+    const read = async function* () {
+      for (const { index, h } of linked) yield packLinks(linksOf(index, h));
     };
+    return { state, blocks: { count: linked.length, read } };
   }
 
   /** @throws RangeError when it was not saved by `save`, or by another model. */
-  static restore(host: Host, options: Options, saved: unknown): KeyIndex {
+  static async restore(
+    host: Host,
+    options: Options,
+    saved: unknown,
+    next: () => Promise<Uint8Array>,
+  ): Promise<KeyIndex> {
     const { used, isGraph, layers } = savedIndex(saved);
     const { kvHeads, heads } = host.arch;
     if (layers.length !== host.arch.layers.length) throw new RangeError('an index of another model');
@@ -198,12 +207,11 @@ export class KeyIndex {
         throw new RangeError('an index of another model');
       host.device.ints(own.graph.starts, heads).set(layer.starts);
       own.norms.splice(0, kvHeads, ...layer.norms);
-      for (const [head, packed] of layer.heads.entries()) {
+      if (!isGraph) continue;
+      const keys = Array.from({ length: heads }, (_, head) => own.counts[Math.floor((head * kvHeads) / heads)] ?? 0);
+      for (const [head, lists] of unpackLinks(await next(), keys, own.graph.capacity).entries()) {
         const words = index.#linkWords(own.graph, head);
-        const count = own.counts[Math.floor((head * kvHeads) / heads)] ?? 0;
-        for (const [key, list] of unpackLinks(packed, count, own.graph.capacity).entries()) {
-          words.set([list.length, ...list], key * (own.graph.capacity + 1));
-        }
+        for (const [key, list] of lists.entries()) words.set([list.length, ...list], key * (own.graph.capacity + 1));
       }
     }
     return index;

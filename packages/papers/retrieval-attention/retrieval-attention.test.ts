@@ -144,10 +144,14 @@ test('an index is shown as it grows, and may be stopped', async () => {
 });
 
 test('links come back as they were, and foreign ones are refused', () => {
-  const links = [[1, 2], [], [0]];
-  expect(unpackLinks(packLinks(links), 3, 2)).toEqual(links);
-  expect(() => unpackLinks(packLinks(links), 2, 2)).toThrow(RangeError);
-  expect(() => unpackLinks(packLinks(links), 3, 1)).toThrow('other links');
+  const links = [[[1, 2], [], [0]], [], [[1], [0]]];
+  expect(unpackLinks(packLinks(links), [3, 0, 2], 2)).toEqual(links);
+  expect(() => unpackLinks(packLinks(links), [3, 0, 1], 2)).toThrow(RangeError);
+  expect(() => unpackLinks(packLinks(links), [3, 0, 3], 2)).toThrow('other links');
+  expect(() => unpackLinks(packLinks(links), [3, 0, 2], 1)).toThrow('other links');
+  expect(() => unpackLinks(packLinks(links).subarray(1), [3, 0, 2], 2)).toThrow('half a link');
+  const many = [Array.from({ length: 65_537 }, (_, key) => [65_536 - key])];
+  expect(unpackLinks(packLinks(many), [65_537], 1)).toEqual(many);
   expect(() => parseMethod.attend('retrieval-attention:k=64,pool=32')).toThrow('pool is 32; it must be at least k, 64');
 });
 

@@ -1,6 +1,6 @@
 import type { Encoder } from '@loci/device';
 import { graphSearch, graphSearchWork, pageSlots } from '@loci/kernels';
-import type { Attending, Host, KvCache, LayerView, Moment, Selection, Settling } from 'loci';
+import type { Attending, Host, KvCache, LayerView, Moment, Saved, Selection, Settling } from 'loci';
 import { ListBuffer } from '../attending/list-buffer.ts';
 import { KeyIndex } from './key-index.ts';
 import type { Options } from './options.ts';
@@ -99,13 +99,13 @@ export class Retrieving implements Attending {
     return this.#index?.inspect() ?? null;
   }
 
-  save(): unknown {
-    return this.#index?.save() ?? null;
+  save(): Saved {
+    return this.#index?.save() ?? { state: null };
   }
 
-  restore(state: unknown): void {
+  async restore(state: unknown, next: () => Promise<Uint8Array>): Promise<void> {
     this.#drop();
-    this.#index = KeyIndex.restore(this.#host, this.#options, state);
+    this.#index = await KeyIndex.restore(this.#host, this.#options, state, next);
   }
 
   fork(): Retrieving {

@@ -4,12 +4,10 @@ const layer = z.object({
   counts: z.array(z.number().int().min(0)),
   norms: z.array(z.number()),
   starts: z.array(z.number().int().min(0)),
-  /** `packLinks` of every query head. */
-  heads: z.array(z.string()),
 });
 const schema = z.object({ used: z.number().int(), isGraph: z.boolean(), layers: z.array(layer.nullable()) });
 
-/** An index as JSON; rows are made anew of the cache. */
+/** An index but for its links. */
 export type SavedIndex = z.output<typeof schema>;
 
 /** @throws RangeError when it is no saved index. */
@@ -19,28 +17,41 @@ export function savedIndex(state: unknown): SavedIndex {
   return read.data;
 }
 
-/** Lists of neighbours, each behind its length, as 32-bit words in base64 where a number takes more than 16 bits. */
-export function packLinks(links: readonly (readonly number[])[]): string {
-  const words = links.flatMap((list) => [list.length, ...list]);
-  const isWide = links.length > 65_536;
-  const bytes = isWide ? Uint32Array.from(words) : Uint16Array.from(words);
-  return Buffer.from(bytes.buffer).toString('base64');
+/** Lists of neighbours by query head and key, each behind its length, in words of 32 bits where a number takes more than 16. */
+export function packLinks(heads: readonly (readonly (readonly number[])[])[]): Uint8Array<ArrayBuffer> {
+  const Words = wordsFor(heads.map(({ length }) => length));
+  const lists = heads.flat();
+  const words = new Words(lists.reduce((sum, { length }) => sum + 1 + length, 0));
+  let at = 0;
+  for (const list of lists) {
+    words[at] = list.length;
+    words.set(list, at + 1);
+    at += 1 + list.length;
+  }
+  return new Uint8Array(words.buffer);
 }
 
-/** @throws RangeError when these are not the lists of so many keys. */
-export function unpackLinks(packed: string, count: number, capacity: number): number[][] {
-  const bytes = Uint8Array.from(Buffer.from(packed, 'base64'));
-  const words = count > 65_536 ? new Uint32Array(bytes.buffer) : new Uint16Array(bytes.buffer);
+/** @param counts Keys of every query head. @throws RangeError when these are not the lists of so many keys. */
+export function unpackLinks(bytes: Uint8Array, counts: readonly number[], capacity: number): number[][][] {
+  const Words = wordsFor(counts);
+  if (bytes.length % Words.BYTES_PER_ELEMENT !== 0) throw new RangeError('an index with half a link');
+  const words = new Words(bytes.slice().buffer);
   let at = 0;
-  const links = Array.from({ length: count }, () => {
-    const length = words[at] ?? Number.NaN;
-    const list = [...words.subarray(at + 1, at + 1 + length)];
-    if (!(length <= capacity) || list.length !== length || list.some((key) => key >= count)) {
-      throw new RangeError('an index with other links than it has keys');
-    }
-    at += 1 + length;
-    return list;
-  });
+  const heads = counts.map((count) =>
+    Array.from({ length: count }, () => {
+      const length = words[at] ?? Number.NaN;
+      const list = [...words.subarray(at + 1, at + 1 + length)];
+      if (!(length <= capacity) || list.length !== length || list.some((key) => key >= count)) {
+        throw new RangeError('an index with other links than it has keys');
+      }
+      at += 1 + length;
+      return list;
+    }),
+  );
   if (at !== words.length) throw new RangeError('an index with more links than keys');
-  return links;
+  return heads;
+}
+
+function wordsFor(counts: readonly number[]): Uint16ArrayConstructor | Uint32ArrayConstructor {
+  return Math.max(0, ...counts) > 65_536 ? Uint32Array : Uint16Array;
 }
