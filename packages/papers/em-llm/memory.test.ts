@@ -128,6 +128,22 @@ describe('a small memory', () => {
     expect(Math.floor(twice.lookups)).toBe(2);
   });
 
+  test('probes see every row once, and a reading that is stopped while the fork reads leaves the session as it was', async () => {
+    const probe = new PassingProbe(['attended'], (layer) => layer === 29);
+    const stop = new AbortController();
+    const straight = await logits(remember(tight), ids.slice(0, 300));
+    await opened({ precision: 'float32', probes: [probe], ...remember(tight) }, async (session) => {
+      // The last 32 rows are read on a fork behind the first 268.
+      const onProgress = ({ doneTokens }: { readonly doneTokens: number }) => doneTokens === 268 && stop.abort();
+      const reading = session.prefill({ ids: ids.slice(0, 300) }, { signal: stop.signal, onProgress });
+      await expect(reading).rejects.toMatchObject({ code: 'aborted' });
+      expect(session.ids).toHaveLength(268);
+      const { logits: found } = await session.prefill({ ids: ids.slice(0, 300) });
+      expect(found).toEqual(straight);
+      expect(probe.layers[29]?.attended).toHaveLength(300);
+    });
+  });
+
   test('rows whose losses are asked for are read once, since what they bring back must not know what follows', async () => {
     const [twice, once] = await Promise.all(
       ['twice', 'once'].map((question) =>
