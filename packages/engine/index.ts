@@ -18,7 +18,7 @@ export {
   type Reading,
   type Sight,
 } from './axes/keep.ts';
-export type { Decision, Host, Method, ModelFacts, Needs, Saved } from './axes/method.ts';
+export type { Decision, Host, Method, ModelFacts, Needs, Saved, SavedBlocks } from './axes/method.ts';
 export type { AttentionLayer, Mixers, MixLayer, MixSize, MixView, RowFactors, StateLayer } from './axes/mix.ts';
 export type { Probe, Probing } from './axes/probe.ts';
 export type { Read, Remember, Remembering } from './axes/remember.ts';

@@ -90,6 +90,12 @@ function written({ axis, spec }: Method): string {
 export interface Saved {
   /** JSON; it stands in the header of the file. */
   readonly state: unknown;
-  /** What is too large for that: so many blocks of bytes. */
-  readonly blocks?: { readonly count: number; read(): AsyncIterable<Uint8Array<ArrayBuffer>> };
+  /** What is too large for that. */
+  readonly blocks?: SavedBlocks;
+}
+
+/** So many blocks of bytes. */
+export interface SavedBlocks {
+  readonly count: number;
+  read(): AsyncIterable<Uint8Array<ArrayBuffer>>;
 }

@@ -140,7 +140,7 @@ async function readWeights(loader: Loader, arch: Architecture): Promise<Weights>
     const before = await norm(names.attentionNorm, names.attentionNormBias);
     const mixing = shape.mix
       ? await stateWeights(loader, shape.mix, width)
-      : await attentionWeights(loader, arch, shape, layer);
+      : await attentionWeights(loader, arch, names, layer);
     const feedForward = await feedForwardWeights(loader, arch, names, layer, norm);
     layers.push({ norm: before, mixing, feedForward });
   }
@@ -152,7 +152,7 @@ async function readWeights(loader: Loader, arch: Architecture): Promise<Weights>
 async function attentionWeights(
   loader: Loader,
   { width, heads, kvHeads, headSize, normOffset: offset }: Architecture,
-  { tensors: names, rows: factors }: LayerShape,
+  names: LayerTensors,
   layer: number,
 ): Promise<AttentionWeights> {
   const matrix = (role: MatrixRole, rows: number, columns: number) =>
@@ -170,7 +170,7 @@ async function attentionWeights(
     qNorm: await vector('qNorm', headSize, offset),
     kNorm: await vector('kNorm', headSize, offset),
     postNorm: await vector('attentionPostNorm', width, offset),
-    rowGate: factors?.kind === 'gate' ? await loader.floats(factors.name, [width, 1]) : undefined,
+    rowGate: names.rowGate === undefined ? undefined : await loader.floats(names.rowGate, [width, 1]),
   };
 }
 
@@ -428,8 +428,8 @@ class Loader {
   }
 }
 
-function namesOf({ tensors, mix, rows }: LayerShape): readonly string[] {
-  if (!mix) return [...Object.values(tensors), ...(rows?.kind === 'gate' ? [rows.name] : [])];
+function namesOf({ tensors, mix }: LayerShape): readonly string[] {
+  if (!mix) return Object.values(tensors);
   const { products, tensors: others, output } = mix.layer;
   const biases = Object.values(products).map(({ bias }) => bias);
   const own = [...Object.keys(products), ...biases, ...Object.keys(others), output].filter(

@@ -18,6 +18,8 @@ export interface LayerTensors {
   /** Norm over the channels of each query (key) head, before rotation. */
   readonly qNorm?: string;
   readonly kNorm?: string;
+  /** Weights [c, 1] of a gate per row of attention's result (`RowFactors`). */
+  readonly rowGate?: string;
   /** Norm of the attention's output, before it is added to the residual stream. */
   readonly attentionPostNorm?: string;
   /** Those of the feed-forward part, where there is one; without a gate it is down(act(up(x))). */
@@ -39,7 +41,7 @@ export interface LayerShape {
   readonly rotationFactor: number;
   /** What mixes the tokens in place of attention, and what stands before the names of its tensors. */
   readonly mix?: { readonly layer: StateLayer; readonly at: string };
-  /** What rows of attention's result are multiplied by; the name is the whole one. */
+  /** What rows of attention's result are multiplied by. */
   readonly rows?: RowFactors;
 }
 

@@ -1,5 +1,5 @@
 /** Models whose file names what each layer's tokens are mixed by, as the laboratory writes them. */
-import type { Mixers, MixLayer, RowFactors } from '../axes/mix.ts';
+import type { Mixers, MixLayer } from '../axes/mix.ts';
 import { LociError } from '../errors.ts';
 import { isRecord } from '../format/json-members.ts';
 import type { Architecture, Family, LayerShape, ModelDescription } from './architecture.ts';
@@ -61,7 +61,9 @@ function architecture(model: ModelDescription, mixers: Mixers | undefined): Arch
       const at = `layers.${layer}`;
       const attention =
         mix.kind === 'attention'
-          ? Object.entries(mix.names).map(([role, matrix]) => [role, `${at}.mix.${matrix}`])
+          ? Object.entries({ ...mix.names, ...(mix.rows?.kind === 'gate' && { rowGate: mix.rows.name }) }).map(
+              ([role, tensor]) => [role, `${at}.mix.${tensor}`],
+            )
           : [];
       return {
         tensors: {
@@ -77,7 +79,7 @@ function architecture(model: ModelDescription, mixers: Mixers | undefined): Arch
         },
         ...{ window: mix.kind === 'attention' ? mix.window : 0, frequencies: unrotated, rotationFactor: 1 },
         ...(mix.kind === 'state' && { mix: { layer: mix, at: `${at}.mix.` } }),
-        ...(mix.kind === 'attention' && mix.rows && { rows: named(mix.rows, `${at}.mix.`) }),
+        ...(mix.kind === 'attention' && mix.rows && { rows: mix.rows }),
       };
     }),
     ...{ embedding: 'embedding', output: 'embedding' },
@@ -97,10 +99,6 @@ function layersOf(model: ModelDescription, list: readonly unknown[]): MixedConfi
   });
   if (layers.length === 0) throw new LociError('bad-file', `${model.file}: "layers" is empty`);
   return layers;
-}
-
-function named(rows: RowFactors, at: string): RowFactors {
-  return rows.kind === 'gate' ? { ...rows, name: at + rows.name } : rows;
 }
 
 /** Heads of the layers that attend, all alike; where there are none the cache stays empty. */

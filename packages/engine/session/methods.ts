@@ -2,7 +2,7 @@ import type { PageFormat } from '@loci/kernels';
 import { type Attend, type Attending, dense } from '../axes/attend.ts';
 import type { Hook, Settling } from '../axes/hook.ts';
 import { everything, type Keep, type Keeper } from '../axes/keep.ts';
-import { checkMethods, type Host, type Method, type Saved } from '../axes/method.ts';
+import { checkMethods, type Host, type Method, type SavedBlocks } from '../axes/method.ts';
 import type { Probe, Probing } from '../axes/probe.ts';
 import type { Read, Remember, Remembering } from '../axes/remember.ts';
 import type { Steer, Steering } from '../axes/steer.ts';
@@ -136,18 +136,19 @@ export class OpenMethods {
   }
 
   get reads(): Reads {
-    const words = this.#host.device.ints(this.counts, countBytes / 4);
-    const at = (i: number) => ((words[2 * i] ?? 0) >>> 0) + (words[2 * i + 1] ?? 0) * 2 ** 32;
-    return { slots: at(0), pairs: at(1), choosing: at(2) };
+    const [slots = 0, pairs = 0, choosing = 0] = Array.from(this.#counters, Number);
+    return { slots, pairs, choosing };
   }
 
   /** Counts what a fork has read as well. */
-  addReads({ counts }: OpenMethods): void {
-    const [own, other] = [this.counts, counts].map((address) => {
-      const { buffer, byteOffset } = this.#host.device.ints(address, countBytes / 4);
-      return new BigInt64Array(buffer, byteOffset, countBytes / 8);
-    });
-    for (const [i, count] of (other ?? []).entries()) if (own) own[i] = (own[i] ?? 0n) + count;
+  addReads(fork: OpenMethods): void {
+    const own = this.#counters;
+    for (const [i, count] of fork.#counters.entries()) own[i] = (own[i] ?? 0n) + count;
+  }
+
+  get #counters(): BigInt64Array {
+    const { buffer, byteOffset } = this.#host.device.ints(this.counts, countBytes / 4);
+    return new BigInt64Array(buffer, byteOffset, countBytes / 8);
   }
 
   /** Pages of a prompt that is being read. */
@@ -223,7 +224,7 @@ export class OpenMethods {
   }
 
   /** What outlives `save` and `restore` beside the cache. */
-  save(): { readonly state: MethodState; readonly blocks: readonly NonNullable<Saved['blocks']>[] } {
+  save(): { readonly state: MethodState; readonly blocks: readonly SavedBlocks[] } {
     const [attend, remember] = [this.attending?.save?.(), this.remembering?.save?.()];
     const state = {
       keep: this.keeper?.save?.() ?? null,

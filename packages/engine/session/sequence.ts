@@ -1,4 +1,5 @@
 import type { Moment } from '../axes/hook.ts';
+import type { SavedBlocks } from '../axes/method.ts';
 import type { KvCache } from '../cache/cache.ts';
 import { inputLength, type SegmentInput, type SegmentResult } from '../decoder/segment.ts';
 import { maxRows, type Precision } from '../decoder/workspace.ts';
@@ -31,8 +32,8 @@ export interface ReadWants {
   readonly hidden?: boolean;
   /** Only the most likely token behind the last row, in place of its logits. */
   readonly best?: boolean;
-  /** Without probes. */
-  readonly unwatched?: boolean;
+  /** The rows will be read again: probes do not see them. */
+  readonly rehearsal?: boolean;
   /** Whether the rows are a prompt (the default) or what follows one. */
   readonly behindPrompt?: boolean;
 }
@@ -119,19 +120,13 @@ export class Sequence {
    * Reads rows behind what is there, chunk by chunk. What was read before an error or an abort stays read.
    * @throws LociError `too-long` before anything is read, `aborted`, `device-failed`, `out-of-memory`.
    */
-  async read(input: SegmentInput, wants: ReadWants = {}, options: ReadOptions = {}): Promise<ReadResult> {
-    return this.#read(input, wants, options, !wants.behindPrompt && wants.targets === undefined);
-  }
-
-  /** @param isPrompt Whether its end may be read on a fork first. */
-  async #read(
+  async read(
     input: SegmentInput,
-    wants: ReadWants,
-    { signal, onProgress }: ReadOptions,
-    isPrompt: boolean,
+    wants: ReadWants = {},
+    { signal, onProgress }: ReadOptions = {},
   ): Promise<ReadResult> {
     const { remembering } = this.methods;
-    const total = input.kind === 'ids' ? input.ids.length : input.n;
+    const total = inputLength(input);
     if (total === 0) throw new LociError('bad-option', 'there are no tokens to read');
     this.checkFits(this.#ids.length + total);
     const losses = new Float64Array(total);
@@ -139,8 +134,9 @@ export class Sequence {
     const targets = wants.targets ?? next;
     const started = performance.now();
     let last: SegmentResult | undefined;
-    /** Rows at the end that may be read on a fork first. */
-    const end = isPrompt && remembering?.rehearses ? Math.min(total, remembering.chunk ?? maxRows) : 0;
+    // Rows at the end that may be read on a fork first.
+    const mayRehearse = remembering?.rehearses && !wants.rehearsal && !wants.behindPrompt && !wants.targets;
+    const end = mayRehearse ? Math.min(total, remembering.chunk ?? maxRows) : 0;
     for (let from = 0; from < total; ) {
       if (end > 0 && from === total - end && remembering?.rehearses?.(end)) {
         await this.#rehearse(slice(input, from, end), signal);
@@ -155,7 +151,7 @@ export class Sequence {
         {
           cache: this.cache,
           moment,
-          hooks: wants.unwatched ? this.methods.unwatched : this.methods.hooks,
+          hooks: wants.rehearsal ? this.methods.unwatched : this.methods.hooks,
           attending: this.methods.attending,
           remembering,
           counts: this.methods.counts,
@@ -193,7 +189,7 @@ export class Sequence {
   async #rehearse(input: SegmentInput, signal: AbortSignal | undefined): Promise<void> {
     const fork = this.fork();
     try {
-      await fork.#read(input, { best: true, unwatched: true }, { signal }, false);
+      await fork.read(input, { best: true, rehearsal: true }, { signal });
       this.methods.addReads(fork.methods);
       const { remembering } = fork.methods;
       if (remembering) this.methods.remembering?.recollect?.(remembering, inputLength(input));
@@ -209,7 +205,7 @@ export class Sequence {
   }
 
   /** What a saved session holds of it beside the pages. */
-  saved(): { readonly methods: SavedMethods; readonly blocks: ReturnType<OpenMethods['save']>['blocks'] } {
+  saved(): { readonly methods: SavedMethods; readonly blocks: readonly SavedBlocks[] } {
     const { state, blocks } = this.methods.save();
     const specs = specsOf(this.methods.set);
     const methods = {

@@ -6,7 +6,7 @@
  *   "LOCISESS" · u32 version · blocks · u32 0 · 32 bytes
  *   block: u32 length · 32 bytes SHA-256 · length bytes, which for a head are its words and its pages
  */
-import type { Saved } from '../axes/method.ts';
+import type { SavedBlocks } from '../axes/method.ts';
 import type { KvCache } from '../cache/cache.ts';
 import { LociError } from '../errors.ts';
 import type { ByteSource } from '../platform/types.ts';
@@ -58,7 +58,7 @@ export interface SnapshotHeader extends SavedMethods {
 export async function* writeSnapshot(
   header: SnapshotHeader,
   cache: KvCache,
-  methods: readonly NonNullable<Saved['blocks']>[],
+  methods: readonly SavedBlocks[],
 ): AsyncGenerator<Uint8Array> {
   const hashes: Uint8Array[] = [];
   const start = new Uint8Array(magic.length + 4);

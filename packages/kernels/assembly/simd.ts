@@ -105,6 +105,18 @@ const EXP: usize = memory.data<f32>([
   return f32x4.mul(p, i32x4.shl(whole, 23));
 }
 
+/** σ(x) of one number. */
+// @ts-ignore: decorator
+@inline export function sigmoid(x: f32): f32 {
+  return 1 / (1 + f32x4.extract_lane(exp(f32x4.splat(-x)), 0));
+}
+
+/** x σ(x) of one number. */
+// @ts-ignore: decorator
+@inline export function silu(x: f32): f32 {
+  return x / (1 + f32x4.extract_lane(exp(f32x4.splat(-x)), 0));
+}
+
 // As above; −127; the polynomial, the minimax one of degree 6 on ±½ (bench/oracles/exp2.py).
 const EXP2: usize = memory.data<f32>([
   12583039, -127, 1.534580806e-4, 1.339993207e-3, 9.618489072e-3, 5.550328642e-2, 2.402264625e-1, 6.931471825e-1, 1,

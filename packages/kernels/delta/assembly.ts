@@ -1,21 +1,16 @@
 // A state that replaces what a key had stored, token by token, so that a prompt in any pieces, and decoding, give the same bits.
 import { address, int, take } from '../assembly/args';
-import { exp, madd } from '../assembly/simd';
+import { madd, sigmoid, silu } from '../assembly/simd';
 
 /** Bytes of a row of the state that a thread takes: a line of the cache. */
 // @ts-ignore: decorator
 @inline const SLICE: usize = 64;
 
-// @ts-ignore: decorator
-@inline function sigmoid(x: f32): f32 {
-  return 1 / (1 + f32x4.extract_lane(exp(f32x4.splat(-x)), 0));
-}
-
 /** x σ(x) of a head, made as long as 1. */
 function direction(x: usize, width: usize, to: usize): void {
   let square: f32 = 0;
   for (let i: usize = 0; i < width << 2; i += 4) {
-    const y = load<f32>(x + i) * sigmoid(load<f32>(x + i));
+    const y = silu(load<f32>(x + i));
     store<f32>(to + i, y);
     square += y * y;
   }

@@ -1,20 +1,10 @@
-export interface DeltaShape {
-  readonly heads: number;
-  /** Channels of a head of queries and keys. */
-  readonly width: number;
-  /** Channels of a head of values; a multiple of 4. */
-  readonly columns: number;
-}
+import type { RecurNumbers, RecurShape } from '../recur/reference.ts';
 
-export interface DeltaNumbers {
-  /** [n, heads · width] */
-  readonly q: ArrayLike<number>;
-  readonly k: ArrayLike<number>;
-  /** [n, heads · columns] */
-  readonly v: ArrayLike<number>;
+export type DeltaShape = Pick<RecurShape, 'heads' | 'width' | 'columns'>;
+
+export interface DeltaNumbers extends Omit<RecurNumbers, 'decays'> {
   /** [n, heads] */
   readonly beta: ArrayLike<number>;
-  readonly n: number;
 }
 
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));

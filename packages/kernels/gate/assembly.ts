@@ -1,5 +1,5 @@
 import { address, float, int, take } from '../assembly/args';
-import { exp, madd, sum } from '../assembly/simd';
+import { madd, sigmoid, sum } from '../assembly/simd';
 
 /**
  * x [n, columns] in place, each row times σ(w·y) of its row y of another matrix, or 0 where that is below the least. Arguments: 0 x,
@@ -11,7 +11,7 @@ export function gate(args: usize, counter: usize): void {
     const x = address(args, 0) + <usize>row * columns, y = address(args, 1) + <usize>row * others;
     let product = f32x4.splat(0);
     for (let i: usize = 0; i < others; i += 16) product = madd(v128.load(y + i), v128.load(address(args, 5) + i), product);
-    const factor = <f32>1 / (1 + f32x4.extract_lane(exp(f32x4.splat(-sum(product))), 0));
+    const factor = sigmoid(sum(product));
     if (factor < float(args, 6)) memory.fill(x, 0, columns);
     else for (let i: usize = 0; i < columns; i += 16) v128.store(x + i, f32x4.mul(v128.load(x + i), f32x4.splat(factor)));
   }

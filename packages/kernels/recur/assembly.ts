@@ -2,7 +2,7 @@
 // token after the other in the same order however rows are cut into programs, so that a prompt in any pieces, and decoding,
 // give the same bits.
 import { address, int, take } from '../assembly/args';
-import { exp, madd } from '../assembly/simd';
+import { madd, silu } from '../assembly/simd';
 
 // @ts-ignore: decorator
 @inline const SILU: i32 = 1;
@@ -37,7 +37,7 @@ function features(map: i32, x: usize, width: i32, to: usize): void {
   }
   for (let a: usize = 0; a < <usize>width; a++, to += 16) {
     const one = load<f32>(x + (a << 2));
-    store<f32>(to, map == SILU ? one / (1 + f32x4.extract_lane(exp(f32x4.splat(-one)), 0)) : one);
+    store<f32>(to, map == SILU ? silu(one) : one);
   }
 }
 

@@ -1,5 +1,6 @@
-// Which of many stored items the queries at hand resemble, by the best of an item's vectors for each head. Vectors lie in 8 bits with a scale per head; the mean query is
-// rounded to 16, so that products are exact integers and no order of additions shows.
+// Which of many stored items the queries at hand resemble, by the best of an item's vectors for each head. Vectors lie in
+// 8 bits with a scale per head; the mean query is rounded to 16, so that products are exact integers and no order of
+// additions shows.
 import { address, int, take } from '../assembly/args';
 
 /** Items that a thread takes at a time. */

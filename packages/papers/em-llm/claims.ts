@@ -24,7 +24,10 @@ export const claims: readonly Claim[] = [
       const gap = await workbench.once('1a', async () => {
         const model = await workbench.model();
         const ids = bookText(model, 180);
-        const [dense, local] = [await logits(model, exact, ids), await logits(model, options('local=256', exact), ids)];
+        const [dense, local] = [
+          await logits(model, exact, ids),
+          await logits(model, asInPaper('local=256', exact), ids),
+        ];
         return largestGap(dense, local);
       });
       return { measured: { tokens: 180, gap }, holds: gap <= 1e-4 };
@@ -42,7 +45,7 @@ export const claims: readonly Claim[] = [
         const local = 40;
         await logits(
           model,
-          options(`local=${local},mem=10000,chunk=24,init=4,max=16`, { ...exact, probes: [probe] }),
+          asInPaper(`local=${local},mem=10000,chunk=24,init=4,max=16`, { ...exact, probes: [probe] }),
           bookText(model, 120),
         );
         const gaps = probe.layers.map((layer, i) =>
@@ -67,7 +70,7 @@ export const claims: readonly Claim[] = [
       const measured = await workbench.once('1c', async () => {
         const model = await workbench.model();
         const ids = bookText(model, 150);
-        const read = (more: string) => logits(model, options(`local=64,mem=10000,init=4,max=32,${more}`, exact), ids);
+        const read = (more: string) => logits(model, asInPaper(`local=64,mem=10000,init=4,max=32,${more}`, exact), ids);
         const whole = await read('chunk=64');
         return {
           gap: largestGap(whole, await read('chunk=1')),
@@ -275,7 +278,7 @@ export const claims: readonly Claim[] = [
       const measured = await workbench.once(`7a ${tokens}`, async () => {
         const model = await workbench.model();
         const ids = bookText(model, tokens);
-        const session = await model.open(options('fast=4096'));
+        const session = await model.open(asInPaper('fast=4096'));
         const ends: { readonly wall: number; readonly cpu: number }[] = [];
         const { losses } = await session.score(
           { ids },
@@ -335,7 +338,7 @@ export const claims: readonly Claim[] = [
       const measured = await workbench.once('7b', async () => {
         const model = await workbench.model();
         const ids = bookText(model, 3400);
-        const session = await model.open(options('fast=1024,local=256,mem=256'));
+        const session = await model.open(asInPaper('fast=1024,local=256,mem=256'));
         const rows = [];
         try {
           for (const tokens of [1700, 2500, 3400]) {
@@ -358,16 +361,12 @@ export const claims: readonly Claim[] = [
   },
 ];
 
-function options(em: string, others: OpenOptions = {}): OpenOptions {
-  return { ...others, remember: asInPaper(em) };
-}
-
 function logits(model: Model, how: OpenOptions, ids: Int32Array): Promise<Float32Array> {
   return inSession(model, how, async (session) => (await session.prefill({ ids })).logits);
 }
 
 function remembered<T>(model: Model, em: string, ids: Int32Array, of: (memory: Memory) => T): Promise<T> {
-  return inSession(model, options(em), async (session) => {
+  return inSession(model, asInPaper(em), async (session) => {
     await session.prefill({ ids });
     return of(memoryOf(session));
   });

@@ -89,9 +89,7 @@ export class EventStore {
           for (const [i, vector] of vectors.entries()) {
             // Of an event that has fewer tokens the first stands there again.
             const own = this.#settings.stands === 'mean' ? chosen : [chosen[i] ?? chosen[0] ?? []];
-            for (const key of own)
-              for (let c = 0; c < d; c++)
-                vector[head * d + c] = (vector[head * d + c] ?? 0) + (key[c] ?? 0) / own.length;
+            addMean(own, vector.subarray(head * d, (head + 1) * d));
           }
         }
         return vectors;
@@ -190,6 +188,10 @@ export class EventStore {
     if (this.#shared && --this.#shared.users === 0) void this.#shared.blocks.close();
     this.#shared = undefined;
   }
+}
+
+function addMean(keys: readonly ArrayLike<number>[], to: Float32Array): void {
+  for (const key of keys) for (let c = 0; c < to.length; c++) to[c] = (to[c] ?? 0) + (key[c] ?? 0) / keys.length;
 }
 
 /** Vectors of an event. */

@@ -5,11 +5,10 @@ import { parseMethod } from '../registry.ts';
 import { memoryOf } from './memory.ts';
 
 /** As in the paper: every layer looks up for itself, by means of keys, for all rows. */
-export function asInPaper(em: string): ReturnType<typeof parseMethod.remember> {
+export function asInPaper(em: string, others: OpenOptions = {}): OpenOptions {
   const ours = ['lookup=each,stands=mean,tokens=4,question=once,hold=1', /\bmem=/.test(em) ? '' : 'mem=512', em];
-  return parseMethod.remember(`em-llm:${ours.filter(Boolean).join()}`);
+  return { ...others, remember: parseMethod.remember(`em-llm:${ours.filter(Boolean).join()}`) };
 }
-const options = (em: string): OpenOptions => ({ remember: asInPaper(em) });
 
 /** Whether each layer brings back what was planted, and the losses of the answer with it, and with others. */
 export async function recallOf(workbench: Workbench, number: number) {
@@ -27,7 +26,7 @@ export async function recallOf(workbench: Workbench, number: number) {
     });
   let layers: number[] = [];
   let share = 0;
-  const memory = await loss(options(''), (session) => {
+  const memory = await loss(asInPaper(''), (session) => {
     const { recalled, closed } = memoryOf(session);
     const found = recalled.map(({ similar, neighbours }) => [...similar, ...neighbours]);
     layers = found.map((events) =>
@@ -41,8 +40,8 @@ export async function recallOf(workbench: Workbench, number: number) {
     back: prompt.ids.length - (needles[0]?.start ?? 0),
     ...{ layers, share, memory },
     dense: await loss({}),
-    window: await loss(options('mem=0')),
-    random: await loss(options('choose=random')),
+    window: await loss(asInPaper('mem=0')),
+    random: await loss(asInPaper('choose=random')),
   };
 }
 
@@ -76,7 +75,7 @@ export async function contiguityOf(workbench: Workbench, number: number) {
   const prompt = { ids: model.tokenizer.encode(text, { special: 'parse' }) };
   const answer = model.tokenizer.encode(` ${value}`, { special: 'text' });
   const loss = (contiguity: number) =>
-    inSession(model, options(`local=128,mem=96,chunk=64,max=16,contiguity=${contiguity}`), async (session) => {
+    inSession(model, asInPaper(`local=128,mem=96,chunk=64,max=16,contiguity=${contiguity}`), async (session) => {
       const { signal } = workbench;
       const [losses = new Float64Array()] = await session.scoreContinuations(prompt, [answer], { signal });
       return mean([...losses]);

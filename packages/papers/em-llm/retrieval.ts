@@ -61,12 +61,11 @@ export class Retrieval {
 
   /** Whether events must be looked up for the rows: not all have room, and no choice for rows before holds for them. */
   looksUp(asking: Asking): boolean {
-    const until = asking.moment === 'decode' ? this.#heldTo : this.#rehearsedTo;
-    return !this.hasRoomForAll(asking) && asking.used >= until;
+    return !this.hasRoomForAll(asking) && !this.#holds(asking);
   }
 
   /** Whether rows may read all events, which then need not be looked up. */
-  hasRoomForAll(asking: Omit<Asking, 'moment'>): boolean {
+  hasRoomForAll(asking: Asking): boolean {
     return asking.segmentation.tokens <= this.#budget(asking);
   }
 
@@ -116,11 +115,16 @@ export class Retrieval {
     if (this.hasRoomForAll(asking)) return { events: Array.from({ length: count }, (_, event) => event), queue: [] };
     const own = this.#lookups.includes(layer);
     const [lookup = -1] = own ? [layer] : this.#lookups;
-    if (!this.looksUp(asking)) return this.#before[lookup] ?? nothing;
+    if (this.#holds(asking)) return this.#before[lookup] ?? nothing;
     if (!own) return (layer > lookup ? this.#chosen : this.#before)[lookup] ?? nothing;
     this.#lookedUp = true;
     const of = choose === 'similar' ? scores() : drawn(count, layer, asking.used);
     return this.#among(of, sizes, this.#budget(asking), this.#before[layer]?.queue ?? []);
+  }
+
+  /** Whether what was chosen for rows before holds for these. */
+  #holds({ moment, used }: Asking): boolean {
+    return used < (moment === 'decode' ? this.#heldTo : this.#rehearsedTo);
   }
 
   #among(scores: ArrayLike<number>, sizes: Sizes, budget: number, queue: readonly number[]): Recalled {
@@ -132,7 +136,7 @@ export class Retrieval {
   }
 
   /** Tokens of events that the rows may read. */
-  #budget({ segmentation: { closed }, used, n }: Omit<Asking, 'moment'>): number {
+  #budget({ segmentation: { closed }, used, n }: Asking): number {
     const { mem, local } = this.#settings;
     return mem === 0 ? 0 : Math.max(0, mem + n - Math.max(0, used + n - local - closed));
   }

@@ -1,5 +1,5 @@
 import { type Claim, mean, needle, perplexity, Random, type TaskCase, type Workbench } from '@loci/evaluate';
-import { type Attend, dense, type Model, type OpenOptions, type Session } from 'loci';
+import { type Attend, dense, type Model, type Session } from 'loci';
 import { capture } from '../keeping/captured.ts';
 import { dot } from '../keeping/dot.ts';
 import { largestGap } from '../keeping/logits.ts';
@@ -137,19 +137,15 @@ export const claims: readonly Claim[] = [
     id: '5b',
     claimed: 'Running text with k = T / 8: next-token loss ≤ dense + 0.10 nat',
     async run(workbench) {
-      const model = await workbench.model();
       const length = lengthOf(workbench);
       const spec = `hip:k=${length / 8}`;
       const texts = workbench.scale === 'quick' ? 2 : 6;
       const losses: { dense: number; hip: number }[] = [];
       for (let number = 0; number < texts; number++) {
-        const one = await workbench.once(`losses ${spec} ${length} ${number}`, async () => {
-          workbench.signal.throwIfAborted();
-          workbench.progress('losses of running text', number / texts);
-          const loss = (options: OpenOptions) => lossOf(model, length, number, options);
-          return { dense: await loss({}), hip: await loss({ attend: parseMethod.attend(spec) }) };
-        });
-        losses.push(one);
+        workbench.signal.throwIfAborted();
+        workbench.progress('losses of running text', number / texts);
+        const of = (attend: string) => lossOf(workbench, number, attend);
+        losses.push({ dense: await of('dense'), hip: await of(spec) });
       }
       const gap = mean(losses.map((one) => one.hip - one.dense));
       return {

@@ -1,5 +1,5 @@
 import { type Claim, mean, median, needle } from '@loci/evaluate';
-import type { OpenOptions } from 'loci';
+import type { Session } from 'loci';
 import { inSession } from '../methods/in-session.ts';
 import { parseMethod } from '../registry.ts';
 import { book, gainIn, lengthOf, lossOf, plantedAndFilled } from './texts.ts';
@@ -14,29 +14,28 @@ export const endToEnd: Claim = {
     const length = lengthOf(workbench);
     const spec = 'hip:k=512,dense=0,share=group,sparse=prefill';
     const [texts, cases, rounds] = workbench.scale === 'quick' ? [2, 2, 2] : [6, 16, 5];
-    const each = async <T>(what: string, count: number, work: (number: number, options: OpenOptions) => Promise<T>) => {
+    const each = async <T>(what: string, count: number, work: (number: number, attend: string) => Promise<T>) => {
       const found: { dense: T; sparse: T }[] = [];
       for (let number = 0; number < count; number++) {
         workbench.signal.throwIfAborted();
         workbench.progress(what, number / count);
-        const sparse = { attend: parseMethod.attend(spec) };
-        found.push({ dense: await work(number, {}), sparse: await work(number, sparse) });
+        found.push({ dense: await work(number, 'dense'), sparse: await work(number, spec) });
       }
       return found;
     };
-    const losses = await workbench.once(`end to end losses ${length} ${texts}`, () =>
-      each('losses of running text', texts, (number, options) => lossOf(model, length, number, options)),
-    );
+    const opened = <T>(attend: string, work: (session: Session) => Promise<T>) =>
+      inSession(model, { attend: parseMethod.attend(attend) }, work);
+    const losses = await each('losses of running text', texts, (number, attend) => lossOf(workbench, number, attend));
     const gains = await workbench.once(`end to end gains ${length} ${cases}`, () =>
-      each('needles', cases, (number, options) => {
+      each('needles', cases, (number, attend) => {
         const { prompt, filled, answer } = plantedAndFilled(model, needle(model, { length }, number));
-        return inSession(model, options, (session) => gainIn(session, prompt, filled, answer));
+        return opened(attend, (session) => gainIn(session, prompt, filled, answer));
       }),
     );
     const ids = book(model, 8000);
     const times = await workbench.once(`end to end times ${ids.length} ${rounds}`, () =>
-      each('prefill', rounds, (_, options) =>
-        inSession(model, options, async (session) => {
+      each('prefill', rounds, (_, attend) =>
+        opened(attend, async (session) => {
           const started = performance.now();
           await session.prefill({ ids });
           return performance.now() - started;

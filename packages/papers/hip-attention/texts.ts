@@ -72,11 +72,15 @@ export async function gainIn(session: Session, prompt: Int32Array, filled: Int32
   return (await answerLoss(session, filled, answer)) - planted;
 }
 
-/** Mean loss of a text of a book behind its first quarter. */
-export function lossOf(model: Model, length: number, number: number, options: OpenOptions): Promise<number> {
-  const ids = book(model, length, number % 2 === 0 ? 'dracula' : 'frankenstein', number);
-  return inSession(model, options, async (session) => {
-    const { losses } = await session.score({ ids });
-    return mean([...losses.subarray(length / 4)]);
+/** Mean loss of a text of a book behind its first quarter, under an attend method; items that ask for the same share it. */
+export function lossOf(workbench: Workbench, number: number, spec: string): Promise<number> {
+  const length = lengthOf(workbench);
+  return workbench.once(`loss ${spec} ${length} ${number}`, async () => {
+    const model = await workbench.model();
+    const ids = book(model, length, number % 2 === 0 ? 'dracula' : 'frankenstein', number);
+    return inSession(model, { attend: parseMethod.attend(spec) }, async (session) => {
+      const { losses } = await session.score({ ids });
+      return mean([...losses.subarray(length / 4)]);
+    });
   });
 }

@@ -178,12 +178,11 @@ export class KeyIndex {
     });
     const state: SavedIndex = { used: this.#used, isGraph: this.isGraph, layers };
     if (!this.isGraph) return { state };
-    const linked = [...this.#layers.entries()].flatMap(([index, layer]) =>
-      layer ? [{ index, h: layer.graph.h }] : [],
-    );
-    const linksOf = (index: number, h: number) => Array.from({ length: h }, (_, head) => this.links(index, head));
+    const linked = this.#layers.flatMap((layer, index) => (layer ? [index] : []));
+    const { heads } = this.#host.arch;
+    const linksOf = (index: number) => Array.from({ length: heads }, (_, head) => this.links(index, head));
     const read = async function* () {
-      for (const { index, h } of linked) yield packLinks(linksOf(index, h));
+      for (const index of linked) yield packLinks(linksOf(index));
     };
     return { state, blocks: { count: linked.length, read } };
   }
