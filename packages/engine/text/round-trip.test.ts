@@ -80,7 +80,9 @@ for (const { name, load } of tokenizers) {
 
     test.prop([text, special], { numRuns: 400 })('decoding gives back what was encoded', async (input, mode) => {
       const { encode, decode } = bind(await tokenizer());
-      const kept = writable(input, (await spelled) ?? new Set());
+      const all = writable(input, (await spelled) ?? new Set());
+      // The mark of inert text is none where special tokens are read.
+      const kept = mode === 'parse' ? all.replaceAll('\ufdd0', '') : all;
       expect(decode(encode(kept, { special: mode }))).toBe(kept);
     });
 
