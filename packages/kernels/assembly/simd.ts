@@ -8,13 +8,20 @@
   return f32x4.add(f32x4.mul(a, b), c);
 }
 
+// Two 16-bit ones.
+const ONES: usize = memory.data<u32>([0x00010001]);
+
 /**
  * Per 32-bit lane: acc + Σ of 4 products of `x` (signed bytes) and `w` (bytes 0 … 127).
  * The sums fit: 4 · 127 · 127 is far below 2³¹, and no pair exceeds 2¹⁵, so every engine computes the same integer.
  */
 // @ts-ignore: decorator
 @inline export function dot4(acc: v128, x: v128, w: v128): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) return i32x4.relaxed_dot_i8x16_i7x16_add_s(x, w, acc);
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    if (FOURS) return i32x4.relaxed_dot_i8x16_i7x16_add_s(x, w, acc);
+    // What V8 makes of it without AVX-VNNI, but for the ones, which it builds anew in two instructions at every use.
+    return i32x4.add(acc, i32x4.dot_i16x8_s(i16x8.relaxed_dot_i8x16_i7x16_s(x, w), number(ONES, 0)));
+  }
   const products = i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(x), i16x8.extend_low_i8x16_s(w));
   const others = i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_s(x), i16x8.extend_high_i8x16_s(w));
   const even = v128.shuffle<i32>(products, others, 0, 2, 4, 6);
@@ -122,7 +129,7 @@ const EXP2: usize = memory.data<f32>([
   12583039, -127, 1.534580806e-4, 1.339993207e-3, 9.618489072e-3, 5.550328642e-2, 2.402264625e-1, 6.931471825e-1, 1,
 ]);
 
-/** 2ˣ per lane for x ≤ 0, relative error below 1.2 · 10⁻⁷; below −126.5 it is 0, and NaN stays NaN. */
+/** 2ˣ per lane for x < 128, relative error below 1.2 · 10⁻⁷; below −126.5 it is 0, and NaN stays NaN. */
 // @ts-ignore: decorator
 @inline export function exp2(x: v128): v128 {
   // At −127 the exponent's bits are all 0, and so is the result. In this order, since `larger` keeps a NaN on the left.

@@ -3,6 +3,7 @@
 import { ALL_SLOTS, biasOf, headOf, pageOf, sinksOf, sizeOf, SLOTS, tableOf, usedOf, windowOf } from '../append/page.assembly';
 import { address, float, int, take } from '../assembly/args';
 import { exp2 } from '../assembly/simd';
+import { beginBytes, endBytes } from './bytes.assembly';
 import * as centred from './centred.assembly';
 import * as floats from './float.assembly';
 import * as half from './half.assembly';
@@ -110,6 +111,7 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
     begin(tile, q, t0, t1, h, head, group, factor);
     memory.fill(tile.sums, 0, <usize>tile.padded * rowBytes);
     if (kind == INT8 || kind == CENTRED || kind == KV4) int8.packQueries(tile);
+    if (kind == CENTRED) beginBytes(tile);
 
     const entry = headOf(heads, (head * g) / listHeads);
     const table = tableOf(entry);
@@ -166,9 +168,8 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
       }
 
       tile.weights = weights;
-      for (let r = 0; r < rows; r++) {
-        const shift = load<f32>(tile.shifts + (<usize>r << 2));
-        soften(tile.weight(r), <usize>scored << 7, tile.state(r), tile.sum(r), d, tile.spare, shift);
+      if (kind != CENTRED) {
+        for (let r = 0; r < rows; r++) soften(tile.weight(r), <usize>scored << 7, tile.state(r), tile.sum(r), d, tile.spare);
       }
 
       if (kind == INT4) int4.beginStep(tile);
@@ -189,6 +190,7 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
       atomic.add<i64>(counts, <i64>reads * <i64>rows, 8);
     }
 
+    if (kind == CENTRED) endBytes(tile);
     for (let r = 0; r < rows; r++) {
       const row = <usize>(t0 + r / group) * h + head * group + (r % group);
       const m = load<f32>(tile.state(r));

@@ -3,9 +3,10 @@
 // distance from the mean of the page before (Zhang et al. 2024, SageAttention, section 4.2, smooth over all keys), so that
 // a step is fine where it matters. Query · mean is the same for all slots of a page and goes into the softmax as a float.
 import { SLOTS } from '../append/page.assembly';
-import { larger, largest, madd, number, ROUND, smaller, sum } from '../assembly/simd';
-import { addValues, scoreKeys } from './int8.assembly';
-import { fourBytes, lowBits } from './scaled.assembly';
+import { exp2, larger, largest, madd, number, smaller, store4, sum } from '../assembly/simd';
+import { softenBytes } from './bytes.assembly';
+import { addBytes, scoreKeys } from './int8.assembly';
+import { nearest, together } from './scaled.assembly';
 import { Tile } from './tile.assembly';
 import { unpackKeys, unpackValues } from './unpack.assembly';
 
@@ -22,31 +23,38 @@ export function scorePage(tile: Tile, page: usize, previous: usize, format: i32)
   // The bytes go where the values will be as floats, and the other way round.
   packKeys(tile.keys, tile.means, d, tile.scales, tile.scales + 128, tile.scales + 256, tile.values);
   scoreKeys(tile, tile.values, tile.scales, tile.scales + 128);
-  for (let r = 0; r < tile.padded; r += 4) shift4(tile.query(r), tile.means, row, tile.shifts + (<usize>r << 2));
+  for (let r = 0; r < tile.padded; r += 4) shift4(tile.query(r), tile.means, row, tile.shifts + (<usize>r << 2), tile.scales + 256);
   // For the page behind this one, if there can be one.
   tile.meansOf = tile.count == SLOTS ? page : 0;
   if (tile.meansOf) means(tile.keys, d, tile.means);
 }
 
-/** Products of 4 rows of queries with the means. */
-function shift4(q: usize, means: usize, row: usize, to: usize): void {
-  let a = f32x4.splat(0), b = a, c = a, d = a;
-  for (const end = q + row; q < end; q += 16, means += 16) {
-    const m = v128.load(means);
-    a = madd(v128.load(q), m, a), b = madd(v128.load(q + row), m, b);
-    c = madd(v128.load(q + 2 * row), m, c), d = madd(v128.load(q + 3 * row), m, d);
+/** Products of 4 rows of queries with the means; `spare` has room for 32 floats. */
+function shift4(q: usize, means: usize, row: usize, to: usize, spare: usize): void {
+  const zero = f32x4.splat(0);
+  let a0 = zero, a1 = zero, b0 = zero, b1 = zero, c0 = zero, c1 = zero, d0 = zero, d1 = zero;
+  for (const end = q + row; q < end; q += 32, means += 32) {
+    const m0 = v128.load(means), m1 = v128.load(means, 16);
+    const r1 = q + row, r2 = r1 + row, r3 = r2 + row;
+    a0 = madd(v128.load(q), m0, a0), a1 = madd(v128.load(q, 16), m1, a1);
+    b0 = madd(v128.load(r1), m0, b0), b1 = madd(v128.load(r1, 16), m1, b1);
+    c0 = madd(v128.load(r2), m0, c0), c1 = madd(v128.load(r2, 16), m1, c1);
+    d0 = madd(v128.load(r3), m0, d0), d1 = madd(v128.load(r3, 16), m1, d1);
   }
-  store<f32>(to, sum(a));
-  store<f32>(to, sum(b), 4);
-  store<f32>(to, sum(c), 8);
-  store<f32>(to, sum(d), 12);
+  store4(spare, a0, a1, b0, b1);
+  store4(spare + 64, c0, c1, d0, d1);
+  for (let i: usize = 0; i < 4; i++, spare += 32) {
+    store<f32>(to + (i << 2), sum(f32x4.add(v128.load(spare), v128.load(spare, 16))));
+  }
 }
 
+/** Weights of the scores, and the values they weigh. */
 export function addPage(tile: Tile, page: usize, format: i32): void {
   const d = tile.d;
   unpackValues(page, format, d, tile);
-  packValues(tile.values, d, tile.scales, tile.scales + 256, tile.keys);
-  addValues(tile, tile.keys, tile.scales, 0, d);
+  packValues(tile.values, d, tile.scales, tile.scales + 128, tile.keys);
+  softenBytes(tile, tile.scales, tile.scales + 128);
+  addBytes(tile, tile.keys, 0, d);
 }
 
 /** Mean of every channel of keys [d][32]; a NaN counts as 0. */
@@ -94,7 +102,7 @@ function packKeys(k: usize, means: usize, d: i32, scales: usize, minima: usize, 
       const b0 = level(v128.load(x, 128), m1, i0, z0), b1 = level(v128.load(x, 144), m1, i1, z1);
       const c0 = level(v128.load(x, 256), m2, i0, z0), c1 = level(v128.load(x, 272), m2, i1, z1);
       const d0 = level(v128.load(x, 384), m3, i0, z0), d1 = level(v128.load(x, 400), m3, i1, z1);
-      const p0 = fourBytes(a0, b0, c0, d0), p1 = fourBytes(a1, b1, c1, d1);
+      const p0 = together(a0, b0, c0, d0), p1 = together(a1, b1, c1, d1);
       v128.store(out, p0);
       v128.store(out, p1, 16);
       out += 32;
@@ -115,42 +123,68 @@ function packKeys(k: usize, means: usize, d: i32, scales: usize, minima: usize, 
   v128.store(inverse, f32x4.mul(f32x4.neg(low), factor), 128);
 }
 
-/** Whole numbers of 7 bits nearest to (x − mean) · factor + offset. */
+/** Whole numbers nearest to (x − mean) · factor + offset. */
 // @ts-ignore: decorator
 @inline function level(x: v128, mean: v128, factor: v128, offset: v128): v128 {
-  return lowBits(f32x4.add(madd(f32x4.sub(x, mean), factor, offset), number(ROUND, 0)), 7);
+  return nearest(madd(f32x4.sub(x, mean), factor, offset));
 }
 
-/** Signed bytes nearest to x · factor. */
+// Bits of a magnitude; the least scale that is told from 0; 1/127; 2⁻²³; see `logarithm`; 1.5 · 2²³ + 128, and 127 more; the
+// highest bit of every byte.
+const MAGNITUDE: usize = memory.data<u32>([0x7fffffff]);
+const SCALES: usize = memory.data<f32>([4.6566129e-10, 1 / 127, 1.1920929e-7, -126.9138, 12583040, 12583167]);
+const HIGHEST: usize = memory.data<u32>([0x80808080]);
+
+/**
+ * A number not below log₂ x, and less than 0.09 above it: the bits of a float are its logarithm, straight between powers of two.
+ */
 // @ts-ignore: decorator
-@inline function signed(x: v128, factor: v128): v128 {
-  return lowBits(f32x4.add(f32x4.mul(x, factor), number(ROUND, 0)), 8);
+@inline function logarithm(x: v128): v128 {
+  return madd(f32x4.convert_i32x4_s(x), number(SCALES, 2), number(SCALES, 3));
 }
 
-/** Values [32][d] to signed bytes [8][d][4] with a scale per slot. */
-function packValues(v: usize, d: i32, scales: usize, inverses: usize, out: usize): void {
+/** The whole number nearest to x · factor, and 128, as `nearest` gives it; a NaN gives 255. */
+// @ts-ignore: decorator
+@inline function raised(x: v128, factor: v128): v128 {
+  return smaller(number(SCALES, 5), madd(x, factor, number(SCALES, 4)));
+}
+
+/**
+ * Values [32][d] to signed bytes [8][d][4] with a scale per slot: log₂ of it and 1 / scale. A slot's scale hangs on no other
+ * slot, so that what is behind a token cannot change what it sees.
+ */
+function packValues(v: usize, d: i32, logs: usize, inverses: usize, out: usize): void {
   const row = <usize>d << 2;
+  const magnitude = number(MAGNITUDE, 0);
   for (let s: usize = 0; s < <usize>SLOTS; s++) {
     const from = v + s * row;
     let a = f32x4.splat(0), b = a;
     for (let c: usize = 0; c < row; c += 32) {
-      a = larger(a, f32x4.abs(v128.load(from + c)));
-      b = larger(b, f32x4.abs(v128.load(from + c, 16)));
+      a = larger(a, v128.and(v128.load(from + c), magnitude));
+      b = larger(b, v128.and(v128.load(from + c, 16), magnitude));
     }
-    const most = largest(larger(a, b));
-    store<f32>(scales + (s << 2), most / 127);
-    store<f32>(inverses + (s << 2), most > 1e-30 ? <f32>127 / most : 0);
+    store<f32>(logs + (s << 2), largest(larger(a, b)));
+  }
+  for (let s: usize = 0; s < 128; s += 32) {
+    const a = larger(number(SCALES, 0), f32x4.mul(v128.load(logs + s), number(SCALES, 1)));
+    const b = larger(number(SCALES, 0), f32x4.mul(v128.load(logs + s, 16), number(SCALES, 1)));
+    const x = logarithm(a), y = logarithm(b);
+    v128.store(logs + s, x);
+    v128.store(logs + s, y, 16);
+    const i = exp2(f32x4.neg(x)), j = exp2(f32x4.neg(y));
+    v128.store(inverses + s, i);
+    v128.store(inverses + s, j, 16);
   }
   for (let s: usize = 0; s < 32; s += 4) {
     const i = v128.load32_splat(inverses + s), j = v128.load32_splat(inverses + s, 32);
     const k = v128.load32_splat(inverses + s, 64), l = v128.load32_splat(inverses + s, 96);
     const w = v + 8 * row, x = w + 8 * row, y = x + 8 * row;
     for (let c: usize = 0; c < row; c += 32) {
-      const a0 = signed(v128.load(v + c), i), a1 = signed(v128.load(v + c, 16), i);
-      const b0 = signed(v128.load(w + c), j), b1 = signed(v128.load(w + c, 16), j);
-      const c0 = signed(v128.load(x + c), k), c1 = signed(v128.load(x + c, 16), k);
-      const d0 = signed(v128.load(y + c), l), d1 = signed(v128.load(y + c, 16), l);
-      const p0 = fourBytes(a0, b0, c0, d0), p1 = fourBytes(a1, b1, c1, d1);
+      const a0 = raised(v128.load(v + c), i), a1 = raised(v128.load(v + c, 16), i);
+      const b0 = raised(v128.load(w + c), j), b1 = raised(v128.load(w + c, 16), j);
+      const c0 = raised(v128.load(x + c), k), c1 = raised(v128.load(x + c, 16), k);
+      const d0 = raised(v128.load(y + c), l), d1 = raised(v128.load(y + c, 16), l);
+      const p0 = v128.xor(together(a0, b0, c0, d0), number(HIGHEST, 0)), p1 = v128.xor(together(a1, b1, c1, d1), number(HIGHEST, 0));
       v128.store(out, p0);
       v128.store(out, p1, 16);
       out += 32;

@@ -116,8 +116,10 @@ export function tileScratch(rows: number, d: number): number {
     64 +
     8 * pageSlots * d +
     512 +
-    padded * (d + 8 + 32 + 8) +
+    padded * (d + 8 + 32) +
     4 * d +
+    5 * (4 * padded + 16) +
+    32 * padded +
     8 * splitPages
   );
 }

@@ -2,8 +2,8 @@
 // per slot, laid out [d / 4][32 slots][4 channels]; values are signed bytes with a scale per slot, laid out [8][d][4 slots]. Both products
 // are then dot products of four bytes whose results stand one slot, or one channel, to a lane.
 import { keysOf, minimaK, Q8, scalesK, scalesV, SLOTS, valuesOf } from '../append/page.assembly';
-import { dot4, larger, largest, madd, number, ROUND, rounded } from '../assembly/simd';
-import { addScaled, fourBytes, lowBits } from './scaled.assembly';
+import { dot4, larger, largest, madd, rounded } from '../assembly/simd';
+import { addScaled, nearest, together } from './scaled.assembly';
 import { spoil } from './softmax.assembly';
 import { Tile } from './tile.assembly';
 
@@ -70,6 +70,11 @@ export function addValues(tile: Tile, v: usize, scales: usize, from: i32, channe
     const scale = packWeights(tile.weight(r), scales, tile.weightInts + (<usize>r << 5));
     store<f32>(tile.weightScales + (<usize>r << 2), scale);
   }
+  addBytes(tile, v, from, channels);
+}
+
+/** The same where weights are bytes already. */
+export function addBytes(tile: Tile, v: usize, from: i32, channels: i32): void {
   const at = <usize>from << 2;
   for (let r = 0; r < tile.padded; r += 4) {
     const p = tile.weightInts + (<usize>r << 5);
@@ -182,18 +187,18 @@ function packWeights(p: usize, scales: usize, out: usize): f32 {
   v128.store(out, larger(larger(w1, w3), larger(w5, w7)), 16);
   const most = largest(larger(v128.load(out), v128.load(out, 16)));
   const inverse = f32x4.splat(most > 1e-36 ? <f32>127 / most : 0);
-  const low = fourBytes(seven(w0, inverse), seven(w2, inverse), seven(w4, inverse), seven(w6, inverse));
-  const high = fourBytes(seven(w1, inverse), seven(w3, inverse), seven(w5, inverse), seven(w7, inverse));
+  const low = together(seven(w0, inverse), seven(w2, inverse), seven(w4, inverse), seven(w6, inverse));
+  const high = together(seven(w1, inverse), seven(w3, inverse), seven(w5, inverse), seven(w7, inverse));
   v128.store(out, low);
   v128.store(out, high, 16);
   // The sum of a softmax already holds a NaN that `largest` passed over.
   return most / 127;
 }
 
-/** The whole number nearest to w · inverse; of a NaN some number of seven bits, whatever the engine does with more. */
+/** The whole number nearest to w · inverse. */
 // @ts-ignore: decorator
 @inline function seven(w: v128, inverse: v128): v128 {
-  return lowBits(f32x4.add(f32x4.mul(w, inverse), number(ROUND, 0)), 7);
+  return nearest(f32x4.mul(w, inverse));
 }
 
 /** o [3 or 4][d] += scale[row] · weights [3 or 4][32] · values, for the first `channels` of d; both are multiples of 16. */

@@ -1,5 +1,5 @@
 // What products in integers share.
-import { madd } from '../assembly/simd';
+import { madd, number, ROUND } from '../assembly/simd';
 
 /** o [16] += scale · sums [16] of whole numbers. */
 // @ts-ignore: decorator
@@ -11,14 +11,21 @@ import { madd } from '../assembly/simd';
   v128.store(to, madd(f32x4.convert_i32x4_s(d), scale, o3), 48);
 }
 
-/** The lowest bits of every lane. */
+// What the bits of 1.5 · 2²³ come to when four of them are added 8 bits apart.
+const CARRIED: usize = memory.data<u32>([0x8b400000]);
+
+/** The whole number nearest to x in the low bits, on top of the bits of 1.5 · 2²³. */
 // @ts-ignore: decorator
-@inline export function lowBits(x: v128, bits: i32): v128 {
-  return i32x4.shr_u(i32x4.shl(x, 32 - bits), 32 - bits);
+@inline export function nearest(x: v128): v128 {
+  return f32x4.add(x, number(ROUND, 0));
 }
 
-/** Bytes that stand alone in their lanes, together: the first lowest. */
+/**
+ * Four whole numbers 0 … 255, each as `nearest` gives it, as the bytes of one lane, the first lowest. Where one is no such
+ * number (a NaN was rounded) the lane's other bytes are not what they should be either.
+ */
 // @ts-ignore: decorator
-@inline export function fourBytes(a: v128, b: v128, c: v128, d: v128): v128 {
-  return v128.or(v128.or(a, i32x4.shl(b, 8)), v128.or(i32x4.shl(c, 16), i32x4.shl(d, 24)));
+@inline export function together(a: v128, b: v128, c: v128, d: v128): v128 {
+  const low = i32x4.add(a, i32x4.shl(b, 8)), high = i32x4.add(i32x4.shl(c, 16), i32x4.shl(d, 24));
+  return i32x4.sub(i32x4.add(low, high), number(CARRIED, 0));
 }

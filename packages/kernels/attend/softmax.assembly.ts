@@ -76,10 +76,10 @@ export function spoilHalves(tile: Tile, halves: usize): void {
 /**
  * One step of the running softmax: `bytes` of scores, 32 for every page, become weights relative to the new maximum, and
  * what stood before is rescaled. `state` is { max, denominator }, `o` [d] the sum of values so far, `spare` 64 bytes of
- * scratch memory, `shift` what is missing from all scores.
+ * scratch memory.
  */
 // Halves of 16 slots go through the same instructions side by side and meet in memory: see ../matmul/assembly.ts.
-export function soften(p: usize, bytes: usize, state: usize, o: usize, d: i32, spare: usize, shift: f32): void {
+export function soften(p: usize, bytes: usize, state: usize, o: usize, d: i32, spare: usize): void {
   const end = p + bytes;
   {
     let a = f32x4.splat(NONE), b = a;
@@ -91,12 +91,12 @@ export function soften(p: usize, bytes: usize, state: usize, o: usize, d: i32, s
     v128.store(spare, a);
     v128.store(spare, b, 16);
   }
-  const seen = largest(larger(v128.load(spare), v128.load(spare, 16))) + shift;
+  const seen = largest(larger(v128.load(spare), v128.load(spare, 16)));
   const before = load<f32>(state);
   const now = larger(f32x4.splat(before), f32x4.splat(seen));
   const m = f32x4.extract_lane(now, 0);
   // Where nothing is seen every weight is 0, and a NaN among the scores still shows.
-  const mm = v128.andnot(f32x4.sub(now, f32x4.splat(shift)), f32x4.eq(now, f32x4.splat(NONE)));
+  const mm = v128.andnot(now, f32x4.eq(now, f32x4.splat(NONE)));
   {
     let a = f32x4.splat(0), b = a;
     for (; p < end; p += 128) {

@@ -38,6 +38,14 @@ export class Tile {
   means: usize;
   meansOf: usize;
   shifts: usize;
+  /**
+   * Of the softmax whose weights are bytes (bytes.assembly.ts), [padded] each: the largest score so far, the page's, what sums
+   * fall by, and the denominator in eight parts.
+   */
+  tops: usize;
+  seen: usize;
+  falls: usize;
+  denominators: usize;
   /** Of the pages of a step { address, used slots }. */
   steps: usize;
 
@@ -48,6 +56,8 @@ export class Tile {
   static at(scratch: usize, most: i32, d: i32, pages: i32): Tile {
     const tile = changetype<Tile>(scratch);
     const row = <usize>d << 2;
+    // Room for numbers of the rows, eight of which are taken at once.
+    const column = <usize>(most + 4) << 2;
     tile.d = d;
     tile.queries = scratch + 128;
     tile.sums = tile.queries + <usize>most * row;
@@ -62,10 +72,14 @@ export class Tile {
     tile.queryScales = tile.queryInts + <usize>(most * d);
     tile.weightInts = tile.queryScales + (<usize>most << 3);
     tile.weightScales = tile.weightInts + (<usize>most << 5);
-    tile.means = tile.weightScales + (<usize>most << 2);
+    tile.means = tile.weightScales + column;
     tile.meansOf = 0;
     tile.shifts = tile.means + row;
-    tile.steps = tile.shifts + (<usize>most << 2);
+    tile.tops = tile.shifts + column;
+    tile.seen = tile.tops + column;
+    tile.falls = tile.seen + column;
+    tile.denominators = tile.falls + column;
+    tile.steps = tile.denominators + (<usize>most << 5);
     memory.fill(tile.shifts, 0, <usize>most << 2);
     return tile;
   }
