@@ -17,11 +17,9 @@ export interface Output {
   readonly lossRows: readonly number[];
 }
 
-/** Final norm and output head for the rows that want logits or a loss, and for no others. */
-export function recordOutput(encoder: Encoder, device: Device, context: LayerContext, weights: Weights): Output {
-  const { arch, workspace: w, precision, placed } = context;
-  const { vocabulary: v, width, normEpsilon } = arch;
-  const stride = Math.ceil(v / 8) * 8;
+/** Puts the numbers of the rows that want logits or a loss where the program finds them. */
+export function placeOutput(device: Device, { arch, workspace: w, placed }: LayerContext): Output {
+  const stride = Math.ceil(arch.vocabulary / 8) * 8;
   const logitRows = placed.flatMap(({ segment, first }) => (segment.logits ?? []).map((row) => first + row));
   const bestRows = placed.flatMap(({ segment, first }) => (segment.best ?? []).map((row) => first + row));
   const rows = [...logitRows, ...bestRows];
@@ -32,29 +30,35 @@ export function recordOutput(encoder: Encoder, device: Device, context: LayerCon
   );
   const lossRows = wanted.map(({ row }) => row);
   const rooms = Math.max(rows.length, Math.min(wanted.length, lossBatch));
-  if (rooms === 0) return { logitRows, bestRows, logits: 0, stride, lossRows };
   device.ints(w.targets, wanted.length).set(wanted.map(({ target }) => target));
   device.ints(w.lossRows, lossRows.length).set(lossRows);
   device.ints(w.logitRows, rows.length).set(rows);
   // Losses are taken batch by batch, in the room that the logits take afterwards.
-  const logits = w.growing('logits', rooms * stride);
+  return { logitRows, bestRows, logits: rooms > 0 ? w.growing('logits', rooms * stride) : 0, stride, lossRows };
+}
+
+/** Final norm and output head for those rows, and for no others. */
+export function recordOutput(encoder: Encoder, context: LayerContext, weights: Weights, output: Output): void {
+  const { arch, workspace: w, precision } = context;
+  const { logitRows, bestRows, lossRows, logits, stride } = output;
+  const { vocabulary: v, width, normEpsilon } = arch;
   const head = (rows: number, n: number) =>
     encoder.record(
       copy({ from: w.x, stride: width, rows, n, columns: width, out: w.lastRows }),
       ...normFor(precision, [weights.output], w.lastRows, n, weights.outputNorm, normEpsilon, w.last),
       linear(precision, w.last, n, weights.output, { out: logits }),
     );
-  for (let i = 0; i < wanted.length; i += lossBatch) {
-    const n = Math.min(lossBatch, wanted.length - i);
+  for (let i = 0; i < lossRows.length; i += lossBatch) {
+    const n = Math.min(lossBatch, lossRows.length - i);
     head(w.lossRows + i * 4, n);
     encoder.record(loss({ logits, stride, n, v, targets: w.targets + i * 4, out: w.losses + i * 8 }));
   }
-  if (rows.length > 0) head(w.logitRows, rows.length);
+  const rows = logitRows.length + bestRows.length;
+  if (rows > 0) head(w.logitRows, rows);
   if (bestRows.length > 0) {
     const x = logits + logitRows.length * stride * 4;
     encoder.record(argmax({ x, stride, n: bestRows.length, columns: v, out: w.best }));
   }
-  return { logitRows, bestRows, logits, stride, lossRows };
 }
 
 /** Copies a segment's part of the output out of device memory. */

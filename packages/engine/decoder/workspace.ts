@@ -67,6 +67,7 @@ export class Workspace {
   /** Products of layers with a state, by name: they take turns. */
   readonly #products = new Map<string, number>();
   readonly #growing = new Map<string, { address: number; bytes: number }>();
+  #edition = 0;
 
   constructor(device: Device, arch: Architecture, rotations: number) {
     this.#device = device;
@@ -127,6 +128,11 @@ export class Workspace {
     return found;
   }
 
+  /** Another one whenever a buffer has grown: then it lies elsewhere. */
+  get edition(): number {
+    return this.#edition;
+  }
+
   /** A buffer of at least `count` floats that is kept until a larger one is asked for under the same name. */
   growing(name: 'logits' | 'partials' | 'hidden', count: number): number {
     const held = this.#growing.get(name);
@@ -134,6 +140,7 @@ export class Workspace {
     if (held) this.#device.free(held.address);
     const address = this.#device.allocate(count * 4);
     this.#growing.set(name, { address, bytes: count * 4 });
+    this.#edition++;
     return address;
   }
 }

@@ -1,4 +1,4 @@
-import { address, int, take } from '../assembly/args';
+import { address, int, rowsAtOnce, take } from '../assembly/args';
 import { exp, number, store4 } from '../assembly/simd';
 import { quantizeRow } from '../norm/assembly';
 
@@ -26,20 +26,23 @@ export function activate(args: usize, counter: usize, scratch: usize): void {
   const q = address(args, 7);
   const meta = address(args, 8);
   const spans = (columns + SPAN - 1) / SPAN;
-  for (let item = take(counter); item < n * spans; item = take(counter)) {
-    const t = item / spans;
+  const step = rowsAtOnce(n);
+  const items = ((n + step - 1) / step) * spans;
+  for (let item = take(counter); item < items; item = take(counter)) {
+    const first = (item / spans) * step;
     const from = (item % spans) * SPAN;
     const count = min(SPAN, columns - from);
-    const at = <usize>t * stride + (<usize>from << 2);
-    const index = <usize>t * columns + from;
-    const target = out ? out + (index << 2) : scratch;
-    const bytes = <usize>count << 2;
-    if (!up) plainRow(gate + at, count, target, kind);
-    else if (kind == GELU) geluRow(gate + at, up + at, count, target);
-    else siluRow(gate + at, up + at, count, target);
-    if (!q) continue;
-    const group = <usize>(from >> 5) * n + t;
-    quantizeRow(target, count, n, q + (group << 5), meta + (group << 4));
+    for (let t = first, end = min(first + step, n); t < end; t++) {
+      const at = <usize>t * stride + (<usize>from << 2);
+      const index = <usize>t * columns + from;
+      const target = out ? out + (index << 2) : scratch;
+      if (!up) plainRow(gate + at, count, target, kind);
+      else if (kind == GELU) geluRow(gate + at, up + at, count, target);
+      else siluRow(gate + at, up + at, count, target);
+      if (!q) continue;
+      const group = <usize>(from >> 5) * n + t;
+      quantizeRow(target, count, n, q + (group << 5), meta + (group << 4));
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { address, float, int, take } from '../assembly/args';
+import { address, float, int, rowsAtOnce, take } from '../assembly/args';
 import { madd, number, ROUND, rounded, sum } from '../assembly/simd';
 
 // The largest byte, and the largest number of a group that is zero for every purpose.
@@ -79,8 +79,11 @@ export function quantize(args: usize, counter: usize): void {
   const columns = int(args, 3);
   const q = address(args, 4);
   const meta = address(args, 5);
-  for (let r = take(counter); r < rows; r = take(counter)) {
-    quantizeRow(x + <usize>r * stride, columns, rows, q + (<usize>r << 5), meta + (<usize>r << 4));
+  const step = rowsAtOnce(rows);
+  for (let first = take(counter) * step; first < rows; first = take(counter) * step) {
+    for (let r = first, end = min(first + step, rows); r < end; r++) {
+      quantizeRow(x + <usize>r * stride, columns, rows, q + (<usize>r << 5), meta + (<usize>r << 4));
+    }
   }
 }
 
@@ -100,10 +103,13 @@ export function norm(args: usize, counter: usize, scratch: usize): void {
   const q = address(args, 8);
   const meta = address(args, 9);
   const residual = address(args, 10);
-  for (let r = take(counter); r < rows; r = take(counter)) {
-    const target = out ? out + <usize>r * outStride : scratch;
-    normRow(x + <usize>r * stride, columns, weight, epsilon, residual ? residual + <usize>r * outStride : 0, target);
-    if (q) quantizeRow(target, columns, rows, q + (<usize>r << 5), meta + (<usize>r << 4));
+  const step = rowsAtOnce(rows);
+  for (let first = take(counter) * step; first < rows; first = take(counter) * step) {
+    for (let r = first, end = min(first + step, rows); r < end; r++) {
+      const target = out ? out + <usize>r * outStride : scratch;
+      normRow(x + <usize>r * stride, columns, weight, epsilon, residual ? residual + <usize>r * outStride : 0, target);
+      if (q) quantizeRow(target, columns, rows, q + (<usize>r << 5), meta + (<usize>r << 4));
+    }
   }
 }
 

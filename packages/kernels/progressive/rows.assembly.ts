@@ -1,5 +1,5 @@
 // Activations for products of progressive weights: 8 bits with one scale for a whole row.
-import { address, int, take } from '../assembly/args';
+import { address, int, rowsAtOnce, take } from '../assembly/args';
 import { number, ROUND, rounded } from '../assembly/simd';
 
 // The largest byte, and the least magnitude that a row's largest number is taken for.
@@ -18,18 +18,23 @@ export function quantizeRows(args: usize, counter: usize): void {
   const q = address(args, 5);
   const scales = address(args, 6);
   const sums = address(args, 7);
-  for (let r = take(counter); r < rows; r = take(counter)) {
-    const from = x + <usize>r * stride;
-    const most = largestOf(from, columns), bounded = most < load<f32>(LIMITS, 4) ? load<f32>(LIMITS, 4) : most;
-    store<f32>(scales + (<usize>r << 2), bounded / load<f32>(LIMITS));
-    // Not zero times infinity: what is not finite becomes some byte, and shows in the scale.
-    const inverse = f32x4.splat(load<f32>(LIMITS) / bounded);
-    let at = q + <usize>r * columns, sum = sums + (<usize>(r * (columns / group)) << 2);
-    for (let y = from, end = from + (<usize>columns << 2); y < end; sum += 4) {
-      let all = i32x4.splat(0);
-      for (const stop = at + group; at < stop; at += 16, y += 64) all = i32x4.add(all, pack16(y, inverse, at));
-      store<i32>(sum, i32x4.extract_lane(all, 0) + i32x4.extract_lane(all, 1) + i32x4.extract_lane(all, 2) + i32x4.extract_lane(all, 3));
+  const step = rowsAtOnce(rows);
+  for (let first = take(counter) * step; first < rows; first = take(counter) * step) {
+    for (let r = <usize>first, end = <usize>min(first + step, rows); r < end; r++) {
+      quantizeWhole(x + r * stride, columns, group, q + r * columns, scales + (r << 2), sums + ((r * (columns / group)) << 2));
     }
+  }
+}
+
+function quantizeWhole(x: usize, columns: i32, group: i32, q: usize, scale: usize, sums: usize): void {
+  const most = largestOf(x, columns), bounded = most < load<f32>(LIMITS, 4) ? load<f32>(LIMITS, 4) : most;
+  store<f32>(scale, bounded / load<f32>(LIMITS));
+  // Not zero times infinity: what is not finite becomes some byte, and shows in the scale.
+  const inverse = f32x4.splat(load<f32>(LIMITS) / bounded);
+  for (const end = x + (<usize>columns << 2); x < end; sums += 4) {
+    let all = i32x4.splat(0);
+    for (const stop = q + group; q < stop; q += 16, x += 64) all = i32x4.add(all, pack16(x, inverse, q));
+    store<i32>(sums, i32x4.extract_lane(all, 0) + i32x4.extract_lane(all, 1) + i32x4.extract_lane(all, 2) + i32x4.extract_lane(all, 3));
   }
 }
 

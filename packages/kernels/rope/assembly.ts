@@ -1,4 +1,4 @@
-import { address, int, take } from '../assembly/args';
+import { address, int, rowsAtOnce, take } from '../assembly/args';
 
 /**
  * Rotates pairs of channels in place. Arguments: x [n, heads, d], n, heads, d, rotated channels r (even, ≤ d),
@@ -15,14 +15,17 @@ export function rope(args: usize, counter: usize): void {
   const interleaved = int(args, 7) != 0;
   const headBytes = <usize>d << 2;
   const tableBytes = <usize>half << 2;
-  for (let t = take(counter); t < n; t = take(counter)) {
-    const c = cos + <usize>t * tableBytes;
-    const s = sin + <usize>t * tableBytes;
-    let row = x + <usize>t * <usize>heads * headBytes;
-    for (let head = 0; head < heads; head++) {
-      if (interleaved) rotatePairs(row, half, c, s);
-      else rotateHalves(row, half, c, s);
-      row += headBytes;
+  const step = rowsAtOnce(n);
+  for (let first = take(counter) * step; first < n; first = take(counter) * step) {
+    for (let t = first, end = min(first + step, n); t < end; t++) {
+      const c = cos + <usize>t * tableBytes;
+      const s = sin + <usize>t * tableBytes;
+      let row = x + <usize>t * <usize>heads * headBytes;
+      for (let head = 0; head < heads; head++) {
+        if (interleaved) rotatePairs(row, half, c, s);
+        else rotateHalves(row, half, c, s);
+        row += headBytes;
+      }
     }
   }
 }

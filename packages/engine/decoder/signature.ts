@@ -1,0 +1,22 @@
+import { splitsOf } from '@loci/kernels';
+import type { LayerContext } from './layer.ts';
+import type { Output } from './output.ts';
+
+/**
+ * All that the words of a program depend on when nothing but the model records: two programs with the same signature are the
+ * same to the last word. Undefined where methods, states, losses or hidden states have a say.
+ */
+export function signatureOf(
+  { arch, workspace, precision, n, placed }: LayerContext,
+  { logitRows, bestRows, lossRows }: Output,
+): string | undefined {
+  if (lossRows.length > 0) return undefined;
+  const segments = placed.map(({ segment, first, n: rows }) => {
+    const { cache, input, hooks, attending, remembering, hidden, counts } = segment;
+    if (hooks.length > 0 || attending || remembering || hidden?.length || cache.states) return undefined;
+    const splits = arch.layers.map((_, layer) => splitsOf(rows, cache.slotsOf(layer) + rows));
+    return [input.kind, first, rows, cache.headsOf(0), cache.pool.format, counts, ...splits].join();
+  });
+  if (segments.includes(undefined)) return undefined;
+  return [precision, n, workspace.edition, logitRows.length, bestRows.length, ...segments].join(';');
+}

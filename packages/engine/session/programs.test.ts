@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import type { Probe } from '../axes/probe.ts';
+import { loadModel } from '../load.ts';
+import type { OpenOptions } from './model.ts';
+
+/** Records nothing, but might: the programs of its session are recorded anew every time. */
+const idle: Probe = {
+  axis: 'probe',
+  name: 'idle',
+  spec: 'idle',
+  needs: {},
+  open: () => ({ result: () => undefined, close: () => {} }),
+};
+
+/** The words of all programs of two sessions that take turns, generate together, fork, and grow past tables and parts. */
+async function programsOf(options: OpenOptions): Promise<readonly number[][]> {
+  const programs: number[][] = [];
+  const observer = (program: Int32Array) => {
+    programs.push(Array.from(program));
+    return undefined;
+  };
+  const model = await loadModel(undefined, { threads: 1, observer });
+  try {
+    const ids = (n: number, from: number) => Array.from({ length: n }, (_, i) => 100 + ((7 * i + from) % 4000));
+    const greedy = (maxTokens: number) => ({ maxTokens, temperature: 0, ignoreEnd: true }) as const;
+    const first = await model.open(options);
+    const second = await model.open({ ...options, store: 'q8' });
+    await first.complete({ ids: ids(505, 0) }, greedy(12));
+    await second.complete({ ids: ids(20, 5) }, greedy(4));
+    await first.complete({ ids: ids(505, 0) }, greedy(4));
+    await Promise.all([
+      first.complete({ ids: ids(30, 3) }, greedy(8)),
+      second.complete({ ids: ids(40, 9) }, greedy(5)),
+    ]);
+    const fork = first.fork();
+    await fork.complete({ ids: ids(34, 3) }, greedy(3));
+    await second.score({ ids: ids(50, 1) });
+    await second.prefill({ ids: ids(51, 1) });
+    await second.complete({ ids: ids(52, 1) }, { maxTokens: 3, temperature: 1, seed: 5, ignoreEnd: true });
+    for (const session of [fork, first, second]) session.close();
+  } finally {
+    await model.close();
+  }
+  return programs;
+}
+
+test('a program that is used again has the words that recording it anew gives', async () => {
+  const again = await programsOf({});
+  expect(again).toEqual(await programsOf({ probes: [idle] }));
+  const words = again.map((program) => program.join());
+  const repeated = words.filter((program, i) => program === words[i - 1]);
+  // Most tokens of decode change no word.
+  expect(repeated.length).toBeGreaterThan(10);
+});
