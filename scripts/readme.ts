@@ -1,8 +1,8 @@
 // Writes the measured part of README.md from docs/results and bench/results.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Machine } from '@loci/evaluate/machine';
-import { summary } from '../bench/report/markdown.ts';
+import { frontOf, summary, targetCount } from '../bench/report/markdown.ts';
 import { readResults } from '../bench/report/result.ts';
 import { table, withPart } from './marked.ts';
 
@@ -42,8 +42,18 @@ function correctness(): string {
   ].join('\n');
 }
 
+/** Figures of the machine that was measured last, and how many targets hold on each kind. */
 function speed(): string {
-  return summary(readResults(fileURLToPath(new URL('bench/results', root))), 'bench/results');
+  const top = 'bench/results';
+  const entries = readdirSync(new URL(top, root), { withFileTypes: true });
+  const others = entries.filter((entry) => entry.isDirectory()).map(({ name }) => `${top}/${name}`);
+  const kinds = [top, ...others.sort()].map((folder) => ({
+    folder,
+    results: readResults(fileURLToPath(new URL(folder, root))),
+  }));
+  const newest = kinds.reduce((a, b) => ((frontOf(b.results)?.date ?? '') > (frontOf(a.results)?.date ?? '') ? b : a));
+  const counts = kinds.filter((kind) => kind !== newest).map(({ results, folder }) => targetCount(results, folder));
+  return [summary(newest.results, newest.folder), ...counts].filter((part) => part !== '').join('\n\n');
 }
 
 /** README.md with its generated part renewed. */

@@ -23,12 +23,25 @@ export function targetTable(results: readonly Result[]): readonly string[] {
 
 /** What the front page shows: figures by length, and how many targets are met. */
 export function summary(results: readonly Result[], folder: string): string {
+  const front = frontOf(results);
+  const count = targetCount(results, folder);
+  return front ? [section(front, 3, folder), brackets, count].join('\n\n') : count;
+}
+
+/** The suite of the front page. */
+export function frontOf(results: readonly Result[]): Result | undefined {
+  return results.find(({ suite }) => suite === 'lengths');
+}
+
+/** How many targets are met, on which machine and when; nothing where there are none. */
+export function targetCount(results: readonly Result[], folder: string): string {
   const findings = results.flatMap((result) => result.findings);
   const held = findings.filter(({ holds }) => holds).length;
-  const count = `${held} of ${findings.length} targets for speed and memory hold: [all figures](${folder}/README.md).`;
-  const front = results.find(({ suite }) => suite === 'lengths');
-  if (!front) return findings.length > 0 ? count : '';
-  return [section(front, 3, folder), brackets, count].join('\n\n');
+  const [first] = results;
+  if (!first || findings.length === 0) return '';
+  const last = results.reduce((latest, { date }) => (date > latest ? date : latest), first.date);
+  const where = `${first.machine.processor}, ${last}`;
+  return `${held} of ${findings.length} targets for speed and memory hold (${where}): [all figures](${folder}/README.md).`;
 }
 
 /** Figures and conditions of one suite. */

@@ -95,7 +95,10 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
   const tile = Tile.at(scratch, (tokens * group + 3) & ~3, d, stepPages);
   const weights = tile.weights;
   // Bytes are read in steps that the processor does not foresee; halves it does, and reading them twice costs.
-  const touches = kind == INT4 || ((kind == INT8 || kind == KV4) && n * group <= FEW);
+  const few = n * group <= FEW;
+  const touches = kind == INT4 || ((kind == INT8 || kind == KV4) && few);
+  // Weights of many rows become bytes at once.
+  const inBytes = kind == CENTRED || (kind == INT8 && !few);
   const pageBytes = sizeOf(d, format);
   const factor = f32x4.splat(kind == HALVES ? scale * half.LIFT : scale);
 
@@ -111,7 +114,7 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
     begin(tile, q, t0, t1, h, head, group, factor);
     memory.fill(tile.sums, 0, <usize>tile.padded * rowBytes);
     if (kind == INT8 || kind == CENTRED || kind == KV4) int8.packQueries(tile);
-    if (kind == CENTRED) beginBytes(tile);
+    if (inBytes) beginBytes(tile);
 
     const entry = headOf(heads, (head * g) / listHeads);
     const table = tableOf(entry);
@@ -168,7 +171,7 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
       }
 
       tile.weights = weights;
-      if (kind != CENTRED) {
+      if (!inBytes) {
         for (let r = 0; r < rows; r++) soften(tile.weight(r), <usize>scored << 7, tile.state(r), tile.sum(r), d, tile.spare);
       }
 
@@ -177,7 +180,8 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
         const page = tile.again(s);
         if (kind == HALVES) half.addPage(tile, page);
         else if (kind == CENTRED) centred.addPage(tile, page, format);
-        else if (kind == INT8) int8.addPage(tile, page);
+        else if (kind == INT8 && few) int8.addPage(tile, page);
+        else if (kind == INT8) int8.addPageOfMany(tile, page);
         else if (kind == INT4) int4.addPage(tile, page);
         else if (kind == KV4) kv4.addPage(tile, page);
         else floats.addPage(tile, page, format);
@@ -190,7 +194,7 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
       atomic.add<i64>(counts, <i64>reads * <i64>rows, 8);
     }
 
-    if (kind == CENTRED) endBytes(tile);
+    if (inBytes) endBytes(tile);
     for (let r = 0; r < rows; r++) {
       const row = <usize>(t0 + r / group) * h + head * group + (r % group);
       const m = load<f32>(tile.state(r));

@@ -6,7 +6,7 @@ import { SLOTS } from '../append/page.assembly';
 import { exp2, larger, largest, madd, number, smaller, store4, sum } from '../assembly/simd';
 import { softenBytes } from './bytes.assembly';
 import { addBytes, scoreKeys } from './int8.assembly';
-import { nearest, together } from './scaled.assembly';
+import { logarithmAbove, nearest, together } from './scaled.assembly';
 import { Tile } from './tile.assembly';
 import { unpackKeys, unpackValues } from './unpack.assembly';
 
@@ -129,24 +129,15 @@ function packKeys(k: usize, means: usize, d: i32, scales: usize, minima: usize, 
   return nearest(madd(f32x4.sub(x, mean), factor, offset));
 }
 
-// Bits of a magnitude; the least scale that is told from 0; 1/127; 2⁻²³; see `logarithm`; 1.5 · 2²³ + 128, and 127 more; the
-// highest bit of every byte.
+// Bits of a magnitude; the least scale that is told from 0; 1/127; 1.5 · 2²³ + 128, and 127 more; the highest bit of every byte.
 const MAGNITUDE: usize = memory.data<u32>([0x7fffffff]);
-const SCALES: usize = memory.data<f32>([4.6566129e-10, 1 / 127, 1.1920929e-7, -126.9138, 12583040, 12583167]);
+const SCALES: usize = memory.data<f32>([4.6566129e-10, 1 / 127, 12583040, 12583167]);
 const HIGHEST: usize = memory.data<u32>([0x80808080]);
-
-/**
- * A number not below log₂ x, and less than 0.09 above it: the bits of a float are its logarithm, straight between powers of two.
- */
-// @ts-ignore: decorator
-@inline function logarithm(x: v128): v128 {
-  return madd(f32x4.convert_i32x4_s(x), number(SCALES, 2), number(SCALES, 3));
-}
 
 /** The whole number nearest to x · factor, and 128, as `nearest` gives it; a NaN gives 255. */
 // @ts-ignore: decorator
 @inline function raised(x: v128, factor: v128): v128 {
-  return smaller(number(SCALES, 5), madd(x, factor, number(SCALES, 4)));
+  return smaller(number(SCALES, 3), madd(x, factor, number(SCALES, 2)));
 }
 
 /**
@@ -168,7 +159,7 @@ function packValues(v: usize, d: i32, logs: usize, inverses: usize, out: usize):
   for (let s: usize = 0; s < 128; s += 32) {
     const a = larger(number(SCALES, 0), f32x4.mul(v128.load(logs + s), number(SCALES, 1)));
     const b = larger(number(SCALES, 0), f32x4.mul(v128.load(logs + s, 16), number(SCALES, 1)));
-    const x = logarithm(a), y = logarithm(b);
+    const x = logarithmAbove(a), y = logarithmAbove(b);
     v128.store(logs + s, x);
     v128.store(logs + s, y, 16);
     const i = exp2(f32x4.neg(x)), j = exp2(f32x4.neg(y));

@@ -3,7 +3,8 @@
 // are then dot products of four bytes whose results stand one slot, or one channel, to a lane.
 import { keysOf, minimaK, Q8, scalesK, scalesV, SLOTS, valuesOf } from '../append/page.assembly';
 import { dot4, larger, largest, madd, rounded } from '../assembly/simd';
-import { addScaled, nearest, together } from './scaled.assembly';
+import { softenBytes } from './bytes.assembly';
+import { addScaled, logarithms, nearest, together } from './scaled.assembly';
 import { spoil } from './softmax.assembly';
 import { Tile } from './tile.assembly';
 
@@ -39,6 +40,15 @@ export function scoreKeys(tile: Tile, k: usize, scales: usize, minima: usize): v
 export function addPage(tile: Tile, page: usize): void {
   const scales = soundScales(scalesV(page, tile.d), tile.count, tile.scales);
   addValues(tile, valuesOf(page, tile.d, Q8), scales, 0, tile.d);
+}
+
+/** Weights of the scores of many rows, and the values they weigh. */
+export function addPageOfMany(tile: Tile, page: usize): void {
+  const scales = soundScales(scalesV(page, tile.d), tile.count, tile.scales);
+  const logs = tile.scales + 128, inverses = tile.scales + 256;
+  logarithms(scales, logs, inverses);
+  softenBytes(tile, logs, inverses);
+  addBytes(tile, valuesOf(page, tile.d, Q8), 0, tile.d);
 }
 
 /** Whether none of these floats is NaN; `bytes` is a multiple of 32. */

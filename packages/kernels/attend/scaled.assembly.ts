@@ -1,5 +1,5 @@
 // What products in integers share.
-import { madd, number, ROUND } from '../assembly/simd';
+import { exp2, larger, madd, number, ROUND } from '../assembly/simd';
 
 /** o [16] += scale · sums [16] of whole numbers. */
 // @ts-ignore: decorator
@@ -28,4 +28,42 @@ const CARRIED: usize = memory.data<u32>([0x8b400000]);
 @inline export function together(a: v128, b: v128, c: v128, d: v128): v128 {
   const low = i32x4.add(a, i32x4.shl(b, 8)), high = i32x4.add(i32x4.shl(c, 16), i32x4.shl(d, 24));
   return i32x4.sub(i32x4.add(low, high), number(CARRIED, 0));
+}
+
+// 2⁻²³; what brings a float's bits to its logarithm; the least scale that is told from 0; the series of ln(1 + r); 1 / ln 2; 1.
+const LOGARITHM: usize = memory.data<f32>([
+  1.1920929e-7, -126.9138, 7.8886091e-31, 0.2, -0.25, 0.33333333, -0.5, 1, 1.44269504,
+]);
+
+/**
+ * A number not below log₂ x, and less than 0.09 above it: the bits of a float are its logarithm, straight between powers of two.
+ */
+// @ts-ignore: decorator
+@inline export function logarithmAbove(x: v128): v128 {
+  return madd(f32x4.convert_i32x4_s(x), number(LOGARITHM, 0), number(LOGARITHM, 1));
+}
+
+/** log₂ of 32 scales that are numbers, and 1 / scale: as if 0 were something tiny, since what it scales is 0 as well. */
+export function logarithms(scales: usize, logs: usize, inverses: usize): void {
+  for (let s: usize = 0; s < 128; s += 32) {
+    const a = larger(number(LOGARITHM, 2), v128.load(scales + s)), b = larger(number(LOGARITHM, 2), v128.load(scales + s, 16));
+    const x = logarithm(a), y = logarithm(b);
+    v128.store(logs + s, x);
+    v128.store(logs + s, y, 16);
+    const i = f32x4.div(number(LOGARITHM, 7), a), j = f32x4.div(number(LOGARITHM, 7), b);
+    v128.store(inverses + s, i);
+    v128.store(inverses + s, j, 16);
+  }
+}
+
+/** log₂ x to 10⁻⁷: what is missing of the number above it is the logarithm of a number near 1. */
+// @ts-ignore: decorator
+@inline function logarithm(x: v128): v128 {
+  const above = logarithmAbove(x);
+  const r = f32x4.sub(f32x4.mul(x, exp2(f32x4.neg(above))), number(LOGARITHM, 7));
+  let p = madd(number(LOGARITHM, 3), r, number(LOGARITHM, 4));
+  p = madd(p, r, number(LOGARITHM, 5));
+  p = madd(p, r, number(LOGARITHM, 6));
+  p = madd(p, r, number(LOGARITHM, 7));
+  return madd(f32x4.mul(p, r), number(LOGARITHM, 8), above);
 }

@@ -1,4 +1,4 @@
-import { haystackOf } from '@loci/evaluate';
+import { haystackOf, type TextName } from '@loci/evaluate';
 import type { Model, OpenOptions, Session } from 'loci';
 import { inSession } from '../methods/in-session.ts';
 
@@ -34,8 +34,8 @@ export function largestGap(a: ArrayLike<number>, b: ArrayLike<number>): number {
 }
 
 /** So many tokens from the middle of a book. */
-export function bookText({ tokenizer }: Model, n: number): Int32Array {
-  const text = haystackOf('moby-dick')
+export function bookText({ tokenizer }: Model, n: number, book: TextName = 'moby-dick'): Int32Array {
+  const text = haystackOf(book)
     .sentences.join(' ')
     .slice(200_000, 200_000 + 8 * n);
   return tokenizer.encode(text, { special: 'text' }).slice(0, n);
