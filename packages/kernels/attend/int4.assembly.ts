@@ -4,7 +4,7 @@
 // scale goes into the weight, and the minima, weighted, into one number per query and group.
 import { groupsOf, keysOf, scalesK4, scalesV4, SLOTS, values4 } from '../append/page.assembly';
 import { beyondHalves, halfToFloat, larger, largest, madd, number, rounded, sum } from '../assembly/simd';
-import { addValues, areNumbers, scoreKeys, soundScales } from './int8.assembly';
+import { addValues, scoreKeys, soundScales } from './int8.assembly';
 import { spoilHalves } from './softmax.assembly';
 import { Tile } from './tile.assembly';
 
@@ -12,7 +12,7 @@ export function scorePage(tile: Tile, page: usize): void {
   const d = tile.d;
   // Behind the keys as bytes there is room for the scales and minima of the channels.
   const scales = tile.keys + <usize>(d * SLOTS);
-  floatsOf(scalesK4(page, d), 2 * d, scales);
+  numbersOf(scalesK4(page, d), 2 * d, scales);
   unpackKeys(keysOf(page), d, tile.keys);
   for (let r = 0; r < tile.rows; r++) {
     const q = tile.queryInts + <usize>(r * d);
@@ -30,8 +30,10 @@ export function addPage(tile: Tile, page: usize): void {
   const groups = groupsOf(d);
   const scales = tile.values + <usize>(d * SLOTS);
   const minima = scales + (<usize>groups << 7);
-  floatsOf(scalesV4(page, d), 2 * groups * SLOTS, scales);
-  if (tile.count < SLOTS || !areNumbers(scales, <usize>groups << 8)) {
+  const count = 2 * groups * SLOTS;
+  if (tile.count == SLOTS && areSound(scalesV4(page, d), count)) numbersOf(scalesV4(page, d), count, scales);
+  else {
+    floatsOf(scalesV4(page, d), count, scales);
     for (let i = 0; i < 2 * groups; i++) soundScales(scales + (<usize>i << 7), tile.count, scales + (<usize>i << 7));
   }
   unpackValues(values4(page, d), d, tile.values);
@@ -88,17 +90,42 @@ export function endStep(tile: Tile): void {
   }
 }
 
+// Bits of two halves' magnitudes, and two infinite halves.
+const MAGNITUDES: usize = memory.data<u32>([0x7fff7fff, 0x7c007c00]);
 // The low half of every byte.
 const NIBBLES: usize = memory.data<u32>([0x0f0f0f0f]);
 
-/** Halves at `from`, `count` of them (a multiple of 8), as floats. NaN stays NaN. */
+/** Whether none of `count` halves (a multiple of 16) is NaN. */
+export function areSound(from: usize, count: i32): bool {
+  const magnitude = number(MAGNITUDES, 0), infinite = number(MAGNITUDES, 1);
+  let any = i16x8.splat(0), any1 = any;
+  for (const end = from + (<usize>count << 1); from < end; from += 32) {
+    any = v128.or(any, i16x8.gt_s(v128.and(v128.load(from), magnitude), infinite));
+    any1 = v128.or(any1, i16x8.gt_s(v128.and(v128.load(from, 16), magnitude), infinite));
+  }
+  return !v128.any_true(v128.or(any, any1));
+}
+
+/** Halves at `from`, `count` of them (a multiple of 8) of which none is NaN, as floats. */
+export function numbersOf(from: usize, count: i32, to: usize): void {
+  for (let i = 0; i < count; i += 8) {
+    const v = v128.load(from);
+    const x = halfToFloat(i32x4.extend_low_i16x8_s(v)), y = halfToFloat(i32x4.extend_high_i16x8_s(v));
+    v128.store(to, y, 16);
+    v128.store(to, x);
+    from += 16;
+    to += 32;
+  }
+}
+
+/** The same, and NaN stays NaN. */
 export function floatsOf(from: usize, count: i32, to: usize): void {
   for (let i = 0; i < count; i += 8) {
     const v = v128.load(from);
     const a = halfToFloat(i32x4.extend_low_i16x8_s(v)), b = halfToFloat(i32x4.extend_high_i16x8_s(v));
     const x = v128.or(a, beyondHalves(a)), y = v128.or(b, beyondHalves(b));
-    v128.store(to, x);
     v128.store(to, y, 16);
+    v128.store(to, x);
     from += 16;
     to += 32;
   }
@@ -110,11 +137,11 @@ export function unpackKeys(x: usize, d: i32, out: usize): void {
   for (let c = 0; c < d; c += 4) {
     for (let s: usize = 0; s < 64; s += 32) {
       const a = v128.load(x + s), b = v128.load(x + s, 16);
-      v128.store(out + s, v128.and(a, low));
       v128.store(out + s, v128.and(b, low), 16);
+      v128.store(out + s, v128.and(a, low));
       const high = out + s + 64;
-      v128.store(high, v128.and(i16x8.shr_u(a, 4), low));
       v128.store(high, v128.and(i16x8.shr_u(b, 4), low), 16);
+      v128.store(high, v128.and(i16x8.shr_u(a, 4), low));
     }
     x += 64;
     out += 128;
@@ -127,11 +154,11 @@ export function unpackValues(x: usize, d: i32, out: usize): void {
   const half = <usize>d << 4;
   for (let s: usize = 0; s < half; s += 32) {
     const a = v128.load(x + s), b = v128.load(x + s, 16);
-    v128.store(out + s, v128.and(a, low));
     v128.store(out + s, v128.and(b, low), 16);
+    v128.store(out + s, v128.and(a, low));
     const high = out + half + s;
-    v128.store(high, v128.and(i16x8.shr_u(a, 4), low));
     v128.store(high, v128.and(i16x8.shr_u(b, 4), low), 16);
+    v128.store(high, v128.and(i16x8.shr_u(a, 4), low));
   }
 }
 

@@ -51,10 +51,10 @@ export function addPageOfMany(tile: Tile, page: usize): void {
   addBytes(tile, valuesOf(page, tile.d, Q8), 0, tile.d);
 }
 
-/** Whether none of these floats is NaN; `bytes` is a multiple of 32. */
-export function areNumbers(scales: usize, bytes: usize = 128): bool {
+/** Whether none of 32 floats is NaN. */
+function areNumbers(scales: usize): bool {
   let all = i32x4.splat(-1);
-  for (let s: usize = 0; s < bytes; s += 32) {
+  for (let s: usize = 0; s < 128; s += 32) {
     const a = v128.load(scales + s), b = v128.load(scales + s, 16);
     all = v128.and(all, v128.and(f32x4.eq(a, a), f32x4.eq(b, b)));
   }
