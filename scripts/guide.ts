@@ -74,8 +74,8 @@ interface Book {
 }
 
 /** Facts in a text beyond the model's window, as `packages/papers/em-llm/book` has measured them. */
-function book(): string {
-  const file = new URL('../packages/papers/em-llm/book/results/the-trumpeter-of-krakow.json', import.meta.url);
+function book(name: string): string {
+  const file = new URL(`../packages/papers/em-llm/book/results/${name}.json`, import.meta.url);
   const found: Book = JSON.parse(readFileSync(file, 'utf8'));
   const rows = Object.entries(found).flatMap(([name, value]: [string, unknown]) => {
     if (typeof value !== 'object' || value === null || !('recall' in value) || !('nll' in value)) return [];
@@ -139,7 +139,8 @@ export function renewedGuide(guide: string): string {
     '## The same bytes for all',
     equalBytes(),
     '## A book that is longer than the window',
-    book(),
+    book('the-trumpeter-of-krakow'),
+    book('meet-the-tiger'),
     '## The tables',
     ...tables,
   ];

@@ -39,7 +39,10 @@ export function targetCount(results: readonly Result[], folder: string): string 
   const held = findings.filter(({ holds }) => holds).length;
   const [first] = results;
   if (!first || findings.length === 0) return '';
-  const last = results.reduce((latest, { date }) => (date > latest ? date : latest), first.date);
+  const last = results
+    .map(({ date }) => date)
+    .toSorted()
+    .at(-1);
   const where = `${first.machine.processor}, ${last}`;
   return `${held} of ${findings.length} targets for speed and memory hold (${where}): [all figures](${folder}/README.md).`;
 }

@@ -278,7 +278,10 @@ export const claims: readonly Claim[] = [
       const tokens = workbench.scale === 'full' ? 16_640 : 12_288;
       const books: ({ readonly book: TextName } & Stream)[] = [];
       for (const book of ['moby-dick', 'dracula', 'frankenstein'] as const) {
-        books.push({ book, ...(await workbench.once(`7a ${book} ${tokens}`, () => streamOf(workbench, book, tokens))) });
+        books.push({
+          book,
+          ...(await workbench.once(`7a ${book} ${tokens}`, () => streamOf(workbench, book, tokens))),
+        });
       }
       const of = (number: (one: Stream) => number) => mean(books.map(number));
       const measured = {

@@ -2,11 +2,12 @@
  * A whole book with facts in it at even depths: which of them a model answers questions about that reads it with EM-LLM,
  * with the first tokens and a window alone, and that is given the chunks of text that BM25 finds, of as many tokens.
  *
- *   node packages/papers/em-llm/book/main.ts BOOK OUT.json [tokens] [options of em-llm] [depths] [threads] [which]
+ *   node packages/papers/em-llm/book/main.ts BOOK OUT.json [tokens] [options of em-llm] [depths] [threads] [which] [seed]
  *
  * The book is read once, and every question is asked behind it on its own. With a window alone only the last tokens are read:
  * what lies further back than layers times what one of them sees changes nothing. OUT.json keeps what was measured before of
- * those that are not measured anew; `which` is em-llm, window, bm25, or several of them with + between.
+ * those that are not measured anew; `which` is em-llm, window, bm25, or several of them with + between. Another seed draws other
+ * values and another order of the facts.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { mean, sentences } from '@loci/evaluate';
@@ -15,7 +16,7 @@ import { parseMethod } from '../../registry.ts';
 import { bm25 } from './bm25.ts';
 import { drawFacts, type Fact, instruction, planted } from './facts.ts';
 
-const [book, out, tokens = '1000000', options = 'local=512,mem=256', depths = '20', threads = '1', which] =
+const [book, out, tokens = '1000000', options = 'local=512,mem=256', depths = '20', threads = '1', which, seed] =
   process.argv.slice(2);
 if (!book || !out) throw new Error('usage: main.ts BOOK OUT.json [tokens] [options] [depths] [threads] [which]');
 const wanted = (which ?? 'bm25+em-llm+window').split('+');
@@ -30,7 +31,7 @@ interface Answer {
 }
 
 const model = await loadModel(undefined, { threads: Number(threads) });
-const facts = drawFacts('em-llm book', Number(depths));
+const facts = drawFacts(seed ?? 'em-llm book', Number(depths));
 const text = planted(cut(model, sentences(readFileSync(book, 'utf8')), Number(tokens)), facts);
 const budget = tokenBudget(options);
 const report: Record<string, unknown> = {
