@@ -147,10 +147,11 @@ describe('chunks', () => {
 
 test('a saved session, a fork and a session of its own go on alike', async () => {
   const path = join(await mkdtemp(join(tmpdir(), 'loci-dhsa-')), 'session');
-  const prompt = { ids: ids.slice(0, 400) };
+  // Behind what was saved all read the same rows: a last token that is read again, by itself, is rounded otherwise.
+  const prompt = { ids: ids.slice(0, 401) };
   const more = { maxTokens: 24, ignoreEnd: true } as const;
   await opened({ store: 'q8', ...attendOf(tight) }, async (session) => {
-    await session.prefill(prompt);
+    await session.prefill({ ids: prompt.ids.slice(0, 400) });
     await session.save(path);
     const fork = session.fork();
     const [straight, forked] = [await session.complete(prompt, more), await fork.complete(prompt, more)];
@@ -158,8 +159,7 @@ test('a saved session, a fork and a session of its own go on alike', async () =>
     expect(forked.ids).toEqual(straight.ids);
     const restored = await model.restore(path, attendOf(tight));
     expect(endsOf(restored)).toEqual([expect.arrayContaining([16, 384, 400])]);
-    const again = await restored.complete({ ids: [...prompt.ids] }, more);
-    expect(again.ids.slice(1)).toEqual(straight.ids.slice(1));
+    expect((await restored.complete(prompt, more)).ids).toEqual(straight.ids);
     restored.close();
   });
 });
