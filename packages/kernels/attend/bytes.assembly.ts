@@ -13,7 +13,7 @@ export function beginBytes(tile: Tile): void {
   memory.fill(tile.denominators, 0, <usize>tile.padded << 5);
 }
 
-/** Leaves { largest score, denominator } of every row where the softmax in floats keeps them. */
+/** Leaves { what weights are relative to, denominator } of every row where the softmax in floats keeps them: all that a merge asks for. */
 export function endBytes(tile: Tile): void {
   for (let r = 0; r < tile.rows; r++) {
     const l = tile.denominators + (<usize>r << 5);

@@ -39,8 +39,8 @@ export class Tile {
   meansOf: usize;
   shifts: usize;
   /**
-   * Of the softmax whose weights are bytes (bytes.assembly.ts), [padded] each: the largest score so far, the page's, what sums
-   * fall by, and the denominator in eight parts.
+   * Of the softmax whose weights are bytes (bytes.assembly.ts), [padded] each: the largest score so far with the logarithm of its
+   * slot's scale, the page's, what sums fall by, and the denominator in eight parts.
    */
   tops: usize;
   seen: usize;
