@@ -2,8 +2,8 @@
 // bytes too, times their slots' scales: 2^(score + log₂ scale), relative to the largest of the row in this page, which is
 // known before any of them is computed. So no weight is ever written as a float.
 import { SLOTS } from '../append/page.assembly';
-import { exp2, larger, largest, madd, number, sum } from '../assembly/simd';
-import { nearest, together } from './scaled.assembly';
+import { exp2, larger, madd, number, sum } from '../assembly/simd';
+import { largestOf32, nearest, together } from './scaled.assembly';
 import { multiply, NONE } from './softmax.assembly';
 import { Tile } from './tile.assembly';
 
@@ -50,9 +50,7 @@ export function softenBytes(tile: Tile, logs: usize, inverses: usize): void {
   const a1 = f32x4.add(v128.load(p, 32), v128.load(logs, 32)), b1 = f32x4.add(v128.load(p, 48), v128.load(logs, 48));
   const a2 = f32x4.add(v128.load(p, 64), v128.load(logs, 64)), b2 = f32x4.add(v128.load(p, 80), v128.load(logs, 80));
   const a3 = f32x4.add(v128.load(p, 96), v128.load(logs, 96)), b3 = f32x4.add(v128.load(p, 112), v128.load(logs, 112));
-  v128.store(spare, larger(larger(a0, a1), larger(a2, a3)));
-  v128.store(spare, larger(larger(b0, b1), larger(b2, b3)), 16);
-  return largest(larger(v128.load(spare), v128.load(spare, 16)));
+  return largestOf32(a0, b0, a1, b1, a2, b2, a3, b3, spare);
 }
 
 /**

@@ -4,7 +4,7 @@
 import { keysOf, minimaK, Q8, scalesK, scalesV, SLOTS, valuesOf } from '../append/page.assembly';
 import { dot4, larger, largest, madd, rounded } from '../assembly/simd';
 import { softenBytes } from './bytes.assembly';
-import { addScaled, logarithms, nearest, together } from './scaled.assembly';
+import { addScaled, largestOf32, logarithms, nearest, together } from './scaled.assembly';
 import { spoil } from './softmax.assembly';
 import { Tile } from './tile.assembly';
 
@@ -193,9 +193,7 @@ function packWeights(p: usize, scales: usize, out: usize): f32 {
   const w2 = f32x4.mul(v128.load(p, 32), v128.load(scales, 32)), w3 = f32x4.mul(v128.load(p, 48), v128.load(scales, 48));
   const w4 = f32x4.mul(v128.load(p, 64), v128.load(scales, 64)), w5 = f32x4.mul(v128.load(p, 80), v128.load(scales, 80));
   const w6 = f32x4.mul(v128.load(p, 96), v128.load(scales, 96)), w7 = f32x4.mul(v128.load(p, 112), v128.load(scales, 112));
-  v128.store(out, larger(larger(w0, w2), larger(w4, w6)));
-  v128.store(out, larger(larger(w1, w3), larger(w5, w7)), 16);
-  const most = largest(larger(v128.load(out), v128.load(out, 16)));
+  const most = largestOf32(w0, w1, w2, w3, w4, w5, w6, w7, out);
   const inverse = f32x4.splat(most > 1e-36 ? <f32>127 / most : 0);
   const low = together(seven(w0, inverse), seven(w2, inverse), seven(w4, inverse), seven(w6, inverse));
   const high = together(seven(w1, inverse), seven(w3, inverse), seven(w5, inverse), seven(w7, inverse));

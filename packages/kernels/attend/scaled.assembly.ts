@@ -1,5 +1,5 @@
 // What products in integers share.
-import { exp2, larger, madd, number, ROUND } from '../assembly/simd';
+import { exp2, larger, largest, madd, number, ROUND } from '../assembly/simd';
 
 /** o [16] += scale · sums [16] of whole numbers. */
 // @ts-ignore: decorator
@@ -28,6 +28,16 @@ const CARRIED: usize = memory.data<u32>([0x8b400000]);
 @inline export function together(a: v128, b: v128, c: v128, d: v128): v128 {
   const low = i32x4.add(a, i32x4.shl(b, 8)), high = i32x4.add(i32x4.shl(c, 16), i32x4.shl(d, 24));
   return i32x4.sub(i32x4.add(low, high), number(CARRIED, 0));
+}
+
+/** The largest of 32 floats, neighbours a and b; `spare` has room for eight. A NaN may be passed over. */
+// @ts-ignore: decorator
+@inline export function largestOf32(
+  a0: v128, b0: v128, a1: v128, b1: v128, a2: v128, b2: v128, a3: v128, b3: v128, spare: usize,
+): f32 {
+  v128.store(spare, larger(larger(a0, a1), larger(a2, a3)));
+  v128.store(spare, larger(larger(b0, b1), larger(b2, b3)), 16);
+  return largest(larger(v128.load(spare), v128.load(spare, 16)));
 }
 
 // 2⁻²³; what brings a float's bits to its logarithm; the least scale that is told from 0; the series of ln(1 + r); 1 / ln 2; 1.
