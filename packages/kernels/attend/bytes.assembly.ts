@@ -1,7 +1,6 @@
 // The running softmax of many rows of queries over a page whose values are bytes with a scale per slot. Weights leave it as
 // bytes too, times their slots' scales: 2^(score + log₂ scale), relative to the largest of the row in this page, which is
 // known before any of them is computed. So no weight is ever written as a float.
-import { SLOTS } from '../append/page.assembly';
 import { exp2, larger, madd, number, sum } from '../assembly/simd';
 import { largestOf32, nearest, together } from './scaled.assembly';
 import { multiply, NONE } from './softmax.assembly';

@@ -5,13 +5,14 @@
 import { groupsOf, keysOf, scalesK4, scalesV4, SLOTS, values4 } from '../append/page.assembly';
 import { beyondHalves, halfToFloat, larger, largest, madd, number, rounded, sum } from '../assembly/simd';
 import { addValues, scoreKeys, soundScales } from './int8.assembly';
-import { spoilHalves } from './softmax.assembly';
+import { areFinite, spoilHalves } from './softmax.assembly';
 import { Tile } from './tile.assembly';
 
 export function scorePage(tile: Tile, page: usize): void {
   const d = tile.d;
   // Behind the keys as bytes there is room for the scales and minima of the channels.
   const scales = tile.keys + <usize>(d * SLOTS);
+  // Scales and minima of channels are never NaN: a NaN takes no part in them.
   numbersOf(scalesK4(page, d), 2 * d, scales);
   unpackKeys(keysOf(page), d, tile.keys);
   for (let r = 0; r < tile.rows; r++) {
@@ -30,10 +31,8 @@ export function addPage(tile: Tile, page: usize): void {
   const groups = groupsOf(d);
   const scales = tile.values + <usize>(d * SLOTS);
   const minima = scales + (<usize>groups << 7);
-  const count = 2 * groups * SLOTS;
-  if (tile.count == SLOTS && areSound(scalesV4(page, d), count)) numbersOf(scalesV4(page, d), count, scales);
-  else {
-    floatsOf(scalesV4(page, d), count, scales);
+  const finite = floatsOf(scalesV4(page, d), 2 * groups * SLOTS, scales);
+  if (tile.count < SLOTS || !finite) {
     for (let i = 0; i < 2 * groups; i++) soundScales(scales + (<usize>i << 7), tile.count, scales + (<usize>i << 7));
   }
   unpackValues(values4(page, d), d, tile.values);
@@ -90,24 +89,11 @@ export function endStep(tile: Tile): void {
   }
 }
 
-// Bits of two halves' magnitudes, and two infinite halves.
-const MAGNITUDES: usize = memory.data<u32>([0x7fff7fff, 0x7c007c00]);
 // The low half of every byte.
 const NIBBLES: usize = memory.data<u32>([0x0f0f0f0f]);
 
-/** Whether none of `count` halves (a multiple of 16) is NaN. */
-export function areSound(from: usize, count: i32): bool {
-  const magnitude = number(MAGNITUDES, 0), infinite = number(MAGNITUDES, 1);
-  let any = i16x8.splat(0), any1 = any;
-  for (const end = from + (<usize>count << 1); from < end; from += 32) {
-    any = v128.or(any, i16x8.gt_s(v128.and(v128.load(from), magnitude), infinite));
-    any1 = v128.or(any1, i16x8.gt_s(v128.and(v128.load(from, 16), magnitude), infinite));
-  }
-  return !v128.any_true(v128.or(any, any1));
-}
-
 /** Halves at `from`, `count` of them (a multiple of 8) of which none is NaN, as floats. */
-export function numbersOf(from: usize, count: i32, to: usize): void {
+function numbersOf(from: usize, count: i32, to: usize): void {
   for (let i = 0; i < count; i += 8) {
     const v = v128.load(from);
     const x = halfToFloat(i32x4.extend_low_i16x8_s(v)), y = halfToFloat(i32x4.extend_high_i16x8_s(v));
@@ -118,17 +104,12 @@ export function numbersOf(from: usize, count: i32, to: usize): void {
   }
 }
 
-/** The same, and NaN stays NaN. */
-export function floatsOf(from: usize, count: i32, to: usize): void {
-  for (let i = 0; i < count; i += 8) {
-    const v = v128.load(from);
-    const a = halfToFloat(i32x4.extend_low_i16x8_s(v)), b = halfToFloat(i32x4.extend_high_i16x8_s(v));
-    const x = v128.or(a, beyondHalves(a)), y = v128.or(b, beyondHalves(b));
-    v128.store(to, y, 16);
-    v128.store(to, x);
-    from += 16;
-    to += 32;
-  }
+/** The same for a multiple of 16, and NaN stays NaN. Returns whether all are finite. */
+export function floatsOf(from: usize, count: i32, to: usize): bool {
+  numbersOf(from, count, to);
+  if (areFinite(from, count)) return true;
+  for (const end = to + (<usize>count << 2); to < end; to += 16) v128.store(to, v128.or(v128.load(to), beyondHalves(v128.load(to))));
+  return false;
 }
 
 /** Keys [d / 4][16][4] of two numbers each to bytes [d / 4][32][4]: the low halves are slots 0 … 15, the high 16 … 31. */

@@ -2,16 +2,14 @@
 // bits (score = scale · (query · numbers) + minimum · Σ query), a value's scale goes into the weight, and the values' minima,
 // weighted, are one number for all channels.
 import { keysOf, scalesK4, SLOTS, values4 } from '../append/page.assembly';
-import { addMinima, areSound, floatsOf, numbersOf, unpackKeys, unpackValues } from './int4.assembly';
+import { addMinima, floatsOf, unpackKeys, unpackValues } from './int4.assembly';
 import { addValues, scoreKeys, soundScales } from './int8.assembly';
 import { Tile } from './tile.assembly';
 
 export function scorePage(tile: Tile, page: usize): void {
   const d = tile.d;
   const scales = tile.keys + <usize>(d * SLOTS);
-  const halves = scalesK4(page, d);
-  if (areSound(halves, 2 * SLOTS)) numbersOf(halves, 2 * SLOTS, scales);
-  else floatsOf(halves, 2 * SLOTS, scales);
+  floatsOf(scalesK4(page, d), 2 * SLOTS, scales);
   unpackKeys(keysOf(page), d, tile.keys);
   scoreKeys(tile, tile.keys, scales, scales + 4 * SLOTS);
 }
@@ -20,10 +18,8 @@ export function addPage(tile: Tile, page: usize): void {
   const d = tile.d;
   const scales = tile.values + <usize>(d * SLOTS);
   const minima = scales + 4 * SLOTS;
-  const halves = scalesK4(page, d) + 4 * SLOTS;
-  if (tile.count == SLOTS && areSound(halves, 2 * SLOTS)) numbersOf(halves, 2 * SLOTS, scales);
-  else {
-    floatsOf(halves, 2 * SLOTS, scales);
+  const finite = floatsOf(scalesK4(page, d) + 4 * SLOTS, 2 * SLOTS, scales);
+  if (tile.count < SLOTS || !finite) {
     soundScales(scales, tile.count, scales);
     soundScales(minima, tile.count, minima);
   }

@@ -1,7 +1,7 @@
 // The running softmax of one query row over pages of 32 scores. Scores are in bits (query · key · scale · log₂ e), so that a
 // weight is a power of two: its exponent is the whole part of the score, and only the rest needs a polynomial.
 import { SLOTS } from '../append/page.assembly';
-import { exp2, larger, largest, sum } from '../assembly/simd';
+import { exp2, larger, largest, number, sum } from '../assembly/simd';
 import { Tile } from './tile.assembly';
 
 // @ts-ignore: decorator
@@ -59,14 +59,23 @@ export function raise(tile: Tile, bias: f32): void {
   }
 }
 
+// Bits of two halves' magnitudes, and the greatest that are finite.
+const MAGNITUDES: usize = memory.data<u32>([0x7fff7fff, 0x7bff7bff]);
+
+/** Whether `count` halves (a multiple of 16) are finite numbers. */
+export function areFinite(halves: usize, count: i32): bool {
+  const magnitude = number(MAGNITUDES, 0), greatest = number(MAGNITUDES, 1);
+  let any = i16x8.splat(0), any1 = any;
+  for (const end = halves + (<usize>count << 1); halves < end; halves += 32) {
+    any = v128.or(any, i16x8.gt_s(v128.and(v128.load(halves), magnitude), greatest));
+    any1 = v128.or(any1, i16x8.gt_s(v128.and(v128.load(halves, 16), magnitude), greatest));
+  }
+  return !v128.any_true(v128.or(any, any1));
+}
+
 /** The same where one of 32 halves is NaN. */
 export function spoilHalves(tile: Tile, halves: usize): void {
-  let any = i16x8.splat(0);
-  for (let s: usize = 0; s < 64; s += 16) {
-    const magnitude = v128.and(v128.load(halves + s), i16x8.splat(0x7fff));
-    any = v128.or(any, i16x8.gt_s(magnitude, i16x8.splat(0x7c00)));
-  }
-  if (!v128.any_true(any)) return;
+  if (areFinite(halves, SLOTS)) return;
   for (let s = 0; s < tile.count; s += 4) {
     const magnitude = v128.and(v128.load16x4_s(halves + (<usize>s << 1)), i32x4.splat(0x7fff));
     spoil(tile, s, i32x4.gt_s(magnitude, i32x4.splat(0x7c00)));

@@ -1,5 +1,6 @@
 import { mean, median, type TextName, type Workbench } from '@loci/evaluate';
 import { bookText } from '../keeping/logits.ts';
+import { inSession } from '../methods/in-session.ts';
 import { asInPaper } from './planted.ts';
 
 export type Stream = Awaited<ReturnType<typeof streamOf>>;
@@ -8,28 +9,21 @@ export type Stream = Awaited<ReturnType<typeof streamOf>>;
 export async function streamOf(workbench: Workbench, book: TextName, tokens: number) {
   const model = await workbench.model();
   const ids = bookText(model, tokens, book);
-  const session = await model.open(asInPaper('fast=4096'));
+  const { signal } = workbench;
   const ends: { readonly wall: number; readonly cpu: number }[] = [];
-  const { losses } = await session.score(
-    { ids },
-    {
-      onProgress: ({ doneTokens }) => {
-        ends.push(now());
-        workbench.progress(`stream of ${book}`, doneTokens / tokens);
-      },
-      signal: workbench.signal,
-    },
+  const onProgress = ({ doneTokens }: { readonly doneTokens: number }) => {
+    ends.push(now());
+    workbench.progress(`stream of ${book}`, doneTokens / tokens);
+  };
+  const { losses } = await inSession(model, asInPaper('fast=4096'), (session) =>
+    session.score({ ids }, { onProgress, signal }),
   );
-  session.close();
   // The same tokens with two thousand before them, read densely: how hard the text is by itself.
   const dense = async (from: number) => {
-    const plain = await model.open();
-    try {
-      const { losses } = await plain.score({ ids: ids.subarray(from, from + 4001) }, { signal: workbench.signal });
-      return mean([...losses.subarray(2000, 4000)]);
-    } finally {
-      plain.close();
-    }
+    const scored = await inSession(model, {}, (session) =>
+      session.score({ ids: ids.subarray(from, from + 4001) }, { signal }),
+    );
+    return mean([...scored.losses.subarray(2000, 4000)]);
   };
   const chunkMs = (at: number, of: 'wall' | 'cpu') => {
     const last = Math.min(ends.length - 1, Math.floor(at / 128));
