@@ -7,6 +7,7 @@ import type { ByteSource } from '../platform/types.ts';
 import { type GgufFile, readGguf } from './gguf-read.ts';
 import { writeGguf } from './gguf-write.ts';
 import { checkRange, memorySource } from './memory-source.ts';
+import { StringTable } from './string-table.ts';
 import { collect } from './tensor-data.ts';
 
 const u32 = (...values: number[]) => new Uint8Array(Uint32Array.from(values).buffer);
@@ -168,7 +169,7 @@ describe('refused with the file, the offset and the reason', () => {
 test('arrays in arrays up to the limit are read', async () => {
   const inner = bytes(u32(9), u64(2), u32(4), u64(1), u32(7), u32(8), u64(1), text('x'));
   const { metadata } = await read(file([value('k', 9, inner)]));
-  expect(metadata.get('k')).toEqual([Uint32Array.of(7), ['x']]);
+  expect(metadata.get('k')).toEqual([Uint32Array.of(7), StringTable.of(['x'])]);
 });
 
 /** A file of a size that no memory has: reading is counted, and finds zeros behind `start`. */

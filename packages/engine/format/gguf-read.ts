@@ -18,6 +18,7 @@ import {
   valueTypes,
 } from './gguf-types.ts';
 import { HeaderCursor } from './header-cursor.ts';
+import { type StringTable, StringTableBuilder } from './string-table.ts';
 import type { MetadataValue, StoredTensor, TensorType } from './types.ts';
 
 export interface GgufFile {
@@ -175,15 +176,17 @@ async function readArray(
   }
 }
 
-async function readStrings(cursor: HeaderCursor, count: number, what: string): Promise<readonly string[]> {
-  const strings: string[] = [];
-  for (let i = 0; i < count; i++) {
-    if (cursor.available < 8) await cursor.fill(8, what);
-    const length = cursor.count(1, what);
-    if (cursor.available < length) await cursor.fill(length, what);
-    strings.push(cursor.text(length, what));
+async function readStrings(cursor: HeaderCursor, count: number, what: string): Promise<StringTable> {
+  const start = cursor.offset;
+  const strings = new StringTableBuilder(count);
+  for (let missing = cursor.takeStrings(strings, what); missing > 0; missing = cursor.takeStrings(strings, what)) {
+    await cursor.fill(missing, what);
   }
-  return strings;
+  const table = strings.table();
+  const broken = table.firstInvalid();
+  // Each text follows its length, of eight bytes.
+  if (broken >= 0) throw cursor.error(`${what} is not valid UTF-8`, start + table.starts[broken]! + 8 * (broken + 1));
+  return table;
 }
 
 const bigUnsigned = (bytes: Uint8Array<ArrayBuffer>) => new BigUint64Array(bytes.buffer);

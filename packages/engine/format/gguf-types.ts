@@ -1,6 +1,7 @@
 /**
  * The numbers and names of the GGUF file format, versions 2 and 3 (ggml, `docs/gguf.md`).
  */
+import type { StringTable } from './string-table.ts';
 import type { MetadataValue, TensorType } from './types.ts';
 
 /** "GGUF" as a little-endian word. */
@@ -33,7 +34,7 @@ export type GgufArray =
   | { readonly type: 'array'; readonly of: NarrowType; readonly value: NumberArray }
   | { readonly type: 'array'; readonly of: WideType; readonly value: readonly number[] | readonly bigint[] }
   | { readonly type: 'array'; readonly of: 'bool'; readonly value: readonly boolean[] }
-  | { readonly type: 'array'; readonly of: 'string'; readonly value: readonly string[] }
+  | { readonly type: 'array'; readonly of: 'string'; readonly value: StringTable | readonly string[] }
   | { readonly type: 'array'; readonly of: 'array'; readonly value: readonly GgufArray[] };
 
 export type NumberArray = readonly number[] | Uint8Array | Int32Array | Uint32Array | Float32Array;

@@ -1,5 +1,6 @@
 import { LociError } from '../errors.ts';
 import type { ByteSource } from '../platform/types.ts';
+import type { StringTableBuilder } from './string-table.ts';
 
 /** The most that a header may take: real ones end below 32 MB, and a claim beyond this is not worth the memory. */
 const headerLimit = 2 ** 28;
@@ -76,6 +77,12 @@ export class HeaderCursor {
    * @throws LociError `bad-file` when the rest of the file is too short for them.
    */
   count(unit: number, what: string): number {
+    const count = this.#nextCount(unit, what);
+    this.#at += 8;
+    return count;
+  }
+
+  #nextCount(unit: number, what: string): number {
     const low = this.#view.getUint32(this.#at, true);
     const high = this.#view.getUint32(this.#at + 4, true);
     const count = high * 2 ** 32 + low;
@@ -83,7 +90,6 @@ export class HeaderCursor {
       const claimed = this.#view.getBigUint64(this.#at, true);
       throw this.#tooLong(claimed * BigInt(unit), `${what} (${claimed} claimed)`);
     }
-    this.#at += 8;
     return count;
   }
 
@@ -118,6 +124,22 @@ export class HeaderCursor {
   copy(length: number): Uint8Array<ArrayBuffer> {
     const start = this.#advance(length);
     return this.#bytes.slice(start, start + length);
+  }
+
+  /**
+   * Moves strings, each behind its length, to a table for as long as whole ones are available. Returns how many bytes must
+   * be available for the next one, or 0 when the table has all.
+   */
+  takeStrings(table: StringTableBuilder, what: string): number {
+    while (!table.isFull) {
+      if (this.available < 8) return 8;
+      const length = this.#nextCount(1, what);
+      if (this.available < 8 + length) return 8 + length;
+      this.#at += 8;
+      table.push(this.#bytes, this.#at, length);
+      this.#at += length;
+    }
+    return 0;
   }
 
   /** What to throw when something at `offset` is wrong. */

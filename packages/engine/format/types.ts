@@ -1,4 +1,5 @@
 import type { ByteSource } from '../platform/types.ts';
+import type { StringTable } from './string-table.ts';
 
 export type { AffineRows } from '@loci/kernels';
 
@@ -32,6 +33,7 @@ export interface TensorInfo {
 /** A metadata value; integers that do not fit a double exactly stay `bigint`. */
 export type MetadataValue = string | number | bigint | boolean | MetadataArray;
 export type MetadataArray =
+  | StringTable
   | readonly string[]
   | readonly number[]
   | readonly bigint[]

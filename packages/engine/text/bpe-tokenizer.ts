@@ -121,7 +121,7 @@ export class BpeTokenizer implements Tokenizer {
   }
 
   isSpecial(id: number): boolean {
-    const kind = this.#vocabulary.tokens[id]?.kind;
+    const kind = this.#vocabulary.kind(id);
     return kind === 'control' || kind === 'unknown';
   }
 
@@ -151,19 +151,19 @@ export class BpeTokenizer implements Tokenizer {
   }
 
   #spell(id: number): Uint8Array<ArrayBuffer> {
-    const token = this.#vocabulary.tokens[id];
-    switch (token?.kind) {
+    const text = this.#vocabulary.text(id);
+    switch (this.#vocabulary.kind(id)) {
       case undefined:
         return NO_BYTES;
       case 'byte':
-        return Uint8Array.of(Number.parseInt(token.text.slice(3, 5), 16));
+        return Uint8Array.of(Number.parseInt(text.slice(3, 5), 16));
       case 'control':
       case 'unknown':
       case 'user-defined':
-        return encoder.encode(token.text);
+        return encoder.encode(text);
       case 'normal':
       case 'unused':
-        return this.#model.bytes(token.text);
+        return this.#model.bytes(text);
     }
   }
 }

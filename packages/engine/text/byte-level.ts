@@ -1,4 +1,5 @@
 import { LociError } from '../errors.ts';
+import type { StringTable } from '../format/string-table.ts';
 import type { IdBuffer } from './id-buffer.ts';
 import { Merger, type MergeTable } from './merge.ts';
 import { type Model, WordCache } from './model.ts';
@@ -36,8 +37,11 @@ export function bytesOfSpelling(spelling: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(bytes);
 }
 
-/** Pairs of token spellings in order of rank. */
-export type Merges = readonly (readonly [left: string, right: string])[];
+/** The spellings of both halves of each merge, in order of rank. */
+export interface Merges {
+  readonly left: StringTable;
+  readonly right: StringTable;
+}
 
 const mergesAtATime = 4096;
 
@@ -48,7 +52,7 @@ export class RankedMerges implements MergeTable {
   readonly #table: PairTable;
 
   private constructor(count: number) {
-    this.rank = Int32Array.from({ length: count }, (_, index) => index);
+    this.rank = new Int32Array(count).map((_, index) => index);
     this.result = new Int32Array(count);
     this.#table = new PairTable(count);
   }
@@ -59,30 +63,34 @@ export class RankedMerges implements MergeTable {
   }
 
   /** The same in steps of some milliseconds. */
-  static *steps(vocabulary: Vocabulary, merges: Merges, file: string): Steps<RankedMerges> {
-    if (merges.length > MAX_ORDER) {
-      throw new LociError(
-        'bad-file',
-        `${file}: ${merges.length} merges, more than the ${MAX_ORDER} a vocabulary may have`,
-      );
+  static *steps(vocabulary: Vocabulary, { left, right }: Merges, file: string): Steps<RankedMerges> {
+    const { length } = left;
+    if (length > MAX_ORDER) {
+      throw new LociError('bad-file', `${file}: ${length} merges, more than the ${MAX_ORDER} a vocabulary may have`);
     }
-    const ranked = new RankedMerges(merges.length);
-    for (const [index, [left, right]] of merges.entries()) {
-      const leftId = vocabulary.id(left);
-      const rightId = vocabulary.id(right);
-      const result = vocabulary.id(left + right);
-      if (leftId < 0 || rightId < 0 || result < 0) {
-        const missing = leftId < 0 ? left : rightId < 0 ? right : left + right;
-        throw new LociError(
-          'bad-file',
-          `${file}: merge ${index} needs the token ${JSON.stringify(missing)}, which is not in the vocabulary`,
-        );
-      }
-      ranked.result[index] = result;
-      if (ranked.#table.get(leftId, rightId) < 0) ranked.#table.set(leftId, rightId, index);
-      if (index % mergesAtATime === mergesAtATime - 1) yield;
+    const ranked = new RankedMerges(length);
+    for (let from = 0; from < length; from += mergesAtATime) {
+      ranked.#add(vocabulary, { left, right }, from, Math.min(from + mergesAtATime, length), file);
+      yield;
     }
     return ranked;
+  }
+
+  /** Adds merges `from … to`. By itself, since V8 is slow to compile a loop in a generator. */
+  #add(vocabulary: Vocabulary, { left, right }: Merges, from: number, to: number, file: string): void {
+    for (let index = from; index < to; index++) {
+      const leftId = vocabulary.idOfBytes(left.bytes, left.starts[index]!, left.ends[index]!);
+      const rightId = vocabulary.idOfBytes(right.bytes, right.starts[index]!, right.ends[index]!);
+      const result = leftId < 0 || rightId < 0 ? -1 : vocabulary.idOfPair(leftId, rightId);
+      if (result < 0) {
+        const [leftText, rightText] = [left.at(index), right.at(index)];
+        const missing = leftId < 0 ? leftText : rightId < 0 ? rightText : leftText + rightText;
+        const reason = `merge ${index} needs the token ${JSON.stringify(missing)}, which is not in the vocabulary`;
+        throw new LociError('bad-file', `${file}: ${reason}`);
+      }
+      this.result[index] = result;
+      if (this.#table.get(leftId, rightId) < 0) this.#table.set(leftId, rightId, index);
+    }
   }
 
   find(left: number, right: number): number {
@@ -107,7 +115,6 @@ export class ByteLevelModel implements Model {
   readonly #cache = new WordCache();
   /** [256] Ids of single bytes; −1 for a byte the vocabulary cannot write, which is then dropped. */
   readonly #byteIds: Int32Array;
-  readonly #longestToken: number;
   #bytes = new Uint8Array(1024);
   #symbols = new Int32Array(1024);
 
@@ -116,7 +123,6 @@ export class ByteLevelModel implements Model {
     this.#options = options;
     this.#merger = new Merger(merges);
     this.#byteIds = Int32Array.from(CHARACTER_OF_BYTE, (character) => vocabulary.id(character));
-    this.#longestToken = vocabulary.tokens.reduce((longest, token) => Math.max(longest, token?.text.length ?? 0), 0);
   }
 
   encode(text: string, _first: boolean, out: IdBuffer): void {
@@ -149,7 +155,7 @@ export class ByteLevelModel implements Model {
       this.#symbols = new Int32Array(room);
     }
     const { written } = encoder.encodeInto(word, this.#bytes);
-    if (this.#options.ignoreMerges && written <= this.#longestToken) {
+    if (this.#options.ignoreMerges && written <= this.#vocabulary.longest) {
       let spelling = '';
       for (let i = 0; i < written; i++) spelling += CHARACTER_OF_BYTE[this.#bytes[i] ?? 0];
       const id = this.#vocabulary.id(spelling);

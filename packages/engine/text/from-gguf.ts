@@ -1,4 +1,5 @@
 import { LociError } from '../errors.ts';
+import { StringTable } from '../format/string-table.ts';
 import type { MetadataValue } from '../format/types.ts';
 import { BpeTokenizer, type TokenizerParts } from './bpe-tokenizer.ts';
 import { ByteLevelModel, type Merges, RankedMerges } from './byte-level.ts';
@@ -10,7 +11,7 @@ import type { SpecialToken } from './special.ts';
 import { finished, type Steps } from './steps.ts';
 import { END_OF_MESSAGE_NAMES, END_OF_TURN_NAMES, endOfGeneration, firstNamed } from './token-roles.ts';
 import type { SpecialTokens, Tokenizer } from './types.ts';
-import { type Token, type TokenKind, Vocabulary } from './vocabulary.ts';
+import { type TokenKind, Vocabulary } from './vocabulary.ts';
 
 /** `tokenizer.ggml.token_type`, GGUF specification; index 0 is "undefined" and does not stand for a kind. */
 const KINDS: readonly (TokenKind | undefined)[] = [
@@ -22,8 +23,11 @@ const KINDS: readonly (TokenKind | undefined)[] = [
   'unused',
   'byte',
 ];
+const SPACE = 0x20;
 const BYTE_SPELLING = /^<0x[0-9A-F]{2}>$/;
 const ROLE_NAMES: ReadonlySet<string> = new Set([...END_OF_TURN_NAMES, ...END_OF_MESSAGE_NAMES]);
+/** The ASCII characters that these names begin with. */
+const ROLE_INITIALS: ReadonlySet<number> = new Set(Array.from(ROLE_NAMES, (name) => name.charCodeAt(0)));
 
 /** What differs between the two kinds of vocabulary that GGUF files hold. */
 interface Family {
@@ -49,15 +53,11 @@ export function tokenizerFromGguf(metadata: ReadonlyMap<string, MetadataValue>, 
 export function* tokenizerSteps(metadata: ReadonlyMap<string, MetadataValue>, file: string): Steps<Tokenizer> {
   const reader = new MetadataReader(metadata, file);
   const kind = reader.string('tokenizer.ggml.model');
-  const tokens = readTokens(reader);
-  yield;
-  const vocabulary = new Vocabulary(tokens, reader.file);
+  const vocabulary = readVocabulary(reader);
   yield;
   switch (kind) {
     case 'gpt2': {
-      const merges = readMerges(reader);
-      yield;
-      const ranked = yield* RankedMerges.steps(vocabulary, merges, file);
+      const ranked = yield* RankedMerges.steps(vocabulary, readMerges(reader), file);
       return assemble(reader, vocabulary, byteLevelFamily(reader, vocabulary, ranked));
     }
     case 'llama':
@@ -70,21 +70,26 @@ export function* tokenizerSteps(metadata: ReadonlyMap<string, MetadataValue>, fi
   }
 }
 
-function readTokens(reader: MetadataReader): readonly Token[] {
-  const texts = reader.strings('tokenizer.ggml.tokens');
-  const types = reader.optionalNumbers('tokenizer.ggml.token_type', texts.length);
-  return texts.map((text, id): Token => {
-    const type = types?.[id] ?? 1;
+function readVocabulary(reader: MetadataReader): Vocabulary {
+  const given = reader.strings('tokenizer.ggml.tokens');
+  const { length } = given;
+  const texts = given.starts.some((start, id) => start === given.ends[id])
+    ? StringTable.of(Array.from(given, (text, id) => (text === '' ? `[EMPTY_${id}]` : text)))
+    : given;
+  const types = reader.optionalNumbers('tokenizer.ggml.token_type', length);
+  const kinds = Array.from({ length }, (_, id): TokenKind => {
+    const kind = KINDS[types?.[id] ?? 1] ?? 'normal';
+    // Few tokens are worth a string here.
+    const text = kind === 'byte' || ROLE_INITIALS.has(texts.bytes[texts.starts[id]!]!) ? texts.at(id) : '';
     // A model that stops at a token means it as a control token, whatever its converter wrote.
-    const kind = ROLE_NAMES.has(text) ? 'control' : (KINDS[type] ?? 'normal');
+    if (ROLE_NAMES.has(text)) return 'control';
     if (kind === 'byte' && !BYTE_SPELLING.test(text)) {
-      throw new LociError(
-        'bad-file',
-        `${reader.file}: token ${id}, ${JSON.stringify(text)}, is marked as a byte but is not <0xXX>`,
-      );
+      const found = `token ${id}, ${JSON.stringify(text)}, is marked as a byte but is not <0xXX>`;
+      throw new LociError('bad-file', `${reader.file}: ${found}`);
     }
-    return { text: text === '' ? `[EMPTY_${id}]` : text, kind };
+    return kind;
   });
+  return new Vocabulary(texts, kinds, reader.file);
 }
 
 function byteLevelFamily(reader: MetadataReader, vocabulary: Vocabulary, merges: RankedMerges): Family {
@@ -102,17 +107,27 @@ function byteLevelFamily(reader: MetadataReader, vocabulary: Vocabulary, merges:
   return { model, addBos, defaults: {} };
 }
 
+/** Merges are two words; the first may begin with a blank. */
 function readMerges(reader: MetadataReader): Merges {
-  return reader.strings('tokenizer.ggml.merges').map((merge, index) => {
-    const space = merge.indexOf(' ', 1);
-    if (space < 0) {
-      throw new LociError(
-        'bad-file',
-        `${reader.file}: tokenizer.ggml.merges[${index}] is ${JSON.stringify(merge)}, not two tokens`,
-      );
-    }
-    return [merge.slice(0, space), merge.slice(space + 1)] as const;
+  const { bytes, starts, ends } = reader.strings('tokenizer.ggml.merges');
+  const blanks = starts.map((start, index) => {
+    const end = ends[index]!;
+    let at = start + 1;
+    while (at < end && bytes[at] !== SPACE) at++;
+    return at;
   });
+  const whole = blanks.findIndex((blank, index) => blank >= ends[index]!);
+  if (whole >= 0) {
+    const merge = JSON.stringify(new StringTable(bytes, starts, ends).at(whole));
+    throw new LociError('bad-file', `${reader.file}: tokenizer.ggml.merges[${whole}] is ${merge}, not two tokens`);
+  }
+  const left = new StringTable(bytes, starts, blanks);
+  const right = new StringTable(
+    bytes,
+    blanks.map((blank) => blank + 1),
+    ends,
+  );
+  return { left, right };
 }
 
 function sentencePieceFamily(reader: MetadataReader, vocabulary: Vocabulary): Family {
@@ -151,11 +166,13 @@ function assemble(reader: MetadataReader, vocabulary: Vocabulary, family: Family
   const matched: SpecialToken[] = [];
   // The format cannot say that a token swallows the white space after it, as the control tokens of Phi-3 do.
   const isPhi3 = /phi-?3/i.test(reader.optionalString('general.name') ?? '');
-  for (const [id, token] of vocabulary.tokens.entries()) {
-    if (token === undefined || !['control', 'user-defined', 'unknown'].includes(token.kind)) continue;
-    if (token.kind === 'control') controls.set(token.text, id);
-    const swallowRight = isPhi3 && !['<unk>', '<s>', '<|endoftext|>'].includes(token.text);
-    matched.push({ id, text: token.text, swallowRight });
+  for (let id = 0; id < vocabulary.size; id++) {
+    const kind = vocabulary.kind(id);
+    if (kind !== 'control' && kind !== 'user-defined' && kind !== 'unknown') continue;
+    const text = vocabulary.text(id);
+    if (kind === 'control') controls.set(text, id);
+    const swallowRight = isPhi3 && !['<unk>', '<s>', '<|endoftext|>'].includes(text);
+    matched.push({ id, text, swallowRight });
   }
   const special = readSpecial(reader, vocabulary, controls, family.defaults);
   const parts: TokenizerParts = {

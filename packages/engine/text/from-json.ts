@@ -1,4 +1,5 @@
 import { LociError } from '../errors.ts';
+import { StringTable } from '../format/string-table.ts';
 import { BpeTokenizer } from './bpe-tokenizer.ts';
 import { ByteLevelModel, type Merges, RankedMerges } from './byte-level.ts';
 import { FieldReader } from './fields.ts';
@@ -9,7 +10,7 @@ import { SentencePieceModel } from './sentence-piece.ts';
 import type { SpecialToken } from './special.ts';
 import { END_OF_MESSAGE_NAMES, END_OF_TURN_NAMES, endOfGeneration, firstNamed } from './token-roles.ts';
 import type { SpecialTokens, Tokenizer } from './types.ts';
-import { MAX_TOKENS, type Token, Vocabulary } from './vocabulary.ts';
+import { MAX_TOKENS, type TokenKind, Vocabulary } from './vocabulary.ts';
 
 const FILE = 'tokenizer.json';
 const END_OF_SEQUENCE_NAMES = ['</s>', '<eos>', '<|end_of_text|>', '<|endoftext|>', '<｜end▁of▁sentence｜>'];
@@ -70,25 +71,29 @@ function readAddedToken(token: FieldReader): AddedToken {
 }
 
 function readVocabulary(model: FieldReader, added: readonly AddedToken[], byteFallback: boolean): Vocabulary {
-  const tokens: (Token | undefined)[] = [];
-  const place = (id: unknown, token: Token): void => {
+  const texts: string[] = [];
+  const kinds: (TokenKind | undefined)[] = [];
+  const place = (id: unknown, text: string, kind: TokenKind): void => {
     if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id >= MAX_TOKENS) {
-      throw new LociError('bad-file', `${FILE}: the token ${JSON.stringify(token.text)} has the id ${String(id)}`);
+      throw new LociError('bad-file', `${FILE}: the token ${JSON.stringify(text)} has the id ${String(id)}`);
     }
-    const other = tokens[id];
-    if (other !== undefined && other.text !== token.text) {
-      const texts = `${JSON.stringify(other.text)} and ${JSON.stringify(token.text)}`;
-      throw new LociError('bad-file', `${FILE}: the tokens ${texts} both have the id ${id}`);
+    if (kinds[id] !== undefined && texts[id] !== text) {
+      const both = `${JSON.stringify(texts[id])} and ${JSON.stringify(text)}`;
+      throw new LociError('bad-file', `${FILE}: the tokens ${both} both have the id ${id}`);
     }
-    while (tokens.length <= id) tokens.push(undefined);
-    tokens[id] = token;
+    while (texts.length <= id) {
+      texts.push('');
+      kinds.push(undefined);
+    }
+    texts[id] = text;
+    kinds[id] = kind;
   };
   for (const [text, id] of model.object('vocab').entries()) {
     const isByte = byteFallback && /^<0x[0-9A-F]{2}>$/.test(text);
-    place(id, { text, kind: isByte ? 'byte' : 'normal' });
+    place(id, text, isByte ? 'byte' : 'normal');
   }
-  for (const { id, text, isControl } of added) place(id, { text, kind: isControl ? 'control' : 'user-defined' });
-  return new Vocabulary(tokens, FILE);
+  for (const { id, text, isControl } of added) place(id, text, isControl ? 'control' : 'user-defined');
+  return new Vocabulary(StringTable.of(texts), kinds, FILE);
 }
 
 function createModel(model: FieldReader, vocabulary: Vocabulary, pipeline: Pipeline, byteFallback: boolean): Model {
@@ -119,14 +124,18 @@ function createModel(model: FieldReader, vocabulary: Vocabulary, pipeline: Pipel
 
 /** Merges are pairs in newer files and two words in older ones. */
 function readMerges(model: FieldReader): Merges {
-  return model.array('merges').map((merge, index) => {
+  const lefts: string[] = [];
+  const rights: string[] = [];
+  for (const [index, merge] of model.array('merges').entries()) {
     const halves: unknown = typeof merge === 'string' ? merge.split(' ') : merge;
-    if (Array.isArray(halves) && halves.length === 2) {
-      const [left, right]: unknown[] = halves;
-      if (typeof left === 'string' && typeof right === 'string') return [left, right] as const;
+    const [left, right]: unknown[] = Array.isArray(halves) && halves.length === 2 ? halves : [];
+    if (typeof left !== 'string' || typeof right !== 'string') {
+      throw new LociError('bad-file', `${FILE}: model.merges[${index}] is ${JSON.stringify(merge)}, not two tokens`);
     }
-    throw new LociError('bad-file', `${FILE}: model.merges[${index}] is ${JSON.stringify(merge)}, not two tokens`);
-  });
+    lefts.push(left);
+    rights.push(right);
+  }
+  return { left: StringTable.of(lefts), right: StringTable.of(rights) };
 }
 
 function readSpecial(

@@ -1,4 +1,5 @@
 import { LociError } from '../errors.ts';
+import { StringTable } from '../format/string-table.ts';
 import type { MetadataValue } from '../format/types.ts';
 
 /** Reads typed values out of GGUF metadata and names the key of whatever is not as it should be. */
@@ -27,12 +28,13 @@ export class MetadataReader {
     return value;
   }
 
-  strings(key: string): readonly string[] {
+  strings(key: string): StringTable {
     const value = this.#required(key);
+    if (value instanceof StringTable) return value;
     if (!Array.isArray(value) || !value.every((item): item is string => typeof item === 'string')) {
       throw this.#wrong(key, 'an array of strings');
     }
-    return value;
+    return StringTable.of(value);
   }
 
   numbers(key: string, length: number): readonly number[] | Float32Array | Int32Array | Uint32Array | Uint8Array {

@@ -33,7 +33,11 @@ export class ScoredMerges implements MergeTable {
   find(left: number, right: number): number {
     const known = this.#known.get(left, right);
     if (known !== PairTable.absent) return known;
-    const id = this.#vocabulary.id(symbolText(this.#vocabulary, left) + symbolText(this.#vocabulary, right));
+    const vocabulary = this.#vocabulary;
+    const id =
+      left < vocabulary.size && right < vocabulary.size
+        ? vocabulary.idOfPair(left, right)
+        : vocabulary.id(symbolText(vocabulary, left) + symbolText(vocabulary, right));
     if (this.#known.size >= ScoredMerges.#maxKnown) this.#known.clear();
     this.#known.set(left, right, id);
     return id;
@@ -58,9 +62,7 @@ function ranksOf(scores: Float32Array): Int32Array {
 
 /** A symbol is a token id, or, for a character that is no token, its code point above all token ids. */
 function symbolText(vocabulary: Vocabulary, symbol: number): string {
-  return symbol < vocabulary.size
-    ? (vocabulary.tokens[symbol]?.text ?? '')
-    : String.fromCodePoint(symbol - vocabulary.size);
+  return symbol < vocabulary.size ? vocabulary.text(symbol) : String.fromCodePoint(symbol - vocabulary.size);
 }
 
 /**
@@ -73,10 +75,9 @@ class Neighbours {
   readonly #others = new PairTable(1 << 12);
 
   constructor(vocabulary: Vocabulary) {
-    for (const token of vocabulary.tokens) {
-      if (token === undefined) continue;
+    for (let id = 0; id < vocabulary.size; id++) {
       let left = -1;
-      for (const character of token.text) {
+      for (const character of vocabulary.text(id)) {
         const right = character.codePointAt(0) ?? 0;
         if (left >= 0) this.#add(left, right);
         left = right;
