@@ -58,6 +58,8 @@ export class DeviceError extends Error {
 const pageBytes = 65536;
 // One less than 4 GiB hold: kernels compare addresses with the end of what they walk, which is to be an address too.
 const maximumPages = 65535;
+// Growing interrupts every thread; what is not written yet takes no memory.
+const pagesAtATime = 256;
 
 /**
  * One shared memory of at most 4 GiB and the threads that compute on it. The main thread records programs and awaits
@@ -252,10 +254,11 @@ export class Device {
   }
 
   #grow(end: number): void {
-    const missing = Math.ceil(end / pageBytes) - this.#memory.buffer.byteLength / pageBytes;
+    const pages = this.#memory.buffer.byteLength / pageBytes;
+    const missing = Math.ceil(end / pageBytes) - pages;
     if (missing <= 0) return;
     try {
-      this.#memory.grow(missing);
+      this.#memory.grow(Math.max(missing, Math.min(pagesAtATime, maximumPages - pages)));
     } catch {
       throw new DeviceError(
         'memory',

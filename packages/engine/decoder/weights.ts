@@ -248,6 +248,7 @@ class Loader {
   readonly #options: WeightOptions;
   readonly #totalBytes: number;
   readonly #packer: Packer;
+  readonly #vectors: Promise<void>[] = [];
   #loadedBytes = 0;
 
   constructor(
@@ -282,12 +283,17 @@ class Loader {
 
   async vector(name: string, length: number, offset = 0): Promise<Vector> {
     const tensor = this.#find(name, [length]);
-    const values = dequantize(tensor.type, await tensor.source.read(tensor.offset, tensor.byteLength), length);
     // Kernels read biases in blocks of 8 rows.
     const address = this.#allocate(Math.ceil(length / 8) * 32);
     const target = this.#device.floats(address, Math.ceil(length / 8) * 8).fill(0);
-    target.set(offset === 0 ? values : values.map((value) => value + offset));
-    this.#progress(tensor.byteLength);
+    const read = tensor.source.read(tensor.offset, tensor.byteLength).then((bytes) => {
+      const values = dequantize(tensor.type, bytes, length);
+      target.set(offset === 0 ? values : values.map((value) => value + offset));
+      this.#progress(tensor.byteLength);
+    });
+    // It is awaited when all is read, since there are many; by then it may have failed long since.
+    read.catch(() => {});
+    this.#vectors.push(read);
     return { address, length };
   }
 
@@ -370,9 +376,11 @@ class Loader {
 
   async finish(): Promise<void> {
     await this.#packer.finish();
+    await Promise.all(this.#vectors);
   }
 
   async close(): Promise<void> {
+    await Promise.allSettled(this.#vectors);
     await this.#packer.close();
   }
 
