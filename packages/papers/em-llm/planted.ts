@@ -4,6 +4,11 @@ import { inSession } from '../methods/in-session.ts';
 import { parseMethod } from '../registry.ts';
 import { memoryOf } from './memory.ts';
 
+/** As `open` takes it by default. */
+export function asByDefault(em: string): OpenOptions {
+  return { remember: parseMethod.remember(`em-llm:${em}`) };
+}
+
 /** As in the paper: every layer looks up for itself, by means of keys, for all rows. */
 export function asInPaper(em: string, others: OpenOptions = {}): OpenOptions {
   const ours = ['lookup=each,stands=mean,tokens=4,question=once,hold=1', /\bmem=/.test(em) ? '' : 'mem=512', em];
@@ -54,15 +59,13 @@ function plantedCase({ scale }: Workbench, model: Model, number: number): TaskCa
 const people = ['keeper', 'captain', 'gardener', 'organist', 'baker', 'surgeon', 'painter', 'miller'] as const;
 const places = ['lighthouse', 'harbour', 'abbey', 'castle', 'mill', 'island', 'village', 'bridge'] as const;
 
-/** A cue and, some sentences behind it, the answer, in events of at most 16 tokens: the loss with neighbours and without. */
-export async function contiguityOf(workbench: Workbench, number: number) {
+/** A statement whose cue ends one event and whose answer is in the next: the loss with neighbours and without. */
+export async function contiguityOf(workbench: Workbench, number: number, settings: (em: string) => OpenOptions) {
   const model = await workbench.model();
   const random = new Random(`em-llm contiguity ${number}`);
   const who = `${random.pick(people)} of the ${random.pick(places)}`;
   const value = String(random.integer(1_000_000, 9_999_999));
-  const planted =
-    `The password of the ${who} was written upon the wall in white chalk, close under the picture of an old ship. ` +
-    `Nobody had dared to wipe it off for all those years. There it read ${value}.`;
+  const planted = `The password of the ${who} was written upon the wall in white chalk. There it read ${value}.`;
   const { sentences } = haystackOf('moby-dick');
   const start = random.integer(0, sentences.length - 200);
   const words = (from: number, characters: number) => {
@@ -74,11 +77,18 @@ export async function contiguityOf(workbench: Workbench, number: number) {
   const text = `${model.render([{ role: 'user', content }])}The password of the ${who} was`;
   const prompt = { ids: model.tokenizer.encode(text, { special: 'parse' }) };
   const answer = model.tokenizer.encode(` ${value}`, { special: 'text' });
+  const tokensBefore = (part: string) =>
+    model.tokenizer.encode(text.slice(0, text.indexOf(part)), { special: 'parse' }).length;
+  const [cue, told] = [tokensBefore(who), tokensBefore(value)];
+  let apart = Number.NaN;
   const loss = (contiguity: number) =>
-    inSession(model, asInPaper(`local=128,mem=96,chunk=64,max=16,contiguity=${contiguity}`), async (session) => {
+    inSession(model, settings(`local=128,mem=96,chunk=64,max=16,contiguity=${contiguity}`), async (session) => {
       const { signal } = workbench;
       const [losses = new Float64Array()] = await session.scoreContinuations(prompt, [answer], { signal });
+      const { events } = memoryOf(session);
+      const eventOf = (token: number) => events.findIndex(({ start, end }) => start <= token && token < end);
+      apart = eventOf(told) - eventOf(cue);
       return mean([...losses]);
     });
-  return { with: await loss(0.3), without: await loss(0) };
+  return { with: await loss(0.3), without: await loss(0), apart };
 }
