@@ -22,8 +22,11 @@ export interface Remembering extends Hook {
    * the fork then goes to `recollect`. Rows whose losses are asked for never are: what they bring back must not know what follows.
    */
   rehearses?(n: number): boolean;
-  /** Takes over what a fork that has read the next n rows brought back for them. */
-  recollect?(fork: Remembering, n: number): void;
+  /**
+   * Takes over what a fork that has read the next n rows brought back for them. Without a fork: what it took over holds no
+   * longer, since reading was given up.
+   */
+  recollect?(fork: Remembering | undefined, n: number): void;
   /** The cache is empty: a new sequence, or one that begins again. */
   begin?(cache: KvCache): void;
   /**

@@ -20,6 +20,8 @@ async function programsOf(options: OpenOptions): Promise<readonly number[][]> {
     return undefined;
   };
   const model = await loadModel(undefined, { threads: 1, observer });
+  // Weights are packed in the order in which they are read.
+  programs.length = 0;
   try {
     const ids = (n: number, from: number) => Array.from({ length: n }, (_, i) => 100 + ((7 * i + from) % 4000));
     const greedy = (maxTokens: number) => ({ maxTokens, temperature: 0, ignoreEnd: true }) as const;

@@ -120,11 +120,16 @@ export class Sequence {
    * Reads rows behind what is there, chunk by chunk. What was read before an error or an abort stays read.
    * @throws LociError `too-long` before anything is read, `aborted`, `device-failed`, `out-of-memory`.
    */
-  async read(
-    input: SegmentInput,
-    wants: ReadWants = {},
-    { signal, onProgress }: ReadOptions = {},
-  ): Promise<ReadResult> {
+  async read(input: SegmentInput, wants: ReadWants = {}, options: ReadOptions = {}): Promise<ReadResult> {
+    try {
+      return await this.#read(input, wants, options);
+    } catch (error) {
+      this.methods.remembering?.recollect?.(undefined, 0);
+      throw error;
+    }
+  }
+
+  async #read(input: SegmentInput, wants: ReadWants, { signal, onProgress }: ReadOptions): Promise<ReadResult> {
     const { remembering } = this.methods;
     const total = inputLength(input);
     if (total === 0) throw new LociError('bad-option', 'there are no tokens to read');

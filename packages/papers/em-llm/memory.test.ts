@@ -2,7 +2,16 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Host, type KvCache, loadModel, type Model, type OpenOptions, type Probe, type Session } from 'loci';
+import {
+  type Host,
+  type KvCache,
+  loadModel,
+  type Model,
+  type Moment,
+  type OpenOptions,
+  type Probe,
+  type Session,
+} from 'loci';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { largestGap } from '../keeping/logits.ts';
 import { PassingProbe } from '../keeping/passing.ts';
@@ -10,6 +19,9 @@ import { inSession } from '../methods/in-session.ts';
 import { parseMethod } from '../registry.ts';
 import { gapToBruteForce } from './brute-force.ts';
 import { EpisodicMemory, memoryOf } from './memory.ts';
+import type { Settings } from './remember.ts';
+import { Retrieval } from './retrieval.ts';
+import { Segmentation } from './segmentation.ts';
 
 let model: Model;
 let ids: Int32Array;
@@ -22,6 +34,12 @@ afterAll(() => model.close());
 
 const opened = <T>(options: OpenOptions, work: (session: Session) => Promise<T>, of = model) =>
   inSession(of, options, work);
+
+const settings: Settings = {
+  ...{ init: 4, local: 64, mem: 48, chunk: 32, min: 8, max: 24, gamma: 1, tokens: 4, contiguity: 0.3, layers: 20 },
+  ...{ refine: 'off', lookup: 'each', stands: 'best', question: 'twice', hold: 1, choose: 'similar' },
+  ...{ official: 'no', fast: 64 },
+};
 
 const remember = (options: string) => ({ remember: parseMethod.remember(`em-llm:${options}`) });
 const logits = (options: OpenOptions, of: Int32Array) =>
@@ -259,22 +277,7 @@ describe('a small memory', () => {
       await session.prefill({ ids: ids.slice(0, 20) });
       const { host, cache } = found ?? {};
       if (!host || !cache) throw new Error('no host');
-      const settings = { ...{ init: 4, local: 64, mem: 48, chunk: 32, min: 8, max: 24, gamma: 1, tokens: 4 } };
-      const memory = new EpisodicMemory(host, {
-        ...{
-          ...settings,
-          contiguity: 0.3,
-          refine: 'off',
-          layers: 20,
-          lookup: 'each',
-          stands: 'best',
-          question: 'twice',
-          hold: 1,
-          choose: 'similar',
-          official: 'no',
-          fast: 64,
-        },
-      });
+      const memory = new EpisodicMemory(host, settings);
       memory.begin(cache);
       const { state } = memory.save();
       const restored = (changed: object) =>
@@ -316,6 +319,28 @@ describe('a small memory', () => {
       });
     });
   });
+});
+
+test('what the rehearsal of a prompt found holds for its rows, and no longer when reading them is given up', () => {
+  const segmentation = new Segmentation(settings);
+  const starts = Array.from({ length: 40 }, (_, event) => 4 + 8 * event);
+  segmentation.restore({ ...{ closed: 324, starts, cuts: [], losses: [], firstLoss: 400, surprises: 0, scored: 0 } });
+  const asking = (moment: Moment) => ({ segmentation, used: 400, n: 4, moment });
+  const liking = (event: number) => () => Float32Array.from({ length: 40 }, (_, other) => -Math.abs(event - other));
+  const lookup = 1;
+  const retrieval = new Retrieval(settings, [lookup]);
+  const chosen = (layer: number) => retrieval.choose(layer, asking('prompt end'), liking(20)).events;
+  retrieval.choose(lookup, asking('prompt'), liking(3));
+  retrieval.commit('prompt', 400);
+  const rehearsal = retrieval.fork();
+  rehearsal.choose(lookup, asking('prompt end'), liking(30));
+  rehearsal.commit('prompt end', 404);
+  retrieval.recollect(rehearsal, 404);
+  expect(retrieval.looksUp(asking('prompt end'))).toBe(false);
+  for (const layer of [0, lookup, 2]) expect(chosen(layer)[0]).toBe(30);
+  retrieval.recollect(undefined, 0);
+  expect(retrieval.looksUp(asking('prompt end'))).toBe(true);
+  expect([0, lookup, 2].map((layer) => chosen(layer)[0])).toEqual([3, 20, 20]);
 });
 
 describe('options', () => {

@@ -109,8 +109,9 @@ export class EpisodicMemory implements Remembering {
     );
   }
 
-  recollect(fork: Remembering, n: number): void {
-    if (fork instanceof EpisodicMemory) this.#retrieval.recollect(fork.#retrieval, this.#used + n);
+  recollect(fork: Remembering | undefined, n: number): void {
+    if (fork === undefined) this.#retrieval.recollect(undefined, 0);
+    else if (fork instanceof EpisodicMemory) this.#retrieval.recollect(fork.#retrieval, this.#used + n);
   }
 
   /** Whether events are looked up. */

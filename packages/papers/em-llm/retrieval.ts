@@ -34,9 +34,10 @@ export class Retrieval {
   readonly #lookups: readonly number[];
   /** What each layer that looks up chose for the rows before. */
   #before: Choices = [];
-  /** Rows behind fewer tokens than these read that too: those of a prompt whose end was read on a fork first, and of an answer. */
-  #rehearsedTo = 0;
+  /** Rows of an answer behind fewer tokens than these read that too. */
   #heldTo = 0;
+  /** What a fork chose that has read the end of a prompt, and how many tokens there will be when its rows are read. */
+  #rehearsed: { readonly choices: Choices; readonly to: number } | undefined;
   /** The layers' choices of the program under way, and of the last one. */
   #chosen: (Recalled | undefined)[] = [];
   /** Whether the program under way has looked events up. */
@@ -61,7 +62,7 @@ export class Retrieval {
 
   /** Whether events must be looked up for the rows: not all have room, and no choice for rows before holds for them. */
   looksUp(asking: Asking): boolean {
-    return !this.hasRoomForAll(asking) && !this.#holds(asking);
+    return !this.hasRoomForAll(asking) && !this.#held(asking);
   }
 
   /** Whether rows may read all events, which then need not be looked up. */
@@ -83,16 +84,14 @@ export class Retrieval {
     if (moment !== 'decode' || this.#lookedUp) this.#heldTo = used + this.#settings.hold - 1;
   }
 
-  /** What a fork chose that has read the next rows, up to so many tokens, holds for them. */
-  recollect(fork: Retrieval, used: number): void {
-    this.#before = fork.#before;
-    this.#rehearsedTo = used;
+  /** What a fork chose that has read the next rows, up to so many tokens, holds for them; without one, nothing does any longer. */
+  recollect(fork: Retrieval | undefined, used: number): void {
+    this.#rehearsed = fork && { choices: fork.#before, to: used };
   }
 
   fork(): Retrieval {
     const fork = new Retrieval(this.#settings, this.#lookups);
     fork.#before = this.#before;
-    fork.#rehearsedTo = this.#rehearsedTo;
     fork.#heldTo = this.#heldTo;
     return fork;
   }
@@ -100,12 +99,11 @@ export class Retrieval {
   /** JSON that `restore` takes. */
   save(): z.input<typeof savedRetrieval> {
     const before = Array.from(this.#before, (one) => (one ? { events: [...one.events], queue: [...one.queue] } : null));
-    return { before, rehearsedTo: this.#rehearsedTo, heldTo: this.#heldTo };
+    return { before, heldTo: this.#heldTo };
   }
 
-  restore({ before, rehearsedTo, heldTo }: z.output<typeof savedRetrieval>): void {
+  restore({ before, heldTo }: z.output<typeof savedRetrieval>): void {
     this.#before = before.map((one) => one ?? undefined);
-    this.#rehearsedTo = rehearsedTo;
     this.#heldTo = heldTo;
   }
 
@@ -115,16 +113,18 @@ export class Retrieval {
     if (this.hasRoomForAll(asking)) return { events: Array.from({ length: count }, (_, event) => event), queue: [] };
     const own = this.#lookups.includes(layer);
     const [lookup = -1] = own ? [layer] : this.#lookups;
-    if (this.#holds(asking)) return this.#before[lookup] ?? nothing;
+    const held = this.#held(asking);
+    if (held) return held[lookup] ?? nothing;
     if (!own) return (layer > lookup ? this.#chosen : this.#before)[lookup] ?? nothing;
     this.#lookedUp = true;
     const of = choose === 'similar' ? scores() : drawn(count, layer, asking.used);
     return this.#among(of, sizes, this.#budget(asking), this.#before[layer]?.queue ?? []);
   }
 
-  /** Whether what was chosen for rows before holds for these. */
-  #holds({ moment, used }: Asking): boolean {
-    return used < (moment === 'decode' ? this.#heldTo : this.#rehearsedTo);
+  /** What was chosen before and holds for these rows. */
+  #held({ moment, used }: Asking): Choices | undefined {
+    if (moment === 'decode') return used < this.#heldTo ? this.#before : undefined;
+    return this.#rehearsed && used < this.#rehearsed.to ? this.#rehearsed.choices : undefined;
   }
 
   #among(scores: ArrayLike<number>, sizes: Sizes, budget: number, queue: readonly number[]): Recalled {
@@ -152,6 +152,5 @@ const numbers = z.array(z.int());
 
 export const savedRetrieval = z.object({
   before: z.array(z.object({ events: numbers, queue: numbers }).nullable()),
-  rehearsedTo: z.int(),
   heldTo: z.int(),
 });
