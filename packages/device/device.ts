@@ -60,6 +60,8 @@ const pageBytes = 65536;
 const maximumPages = 65535;
 // Growing interrupts every thread; what is not written yet takes no memory.
 const pagesAtATime = 256;
+// A program of few commands; one of a model is made room for when it comes.
+const programBytes = 16384;
 
 /**
  * One shared memory of at most 4 GiB and the threads that compute on it. The main thread records programs and awaits
@@ -79,7 +81,7 @@ export class Device {
   /** Why kernels trapped in this run, in words. */
   #traps: string[] = [];
   #closed = false;
-  #program = { address: 0, bytes: 0 };
+  #program: { address: number; bytes: number };
   #running: Promise<unknown> = Promise.resolve();
 
   private constructor(
@@ -94,6 +96,8 @@ export class Device {
     this.#observer = observer;
     this.#words = new Int32Array(sharedBuffer(memory));
     this.#allocator = new Allocator(control.address + control.bytes, (end) => this.#grow(end));
+    // Before all else, so that programs that are run beside allocations seldom move what comes behind.
+    this.#program = { address: this.allocate(programBytes), bytes: programBytes };
     this.#dead = new Promise((_, reject) => {
       this.#die = (error) => {
         this.#death ??= error;
