@@ -137,14 +137,13 @@ describe.each(keeps)('$name', ({ all, tight }) => {
       await session.prefill(prompt());
       await session.save(path);
       const kept = session.kept;
-      const straight = await session.complete(prompt(), { maxTokens: 12, ignoreEnd: true });
+      // Both read one token behind what was saved: one that is read again, by itself, is rounded otherwise.
+      const more = { ids: [...prompt().ids, ...rest().slice(0, 1)] };
+      const straight = await session.complete(more, { maxTokens: 12, ignoreEnd: true });
       const restored = await model.restore(path, keepOf(tight));
       expect(restored.kept).toEqual(kept);
-      const { ids: generated } = await restored.complete(
-        { ids: [...prompt().ids] },
-        { maxTokens: 12, ignoreEnd: true },
-      );
-      expect(generated.slice(1)).toEqual(straight.ids.slice(1));
+      const again = await restored.complete(more, { maxTokens: 12, ignoreEnd: true });
+      expect(again.ids).toEqual(straight.ids);
       restored.close();
     });
     await expect(model.restore(path)).rejects.toThrow(/saved with .* for keep, and is opened without any/);
