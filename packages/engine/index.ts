@@ -26,7 +26,7 @@ export type { Steer, Steering } from './axes/steer.ts';
 export { isPageFormat, pages, type Store } from './axes/store.ts';
 export { extraPosition, type KvCache } from './cache/cache.ts';
 export type { LayerRows, MatrixRole, WeightCodec } from './decoder/codec.ts';
-export type { LoadProgress } from './decoder/weights.ts';
+export type { LoadProgress } from './decoder/weight-loader.ts';
 export type { Precision } from './decoder/workspace.ts';
 export { type ErrorCode, LociError } from './errors.ts';
 export type { Architecture } from './families/architecture.ts';

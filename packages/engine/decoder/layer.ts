@@ -18,7 +18,8 @@ import type { LayerView } from '../axes/hook.ts';
 import type { Architecture, LayerShape } from '../families/architecture.ts';
 import { linear, normFor, rounded, roundRows } from './linear.ts';
 import type { Placed } from './segment.ts';
-import type { AttentionWeights, LayerWeights, Vector } from './weights.ts';
+import type { Vector } from './weight-loader.ts';
+import type { AttentionWeights, LayerWeights } from './weights.ts';
 import { inputForms, type Precision, type Workspace } from './workspace.ts';
 
 /** One block of the transformer. */

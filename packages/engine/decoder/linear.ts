@@ -11,7 +11,8 @@ import {
   quantize,
   quantizeRows,
 } from '@loci/kernels';
-import type { LayerMatrix, NormWeights, Vector } from './weights.ts';
+import type { LayerMatrix, Vector } from './weight-loader.ts';
+import type { NormWeights } from './weights.ts';
 import { inputForms, type Precision } from './workspace.ts';
 
 /** An intermediate result in the forms that products take; which are filled depends on the precision and the weights. */

@@ -2,7 +2,7 @@ import type { Device } from '@loci/device';
 import type { ByteRows, Bytes8 } from '@loci/kernels';
 import type { Architecture } from '../families/architecture.ts';
 import type { Rows } from './linear.ts';
-import type { LayerMatrix } from './weights.ts';
+import type { LayerMatrix } from './weight-loader.ts';
 
 /** Rows that pass through the decoder in one program. */
 export const maxRows = 512;
