@@ -55,17 +55,17 @@ class Search {
 }
 
 /** The search at the start of scratch memory for so many rows of queries and stretches. */
-function searchAt(scratch: usize, rows: i32, chunks: i32, d: i32): Search {
+function searchAt(scratch: usize, rows: i32, stretches: i32, d: i32): Search {
   const search = changetype<Search>(scratch);
   search.d = d;
   search.slots = scratch + 128;
   search.owners = search.slots + 4 * SLOTS;
   search.lastSlots = search.owners + 4 * SLOTS;
   search.stretches = search.lastSlots + (<usize>rows << 2);
-  search.halves = search.stretches + <usize>chunks * STRETCH;
-  search.scores = search.halves + <usize>(2 * chunks) * STRETCH;
+  search.halves = search.stretches + <usize>stretches * STRETCH;
+  search.scores = search.halves + <usize>(2 * stretches) * STRETCH;
   // Vectors of scores reach behind the last.
-  search.tile = Tile.at((search.scores + (<usize>(2 * chunks) << 2) + 79) & ~63, (rows + 3) & ~3, d, 1);
+  search.tile = Tile.at((search.scores + (<usize>(2 * stretches) << 2) + 79) & ~63, (rows + 3) & ~3, d, 1);
   search.batch = 0;
   search.scored = 0;
   return search;
@@ -74,10 +74,10 @@ function searchAt(scratch: usize, rows: i32, chunks: i32, d: i32): Search {
 /**
  * Arguments: 0 queries [n, h, d], 1 n, 2 h, 3 g, 4 d, 5 heads [g] (used slots are those before these n), 6 format,
  * 7 lists [ceil(n / rows), heads that have lists] of { i32 count, count of { i32 page, u32 slots } }, 8 rows of queries that share
- * a list, 9 heads that have lists, 10 bytes from list to list, 11 stretches, 12 slots of a key block (a power of two),
+ * a list, 9 heads that have lists, 10 bytes from list to list, 11 blocks to be found, 12 slots of a key block (a power of two),
  * 13 every which slot of a block and 14 every which row of queries is looked at, 15 sinks, 16 window (a query sees so many
  * slots in any case, itself with them; 0: none), 17 which block stands for a stretch, 18 slots to come that lists name as
- * well, 19 counts i64 [3], of which the last is that of keys scored (0: not counted).
+ * well, 19 counts i64 [3], of which the last is that of keys scored (0: not counted), 20 stretches that are kept for each of 11.
  */
 export function descend(args: usize, counter: usize, scratch: usize): void {
   const n = int(args, 1);
@@ -95,7 +95,8 @@ export function descend(args: usize, counter: usize, scratch: usize): void {
   const counts = address(args, 19);
   const group = h / listHeads;
   const most = ((min(n, listRows) + queryStride - 1) / queryStride) * group;
-  const search = searchAt(scratch, most, chunks, d);
+  const beam = int(args, 20);
+  const search = searchAt(scratch, most, chunks * beam, d);
   search.format = int(args, 6);
   search.block = block;
   search.stride = int(args, 13);
@@ -117,7 +118,7 @@ export function descend(args: usize, counter: usize, scratch: usize): void {
       continue;
     }
     gatherQueries(search, address(args, 0), t0, t1, queryStride, h, head * group, group, used);
-    halve(search, firstBlock, endBlock, chunks);
+    halve(search, firstBlock, endBlock, chunks, min(chunks * beam, endBlock - firstBlock));
     addSlots(list, 0, firstBlock * block);
     for (let i = 0; i < chunks; i++) {
       const from = load<i32>(search.stretches + <usize>i * STRETCH) * block;
@@ -157,25 +158,31 @@ function gatherQueries(search: Search, q: usize, t0: i32, t1: i32, stride: i32, 
   for (; r < tile.padded; r++) memory.fill(tile.query(r), 0, row);
 }
 
-/** Leaves the `chunks` blocks of [from, to), more than there are chunks, that the search ends at, ascending. */
-function halve(search: Search, from: i32, to: i32, chunks: i32): void {
+/** Leaves the `chunks` blocks of [from, to), more than there are chunks, that a search with so many stretches ends at, ascending. */
+function halve(search: Search, from: i32, to: i32, chunks: i32, stretches: i32): void {
   const size = <i64>(to - from);
-  for (let j = 0, at = search.stretches; j < chunks; j++, at += STRETCH) {
-    store<i32>(at, from + bound(j, size, chunks));
-    store<i32>(at, from + bound(j + 1, size, chunks), 4);
+  for (let j = 0, at = search.stretches; j < stretches; j++, at += STRETCH) {
+    store<i32>(at, from + bound(j, size, stretches));
+    store<i32>(at, from + bound(j + 1, size, stretches), 4);
     store<i32>(at, UNKNOWN, 8);
   }
   for (let whole = false; !whole; ) {
     let count = 0;
-    for (let i = 0, at = search.stretches; i < chunks; i++, at += STRETCH) {
+    for (let i = 0, at = search.stretches; i < stretches; i++, at += STRETCH) {
       const first = load<i32>(at), end = load<i32>(at, 4), score = load<i32>(at, 8);
       const middle = (first + end) >> 1, standsFor = representativeOf(first, end, search.representative);
       if (middle > first) addHalf(search, count++, first, middle, standsFor, score);
       addHalf(search, count++, middle, end, standsFor, score);
     }
     scoreBatch(search);
-    whole = keepBest(search, count, chunks);
+    whole = keepBest(search, count, stretches);
   }
+  if (stretches == chunks) return;
+  for (let i = 0, at = search.stretches, to = search.halves; i < stretches; i++, at += STRETCH, to += STRETCH) {
+    store<i64>(to, load<i64>(at));
+    store<i32>(search.scores + (<usize>i << 2), load<i32>(at, 8));
+  }
+  keepBest(search, stretches, chunks);
 }
 
 /** round(j · size / chunks), halves upwards. */

@@ -68,6 +68,7 @@ const sizes = fc.record({
 });
 const searches = fc.record({
   chunks: fc.constantFrom(1, 2, 5, 16, 60),
+  beam: fc.constantFrom(1, 2, 3, 8),
   block: fc.constantFrom(1, 2, 8, 32, 64),
   keyStride: fc.constantFrom(1, 3, 8),
   queryStride: fc.constantFrom(1, 2, 5),
@@ -160,7 +161,7 @@ describe.each(builds)('%s build', (build) => {
         value: new Float32Array(16),
       }));
       const bad = { ...p, format, heads: [{ used: 199, slots }], positions: Int32Array.of(199) };
-      const search = { chunks: 100, block: 1, keyStride: 1, queryStride: 1, sinks: 0, window: 0 } as const;
+      const search = { chunks: 100, beam: 1, block: 1, keyStride: 1, queryStride: 1, sinks: 0, window: 0 } as const;
       const { lists } = run(bad, { ...search, representative: 'first' }, 1, 1, 0);
       const found = lists[0]?.slots.filter((slot) => slot < 200) ?? [];
       expect(found.length).toBe(100);
@@ -169,7 +170,7 @@ describe.each(builds)('%s build', (build) => {
   });
 
   test('twice the keys cost one more round', () => {
-    const of = { chunks: 16, block: 8, keyStride: 2, queryStride: 1, sinks: 0, window: 0 } as const;
+    const of = { chunks: 16, beam: 1, block: 8, keyStride: 2, queryStride: 1, sinks: 0, window: 0 } as const;
     const scored = [512, 1024, 2048, 4096].map((count) => {
       const p = problem({ seed: 1, format: 'f16', n: 1, group: 1, g: 1, d: 16, window: 0, mostUsed: 0 });
       const key = Float32Array.from({ length: 16 }, (_, c) => c);

@@ -8,8 +8,10 @@ export type Representative = (typeof representatives)[number];
 
 /** What a search looks for and at. Sizes are slots of a head, which lie in the order of their positions. */
 export interface Stretches {
-  /** Blocks that are found, and stretches that the search begins with. */
+  /** Blocks that are found. */
   readonly chunks: number;
+  /** Stretches that the search begins and goes on with, for each of them; the paper's is 1. */
+  readonly beam: number;
   /** Slots of a key block: a power of two. */
   readonly block: number;
   /** Every which slot of a block is scored. */
@@ -44,16 +46,16 @@ export interface Descend extends Stretches {
 
 /**
  * Lists of the slots that blocks of queries read: sinks, a window, and the key blocks that a halving search ends at. It
- * divides the blocks between sinks and window into `chunks` stretches, halves each, keeps those halves whose
- * representative has the greatest product with one of the sampled queries, and goes on until all are single blocks (Lee et
- * al. 2024, HiP Attention, arXiv 2406.09827). Where no more blocks are than chunks, lists name everything.
+ * divides the blocks between sinks and window into `chunks` · `beam` stretches, halves each, keeps those halves whose
+ * representative has the greatest product with one of the sampled queries, and goes on until all are single blocks, of which
+ * the best `chunks` are read (Lee et al. 2024, HiP Attention, arXiv 2406.09827, where the beam is 1). Where no more blocks are than chunks, lists name everything.
  */
 export function descend(a: Descend): Command {
   const words = [
     ...[a.queries, a.n, a.h, a.g, a.d, a.heads, pageFormats.indexOf(a.format)],
     ...[a.lists.address, a.lists.rows, a.lists.heads, 4 * listWords(a.lists.capacity)],
     ...[a.chunks, a.block, a.keyStride, a.queryStride, a.sinks, a.window],
-    ...[representatives.indexOf(a.representative), a.ahead, a.counts ?? 0],
+    ...[representatives.indexOf(a.representative), a.ahead, a.counts ?? 0, a.beam],
   ];
   return command('descend', words, a.join);
 }
@@ -70,10 +72,10 @@ export function listCapacity(
 
 /** Bytes of scratch a thread needs for lists of `heads` query heads. */
 export function descendScratch(
-  { chunks, queryStride }: Stretches,
+  { chunks, beam, queryStride }: Stretches,
   { rows, heads, d }: { readonly rows: number; readonly heads: number; readonly d: number },
 ): number {
   const sampled = Math.ceil(rows / queryStride) * heads;
   // In the order of `searchAt`.
-  return 128 + 2 * 4 * pageSlots + tileScratch(sampled, d) + 4 * sampled + chunks * (12 + 24 + 8) + 80;
+  return 128 + 2 * 4 * pageSlots + tileScratch(sampled, d) + 4 * sampled + chunks * beam * (12 + 24 + 8) + 80;
 }

@@ -25,17 +25,19 @@ export function tokenSearch(scores: ArrayLike<number>, k: number): number[] {
   return chunks.map(({ first }) => first - 1);
 }
 
-/** The search over blocks [from, to): the blocks that `chunks` stretches end at, ascending, and how often a score was asked for. */
+/** The search over blocks [from, to) with `chunks` · `beam` stretches: the best `chunks` blocks that they end at, ascending. */
 export function blockSearch(
   [from, to]: readonly [number, number],
   chunks: number,
   representative: Representative,
   score: (block: number) => number,
+  beam = 1,
 ): number[] {
   const size = to - from;
   if (size <= chunks) return Array.from({ length: Math.max(0, size) }, (_, i) => from + i);
-  let stretches = Array.from({ length: chunks }, (_, j): Stretch => {
-    return [from + round((j * size) / chunks), from + round(((j + 1) * size) / chunks)];
+  const count = Math.min(chunks * beam, size);
+  let stretches = Array.from({ length: count }, (_, j): Stretch => {
+    return [from + round((j * size) / count), from + round(((j + 1) * size) / count)];
   });
   while (stretches.some(([first, end]) => end - first > 1)) {
     const halves = stretches.flatMap(([first, end]): Stretch[] => {
@@ -47,9 +49,9 @@ export function blockSearch(
           ]
         : [[first, end]];
     });
-    stretches = best(halves, chunks, (half) => score(standsFor(half, representative)));
+    stretches = best(halves, count, (half) => score(standsFor(half, representative)));
   }
-  return stretches.map(([first]) => first);
+  return best(stretches, chunks, ([first]) => score(first)).map(([first]) => first);
 }
 
 type Stretch = readonly [first: number, end: number];
@@ -92,7 +94,7 @@ export interface QueryBlock {
 export function descendReference(
   { queries, group }: QueryBlock,
   slots: readonly Pick<KeyValue, 'position' | 'key'>[],
-  { chunks, block, keyStride, queryStride, sinks, window, representative }: Stretches,
+  { chunks, beam, block, keyStride, queryStride, sinks, window, representative }: Stretches,
 ): number[] {
   const count = queries.length / group;
   const sampled = queries.filter((_, i) => (count - 1 - Math.floor(i / group)) % queryStride === 0);
@@ -111,7 +113,7 @@ export function descendReference(
     }
     return most;
   };
-  const found = new Set(to - from <= chunks ? [] : blockSearch([from, to], chunks, representative, score));
+  const found = new Set(to - from <= chunks ? [] : blockSearch([from, to], chunks, representative, score, beam));
   const isRead = (slot: number) => {
     const index = Math.floor(slot / block);
     return to - from <= chunks || index < from || index >= to || found.has(index);

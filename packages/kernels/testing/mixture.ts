@@ -128,7 +128,7 @@ export function mixture(room: Room, seed: number, n: number, past: number, forma
     partials: place(partialFloats(n, h, d, splitsOf(n, slots))),
   };
   const search = {
-    ...{ chunks: 3, block: 8, keyStride: 2, queryStride: 2, sinks: 4, window: 10 },
+    ...{ chunks: 3, beam: 2, block: 8, keyStride: 2, queryStride: 2, sinks: 4, window: 10 },
     representative: 'centre',
   } as const;
   const capacity = listCapacity(search, { rows: 4, slots, ahead: 0 });

@@ -42,11 +42,12 @@ function options() {
     block: whole(1, 1024, 32, 'keys that are found together, a power of two; 32 are a page'),
     'key-stride': whole(1, 1024, 1, 'every which key of a block is scored'),
     rows: whole(1, 512, 64, 'queries that share a search'),
-    'row-stride': whole(1, 512, 8, 'every which of these queries searches'),
+    'row-stride': whole(1, 512, 8, 'every which of these queries searches; of fewer, as many do'),
     sinks: whole(0, 1_000_000, 4, 'first tokens that are always read'),
     window: whole(1, 1_000_000, 64, 'tokens before and with a query that it always reads'),
     dense: whole(0, 1000, 3, 'first layers that read everything'),
     refresh: whole(1, 1000, 8, 'tokens of an answer after which the search is made anew'),
+    beam: whole(1, 1000, 4, 'stretches that a search for fewer queries goes on with, for each block that it finds'),
     share: choice(
       ['head', 'group'],
       'head',
@@ -71,13 +72,18 @@ function check({ k, block, rows, 'row-stride': rowStride }: Options): void {
   if (rows < rowStride) refuse(`row-stride is ${rowStride}; it must be at most rows, which is ${rows}`);
 }
 
-/** What the kernel is told. */
-function searchOf(options: Options) {
+/**
+ * What the kernel is told of a search for so many rows. Where they are fewer than share one, as in an answer, no other row
+ * finds what one misses: all search that may, in a wider beam.
+ */
+function searchOf(options: Options, n: number) {
+  const { rows, 'row-stride': rowStride } = options;
   return {
     chunks: options.k / options.block,
+    beam: n < rows ? options.beam : 1,
     block: options.block,
     keyStride: options['key-stride'],
-    queryStride: options['row-stride'],
+    queryStride: Math.ceil((Math.min(n, rows) * rowStride) / rows),
     sinks: options.sinks,
     window: options.window,
     representative: options.stands,
@@ -92,9 +98,10 @@ function sharing({ share }: Options, { arch }: ModelFacts): number {
 function tooLarge(options: Options, model: ModelFacts): string | undefined {
   const { heads, kvHeads, headSize: d } = model.arch;
   const room = attendScratch(heads, kvHeads, d);
-  const needed = descendScratch(searchOf(options), { rows: options.rows, heads: sharing(options, model), d });
+  const most = { ...searchOf(options, options.rows), beam: options.beam };
+  const needed = descendScratch(most, { rows: options.rows, heads: sharing(options, model), d });
   if (needed <= room) return undefined;
-  return `its search needs ${needed} bytes a thread, and there are ${room}: ask for fewer blocks (k / block) or queries (rows / row-stride)`;
+  return `its search needs ${needed} bytes a thread, and there are ${room}: ask for fewer blocks (k / block), queries (rows / row-stride) or a smaller beam`;
 }
 
 /** The lists of a layer that were made for a single row, and how long they hold. */
@@ -155,7 +162,7 @@ class Hip implements Attending {
     const { rows, refresh } = this.#options;
     const { heads: h, kvHeads: g, headSize: d } = this.#host.arch;
     const { layer, n, slots, queries, heads, format, counts } = view;
-    const search = searchOf(this.#options);
+    const search = searchOf(this.#options, n);
     const ahead = n === 1 ? refresh - 1 : 0;
     const shape = {
       blocks: Math.ceil(n / rows),

@@ -1,5 +1,5 @@
 import { mean, perplexity, type TaskCase, type TextName, type Workbench } from '@loci/evaluate';
-import { dense, type Model, type OpenOptions, type Session } from 'loci';
+import { type Attend, dense, type Model, type OpenOptions, type Session } from 'loci';
 import { inSession } from '../methods/in-session.ts';
 import { parseMethod } from '../registry.ts';
 import { behindPrompt } from './behind.ts';
@@ -20,6 +20,8 @@ export interface Gains {
   readonly dense: number;
   readonly sparse: number;
   readonly decode: number;
+  /** The same with the paper's beam. */
+  readonly narrow: number;
   readonly prefill: number;
   readonly near: number;
 }
@@ -33,19 +35,26 @@ export async function gainsOf(model: Model, one: TaskCase, spec: string, near: s
     inSession(model, options, (session) => gainIn(session, prompt, filled, answer));
   const behind = (ids: Int32Array) =>
     behindPrompt(model, ids, async (next) => {
-      const [all, some] = [next(dense), next(attend)];
-      try {
-        return { all: await loss(all, ids), some: await loss(some, ids) };
-      } finally {
-        all.close();
-        some.close();
-      }
+      const of = async (attend: Attend) => {
+        const session = next(attend);
+        try {
+          return await loss(session, ids);
+        } finally {
+          session.close();
+        }
+      };
+      return {
+        dense: await of(dense),
+        decode: await of(attend),
+        narrow: await of(parseMethod.attend(`${spec},beam=1`)),
+      };
     });
   const [planted, without] = [await behind(prompt), await behind(filled)];
   const keep = parseMethod.keep(near);
   return {
-    dense: without.all - planted.all,
-    decode: without.some - planted.some,
+    dense: without.dense - planted.dense,
+    decode: without.decode - planted.decode,
+    narrow: without.narrow - planted.narrow,
     sparse: await gain({ attend }),
     prefill: await gain({ attend: parseMethod.attend(`${spec},sparse=prefill`) }),
     near: await gain({ ...(keep && { keep }) }),
