@@ -53,7 +53,10 @@ export class Packer {
     this.#device = device;
     this.#check = check;
     this.#batches = Array.from({ length: 2 }, () => ({
-      ...{ address: 0, bytes: 0, used: 0, pieces: [] },
+      address: 0,
+      bytes: 0,
+      used: 0,
+      pieces: [],
       done: Promise.resolve(),
     }));
   }

@@ -1,4 +1,5 @@
 const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 const strict = new TextDecoder('utf-8', { fatal: true });
 /** Bytes that are checked in one call. */
 const piece = 2 ** 18;
@@ -11,8 +12,6 @@ function isValid(bytes: Uint8Array): boolean {
     return false;
   }
 }
-
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /**
  * Many short texts in UTF-8, each a range of the same bytes. A vocabulary and its merges are half a million of them: as
