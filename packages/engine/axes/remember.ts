@@ -23,10 +23,10 @@ export interface Remembering extends Hook {
    */
   rehearses?(n: number): boolean;
   /**
-   * Takes over what a fork that has read the next n rows brought back for them. Without a fork: what it took over holds no
+   * Takes over what a fork that has read the next rows brought back for them. Without a fork: what it took over holds no
    * longer, since reading was given up.
    */
-  recollect?(fork: Remembering | undefined, n: number): void;
+  recollect?(fork: Remembering | undefined): void;
   /** The cache is empty: a new sequence, or one that begins again. */
   begin?(cache: KvCache): void;
   /**

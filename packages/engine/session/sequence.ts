@@ -124,7 +124,7 @@ export class Sequence {
     try {
       return await this.#read(input, wants, options);
     } catch (error) {
-      this.methods.remembering?.recollect?.(undefined, 0);
+      this.methods.remembering?.recollect?.(undefined);
       throw error;
     }
   }
@@ -197,7 +197,7 @@ export class Sequence {
       await fork.read(input, { best: true, rehearsal: true }, { signal });
       this.methods.addReads(fork.methods);
       const { remembering } = fork.methods;
-      if (remembering) this.methods.remembering?.recollect?.(remembering, inputLength(input));
+      if (remembering) this.methods.remembering?.recollect?.(remembering);
     } finally {
       fork.close();
     }

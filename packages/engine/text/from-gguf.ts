@@ -109,7 +109,8 @@ function byteLevelFamily(reader: MetadataReader, vocabulary: Vocabulary, merges:
 
 /** Merges are two words; the first may begin with a blank. */
 function readMerges(reader: MetadataReader): Merges {
-  const { bytes, starts, ends } = reader.strings('tokenizer.ggml.merges');
+  const merges = reader.strings('tokenizer.ggml.merges');
+  const { bytes, starts, ends } = merges;
   const blanks = starts.map((start, index) => {
     const end = ends[index]!;
     let at = start + 1;
@@ -118,7 +119,7 @@ function readMerges(reader: MetadataReader): Merges {
   });
   const whole = blanks.findIndex((blank, index) => blank >= ends[index]!);
   if (whole >= 0) {
-    const merge = JSON.stringify(new StringTable(bytes, starts, ends).at(whole));
+    const merge = JSON.stringify(merges.at(whole));
     throw new LociError('bad-file', `${reader.file}: tokenizer.ggml.merges[${whole}] is ${merge}, not two tokens`);
   }
   const left = new StringTable(bytes, starts, blanks);

@@ -109,9 +109,9 @@ export class EpisodicMemory implements Remembering {
     );
   }
 
-  recollect(fork: Remembering | undefined, n: number): void {
+  recollect(fork: Remembering | undefined): void {
     if (fork === undefined) this.#retrieval.recollect(undefined, 0);
-    else if (fork instanceof EpisodicMemory) this.#retrieval.recollect(fork.#retrieval, this.#used + n);
+    else if (fork instanceof EpisodicMemory) this.#retrieval.recollect(fork.#retrieval, fork.#used);
   }
 
   /** Whether events are looked up. */
