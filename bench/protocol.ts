@@ -13,7 +13,7 @@ export interface Setup {
   /** A method of the axis `attend` with its options; all keys are read without one. */
   readonly attend?: string;
   /** Which kernels compute, where the engine has several. */
-  readonly build?: 'relaxed' | 'pairs' | 'plain';
+  readonly build?: 'bytes' | 'relaxed' | 'pairs' | 'plain';
 }
 
 /** Read `ids` with empty caches, then generate `decode` tokens after the first, in `sequences` sequences side by side. */

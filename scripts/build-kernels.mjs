@@ -1,4 +1,4 @@
-// Compiles the AssemblyScript kernels in three builds (packages/device/features.ts says what tells them apart), and those
+// Compiles the AssemblyScript kernels in four builds (packages/device/features.ts says what tells them apart), and those
 // that train models and that measure the machine's limits in two. Does nothing when the sources are those of the last build.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -10,10 +10,13 @@ const kernels = join(root, 'packages/kernels');
 const out = join(kernels, 'build');
 const relaxed = ['--enable', 'simd,relaxed-simd,threads'];
 const plain = ['--enable', 'simd,threads'];
+/** How many products of bytes one instruction adds, and how many bits the unsigned ones have. */
+const products = (added, bits) => ['--use', `FOURS=${Number(added === 4)}`, '--use', `BYTES=${Number(bits === 8)}`];
 const builds = [
-  { name: 'relaxed', entry: 'assembly/walk.ts', options: [...relaxed, '--use', 'FOURS=1'] },
-  { name: 'pairs', entry: 'assembly/walk.ts', options: [...relaxed, '--use', 'FOURS=0'] },
-  { name: 'plain', entry: 'assembly/walk.ts', options: [...plain, '--use', 'FOURS=0'] },
+  { name: 'bytes', entry: 'assembly/walk.ts', options: [...relaxed, ...products(4, 8)] },
+  { name: 'relaxed', entry: 'assembly/walk.ts', options: [...relaxed, ...products(4, 7)] },
+  { name: 'pairs', entry: 'assembly/walk.ts', options: [...relaxed, ...products(2, 7)] },
+  { name: 'plain', entry: 'assembly/walk.ts', options: [...plain, ...products(2, 7)] },
   { name: 'train-relaxed', entry: 'train/assembly.ts', options: relaxed },
   { name: 'train-plain', entry: 'train/assembly.ts', options: plain },
   { name: 'limits-relaxed', entry: 'limits/assembly.ts', options: relaxed },

@@ -11,10 +11,7 @@ export const plain = gridSuite({
   title: 'Without relaxed SIMD',
   async plan(bench) {
     return {
-      contestants: [
-        loci(bench, { name: relaxed, build: 'relaxed' }),
-        loci(bench, { name: plainBuild, build: 'plain' }),
-      ],
+      contestants: [loci(bench, { name: relaxed }), loci(bench, { name: plainBuild, build: 'plain' })],
       workloads: workloads([promptTokens], 24),
       processes: 'kept',
     };

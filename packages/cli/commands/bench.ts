@@ -19,7 +19,10 @@ export const bench = command({
   options: {
     tokens: whole('N', `Tokens in the cache (default ${defaultTokens})`, { min: 1, max: 2 ** 31 }),
     rounds: whole('N', `Programs to take the median of (default ${defaultRounds})`, { min: 1, max: 1000 }),
-    build: choice(['relaxed', 'pairs', 'plain'], 'Which build of the kernels (default: the best for the machine)'),
+    build: choice(
+      ['bytes', 'relaxed', 'pairs', 'plain'],
+      'Which build of the kernels (default: the best for the machine)',
+    ),
     ...modelOptions,
   },
   async run({ options }, context) {

@@ -12,8 +12,9 @@
 const ONES: usize = memory.data<u32>([0x00010001]);
 
 /**
- * Per 32-bit lane: acc + Σ of 4 products of `x` (signed bytes) and `w` (bytes 0 … 127).
- * The sums fit: 4 · 127 · 127 is far below 2³¹, and no pair exceeds 2¹⁵, so every engine computes the same integer.
+ * Per 32-bit lane: acc + Σ of 4 products of `x` (signed bytes) and `w` (bytes 0 … 127; 0 … 255 in the build for processors
+ * that are known to take them). The sums fit: 4 · 127 · 127 is far below 2³¹, and no pair exceeds 2¹⁵, so every engine
+ * computes the same integer.
  */
 // @ts-ignore: decorator
 @inline export function dot4(acc: v128, x: v128, w: v128): v128 {

@@ -75,13 +75,16 @@ import { madd } from '../assembly/simd';
   return loads ? v128.load(p) : otherwise;
 }
 
-// The four bits of every byte that a pass multiplies with.
+// The bits of every byte that a pass multiplies with: four of them, or all where the build's products take 8.
 // @ts-ignore: decorator
 @inline export const LOW: i32 = 0;
 // @ts-ignore: decorator
 @inline export const HIGH: i32 = 1;
+// @ts-ignore: decorator
+@inline export const WHOLE: i32 = 2;
 
 // @ts-ignore: decorator
 @inline export function nibbles(v: v128, which: i32, fifteen: v128): v128 {
+  if (which == WHOLE) return v;
   return v128.and(which == HIGH ? i16x8.shr_u(v, 4) : v, fifteen);
 }

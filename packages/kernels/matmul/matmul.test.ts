@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { builds, Machine } from '../testing/machine.ts';
+import { Machine, productBuilds } from '../testing/machine.ts';
 import { expectClose, expectSame, fills, floats, least, random, unit } from '../testing/numbers.ts';
 import { oneRow, quantizedRows, weights } from '../testing/weights.ts';
 import { matmul, matmulFloat, matmulScratch } from './index.ts';
@@ -83,7 +83,7 @@ function check(
 
 const mean = (values: Float64Array) => values.reduce((sum, value) => sum + Math.abs(value), 0) / values.length;
 
-describe.each([...builds, 'pairs'] as const)('%s build', (build) => {
+describe.each(productBuilds)('%s build', (build) => {
   const machine = new Machine(build);
 
   describe.each(quantizedLayouts)('%s', (layout) => {

@@ -1,13 +1,17 @@
 // One token is bound by memory: its numbers are read once, and in one stream (with the scales apart from them every block
 // waited for memory anew, and took twice the time).
-import { dot2 } from '../assembly/simd';
+import { dot2, dot4 } from '../assembly/simd';
 import {
   bitsOf, groupBytes, groupOf, hasMinima, HIGH, highHalves, loadIf, LOW, lowHalves, minimum, nibbles, Q4, scaleBytes, scaled,
 } from './layout.assembly';
 
-/** Sums of 16 columns for 4 rows in 8 × 16 bits: at most 4 · 2 · 127 · 15 in each. */
+/** Sums of 16 columns for 4 rows: in 32 bits where products come in fours, else in 8 × 16, at most 4 · 2 · 127 · 15 in each. */
 // @ts-ignore: decorator
 @inline function dots16(x: usize, a: v128, b: v128, c: v128, d: v128): v128 {
+  if (FOURS) {
+    const half = dot4(dot4(i32x4.splat(0), v128.load32_splat(x), a), v128.load32_splat(x, 4), b);
+    return dot4(dot4(half, v128.load32_splat(x, 8), c), v128.load32_splat(x, 12), d);
+  }
   const first = i16x8.add(dot2(v128.load32_splat(x), a), dot2(v128.load32_splat(x, 4), b));
   const second = i16x8.add(dot2(v128.load32_splat(x, 8), c), dot2(v128.load32_splat(x, 12), d));
   return i16x8.add(first, second);
@@ -26,6 +30,12 @@ import {
   const first = i16x8.add(dot2(x0, nibbles(a, which, fifteen)), dot2(x1, nibbles(b, which, fifteen)));
   const second = i16x8.add(dot2(x2, nibbles(c, which, fifteen)), dot2(x3, nibbles(d, which, fifteen)));
   return i16x8.add(first, second);
+}
+
+/** Sums of `dots16` in 32 bits. */
+// @ts-ignore: decorator
+@inline function widened(sums: v128, ones: v128): v128 {
+  return FOURS ? sums : i32x4.dot_i16x8_s(sums, ones);
 }
 
 /** Adds the products of 32 columns of 8 rows, with every number loaded once, to f [8]. */
@@ -47,14 +57,23 @@ import {
     z0 = dots4(x + 16, c0, d0, fifteen);
     z1 = dots4(x + 16, c1, d1, fifteen);
     if (is32) {
-      z0 = i16x8.add(y0, z0);
-      z1 = i16x8.add(y1, z1);
+      z0 = FOURS ? i32x4.add(y0, z0) : i16x8.add(y0, z0);
+      z1 = FOURS ? i32x4.add(y1, z1) : i16x8.add(y1, z1);
     } else {
-      y0 = i32x4.dot_i16x8_s(y0, ones);
-      y1 = i32x4.dot_i16x8_s(y1, ones);
+      y0 = widened(y0, ones);
+      y1 = widened(y1, ones);
     }
-    z0 = i32x4.dot_i16x8_s(z0, ones);
-    z1 = i32x4.dot_i16x8_s(z1, ones);
+    z0 = widened(z0, ones);
+    z1 = widened(z1, ones);
+  } else if (BYTES) {
+    y0 = dots16(x, a0, b0, v128.load(p, 64), v128.load(p, 96));
+    y1 = dots16(x, a1, b1, v128.load(p, 80), v128.load(p, 112));
+    z0 = dots16(x + 16, v128.load(q), v128.load(q, 32), v128.load(q, 64), v128.load(q, 96));
+    z1 = dots16(x + 16, v128.load(q, 16), v128.load(q, 48), v128.load(q, 80), v128.load(q, 112));
+    if (is32) {
+      z0 = i32x4.add(y0, z0);
+      z1 = i32x4.add(y1, z1);
+    }
   } else {
     const c0 = v128.load(p, 64), c1 = v128.load(p, 80), d0 = v128.load(p, 96), d1 = v128.load(p, 112);
     const e0 = v128.load(q), e1 = v128.load(q, 16), f0 = v128.load(q, 32), f1 = v128.load(q, 48);

@@ -1,11 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
+import { bestBuild, type KernelBuild } from '../../device/features.ts';
 import { allowWideVectors } from '../../engine/platform/node-wide.ts';
 import type { Command } from '../command.ts';
 
-export type Build = 'relaxed' | 'pairs' | 'plain';
-/** `pairs` is `relaxed` but for the products, whose tests add it. */
+export type Build = KernelBuild;
+/** All but those that differ from `relaxed` in products alone. */
 export const builds: readonly Build[] = ['relaxed', 'plain'];
+/** For the tests of products: `bytes` runs only where it is the best. */
+export const productBuilds: readonly Build[] = [
+  ...builds,
+  'pairs',
+  ...(bestBuild() === 'bytes' ? (['bytes'] as const) : []),
+];
 
 /** Where kernels' arguments can be put: a `Machine` here, a device elsewhere. */
 export interface Room {

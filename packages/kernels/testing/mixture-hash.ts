@@ -1,10 +1,10 @@
 // Prints a hash of everything that the mixture of all kernels writes, for each build: what another process is compared to.
 import { createHash } from 'node:crypto';
 import { pageFormats } from '../append/index.ts';
-import { builds, Machine } from './machine.ts';
+import { Machine, productBuilds } from './machine.ts';
 import { mixture, mixtureScratch } from './mixture.ts';
 
-for (const build of [...builds, 'pairs'] as const) {
+for (const build of productBuilds) {
   const machine = new Machine(build);
   const hash = createHash('sha256');
   for (const format of pageFormats) {

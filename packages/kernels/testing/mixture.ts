@@ -206,7 +206,8 @@ function placePages(room: Room, format: PageFormat, slots: number, next: () => n
     for (let i = 0; i < content.length; i++) content[i] = i % 2 === 0 ? next() * 256 : i % 4 === 1 ? 0x38 : 0x3c;
     // Of keys in bytes 7 bits are used: processors differ in what they make of an eighth.
     const positions = 4 * pageSlots;
-    if (format === 'q8') for (let i = positions; i < positions + d * pageSlots; i++) content[i] = (content[i] ?? 0) & 0x7f;
+    if (format === 'q8')
+      for (let i = positions; i < positions + d * pageSlots; i++) content[i] = (content[i] ?? 0) & 0x7f;
     new Int32Array(content.buffer).set(Array.from({ length: pageSlots }, (_, slot) => page * pageSlots + slot));
     return { address: room.output(content.length, content), bytes: content.length };
   });

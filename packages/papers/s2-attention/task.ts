@@ -9,6 +9,7 @@ const schema = z.strictObject({
   vocabulary: whole(4, 2 ** 24).default(64),
   length: whole(8).default(128),
   pairs: whole(1).default(16),
+  fewest: whole(1).optional().describe('training examples have from so many pairs on (default: all of them)'),
   questions: whole(1).default(8),
   examples: whole(1).default(20_000).describe('of the training split'),
   held: whole(1).default(1024).describe('examples of the validation and of the test split'),
@@ -25,7 +26,7 @@ export interface Scattered extends Example {
  * @throws LociError `bad-option`; ZodError.
  */
 export function scatteredRecallTask(given: unknown, seed: number) {
-  const { name, vocabulary, length, pairs, questions, examples, held } = schema.parse(given);
+  const { name, vocabulary, length, pairs, questions, examples, held, fewest = pairs } = schema.parse(given);
   const [keys, early] = [Math.floor(vocabulary / 2), 2 * Math.floor((3 * length) / 8)];
   if (pairs >= keys || 2 * pairs > early || questions > pairs || 2 * questions > length - early) {
     throw new LociError(
@@ -43,11 +44,13 @@ export function scatteredRecallTask(given: unknown, seed: number) {
       const ids = new Int32Array(length);
       const some = (from: number, to: number, count: number) =>
         random.shuffled(Array.from({ length: to - from }, (_, i) => from + i)).slice(0, count);
-      const [own, values] = [some(1, keys, pairs), some(keys, vocabulary, pairs)];
-      const told = places(0, early, pairs);
+      const count = split === 'train' ? random.integer(fewest, pairs) : pairs;
+      const [own, values] = [some(1, keys, count), some(keys, vocabulary, count)];
+      const told = places(0, early, count);
       for (const [i, at] of told.entries()) ids.set([own[i] ?? 0, values[i] ?? 0], at);
       const asked = places(early, length, questions).toSorted((a, b) => a - b);
-      const chosen = random.shuffled(Array.from({ length: pairs }, (_, i) => i)).slice(0, questions);
+      const order = random.shuffled(Array.from({ length: count }, (_, i) => i));
+      const chosen = asked.map((_, i) => order[i % count] ?? 0);
       for (const [i, at] of asked.entries()) ids[at] = own[chosen[i] ?? 0] ?? 0;
       const labelled = split === 'test' ? [index % questions] : asked.map((_, i) => i);
       const of = (values: readonly number[]) => labelled.map((i) => values[i] ?? 0);
