@@ -9,7 +9,7 @@ const schema = z.strictObject({
   vocabulary: whole(4, 2 ** 24).default(64),
   length: whole(8).default(128),
   pairs: whole(1).default(16),
-  fewest: whole(1).optional().describe('training examples have from so many pairs on (default: all of them)'),
+  fewest: whole(1).optional().describe('training examples have so many pairs, twice as many, … or all; by default all'),
   questions: whole(1).default(8),
   examples: whole(1).default(20_000).describe('of the training split'),
   held: whole(1).default(1024).describe('examples of the validation and of the test split'),
@@ -34,6 +34,7 @@ export function scatteredRecallTask(given: unknown, seed: number) {
       `task scattered-recall: ${pairs} pairs and ${questions} questions do not fit into ${length} tokens of ${vocabulary}`,
     );
   }
+  const doublings = Math.ceil(Math.log2(pairs / fewest));
   const task = {
     ...{ name, tokens: 'ids' as const, vocabulary, length, labelled: questions },
     size: (split: string) => (split === 'train' ? examples : held),
@@ -44,7 +45,7 @@ export function scatteredRecallTask(given: unknown, seed: number) {
       const ids = new Int32Array(length);
       const some = (from: number, to: number, count: number) =>
         random.shuffled(Array.from({ length: to - from }, (_, i) => from + i)).slice(0, count);
-      const count = split === 'train' ? random.integer(fewest, pairs) : pairs;
+      const count = split === 'train' ? Math.min(pairs, fewest * 2 ** random.integer(0, doublings)) : pairs;
       const [own, values] = [some(1, keys, count), some(keys, vocabulary, count)];
       const told = places(0, early, count);
       for (const [i, at] of told.entries()) ids.set([own[i] ?? 0, values[i] ?? 0], at);
