@@ -1,7 +1,7 @@
 import { Allocator } from './allocator.ts';
 import { control, stop, word } from './control.ts';
 import type { Encoder } from './encoder.ts';
-import { bestBuild, type KernelBuild } from './features.ts';
+import { bestBuild, isRightOn, type KernelBuild } from './features.ts';
 import type { WorkerStart, WorkerTrap } from './worker.ts';
 
 /** What the device needs from its host: compiled kernels and threads. */
@@ -46,7 +46,7 @@ export type ProgramObserver = (
 
 /** A run did not happen: `aborted` leaves the device as it was, `trap` too, `dead` is the end of it. */
 export class DeviceError extends Error {
-  readonly reason: 'aborted' | 'trap' | 'dead' | 'memory';
+  readonly reason: 'aborted' | 'trap' | 'dead' | 'memory' | 'build';
 
   constructor(reason: DeviceError['reason'], message: string) {
     super(message);
@@ -107,9 +107,14 @@ export class Device {
     this.#dead.catch(() => {});
   }
 
+  /** @throws DeviceError `memory`, and `build` for kernels that would be wrong on this machine. */
   static async create(host: DeviceHost, options: DeviceOptions): Promise<Device> {
     const { threads, scratchBytes, build, observer } = options;
-    const chosen = build ?? bestBuild();
+    const best = bestBuild();
+    const chosen = build ?? best;
+    if (!isRightOn(best, chosen)) {
+      throw new DeviceError('build', `kernels "${chosen}" would be wrong on this processor, whose best are "${best}"`);
+    }
     const module = await WebAssembly.compile(await host.kernels(chosen));
     const memory = new WebAssembly.Memory({ initial: 1, maximum: maximumPages, shared: true });
     const device = new Device(memory, threads, chosen, observer);

@@ -13,6 +13,11 @@ export function bestBuild(): KernelBuild {
   return answer === exact ? 'bytes' : answer === saturated ? 'pairs' : 'relaxed';
 }
 
+/** Whether kernels compute what they should on a machine with such best ones; those that it cannot compile say so themselves. */
+export function isRightOn(best: KernelBuild, build: KernelBuild): boolean {
+  return build !== 'bytes' || best === 'bytes';
+}
+
 /**
  * A module whose function `run` is lane 0 of `i32x4.relaxed_dot_i8x16_i7x16_add_s` with bytes 127 and 255. The second is
  * outside of what the instruction promises anything for: x64 with AVX-VNNI gives 4 · 127 · 255 and ARM 4 · 127 · −1, but

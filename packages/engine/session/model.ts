@@ -42,7 +42,7 @@ export interface LoadOptions {
   readonly mixers?: () => Promise<Mixers>;
   /** What the matrices of the layers become while they are loaded. */
   readonly weights?: WeightCodec;
-  /** `plain` kernels do without relaxed SIMD; by default the machine decides. */
+  /** `plain` kernels do without relaxed SIMD; by default the machine decides. `bytes` are refused where they would be wrong. */
   readonly build?: KernelBuild;
   /** Sees every program of the model before it runs. */
   readonly observer?: ProgramObserver;
@@ -126,6 +126,8 @@ export class Model {
       scratchBytes: 0,
       ...(options.build && { build: options.build }),
       ...(options.observer && { observer: options.observer }),
+    }).catch((error: unknown) => {
+      throw asLociError(error);
     });
     try {
       const files = await open();
