@@ -1,25 +1,15 @@
 import { Encoder } from '@loci/device';
-import { fetch, type Graph, graphLink, graphLinkWork, graphNearest, graphRows, linkBytes } from '@loci/kernels';
+import { fetch, graphLink, graphLinkWork, graphNearest, graphRows } from '@loci/kernels';
 import type { Host, KvCache, LayerView, Saved, Settling } from 'loci';
 import { slotRange } from '../keeping/rows.ts';
 import { Room } from '../methods/room.ts';
+import { copyLayer, type Layer, linkWords, newLayer } from './layer.ts';
 import { longest } from './longest.ts';
 import type { Options } from './options.ts';
 import type { QueryRing } from './queries.ts';
 import { packLinks, type SavedIndex, savedIndex, unpackLinks } from './saved.ts';
 
 type Run = Pick<Settling, 'signal' | 'progress'>;
-
-/** One layer of an index. */
-interface Layer {
-  readonly address: number;
-  readonly graph: Graph;
-  /** Keys of every key/value head that are indexed, and the length of the longest. */
-  readonly counts: number[];
-  readonly norms: number[];
-  /** Whether the rows of its keys are there: a restored index makes them when they are first needed. */
-  isFilled: boolean;
-}
 
 /** Query heads that programs of the build are made of, for every thread: each is linked by one. */
 const headsPerThread = 8;
@@ -54,7 +44,9 @@ export class KeyIndex {
     this.isGraph = isGraph;
     this.#used = used;
     // A layer with a window of its own reads little as it is.
-    this.#layers = counts.map((own, layer) => (host.arch.layers[layer]?.window ? undefined : this.#newLayer(own)));
+    this.#layers = counts.map((own, layer) =>
+      host.arch.layers[layer]?.window ? undefined : newLayer(host, own, options.degree, isGraph),
+    );
   }
 
   /** Indexes the keys of a cache. @throws DeviceError `aborted`, `memory`, and others. */
@@ -111,7 +103,7 @@ export class KeyIndex {
     const next = new KeyIndex(this.#host, this.#options, this.isGraph, cache.usedOf(0, 0), counts);
     for (const [index, layer] of this.#layers.entries()) {
       const to = next.#layers[index];
-      if (layer && to) this.#copy(layer, to);
+      if (layer && to) copyLayer(this.#host.device, layer, to, this.isGraph);
     }
     const from = counts.map((heads, layer) => heads.map((_, head) => this.#layers[layer]?.counts[head] ?? 0));
     return await next.#made(cache, from, undefined, run);
@@ -153,7 +145,7 @@ export class KeyIndex {
     const { graph, counts } = this.#layers[layer] ?? {};
     if (!graph || graph.links === 0) return [];
     const { h, g, room, capacity } = graph;
-    const all = this.#linkWords(graph, head);
+    const all = linkWords(this.#host.device, graph, head);
     return Array.from({ length: counts?.[Math.floor((head * g) / h)] ?? 0 }, (_, key) => {
       const at = key * (capacity + 1);
       return key < room ? [...all.subarray(at + 1, at + 1 + (all[at] ?? 0))] : [];
@@ -209,34 +201,11 @@ export class KeyIndex {
       if (!isGraph) continue;
       const keys = Array.from({ length: heads }, (_, head) => own.counts[Math.floor((head * kvHeads) / heads)] ?? 0);
       for (const [head, lists] of unpackLinks(await next(), keys, own.graph.capacity).entries()) {
-        const words = index.#linkWords(own.graph, head);
+        const words = linkWords(host.device, own.graph, head);
         for (const [key, list] of lists.entries()) words.set([list.length, ...list], key * (own.graph.capacity + 1));
       }
     }
     return index;
-  }
-
-  #newLayer(counts: readonly number[]): Layer {
-    const { device, arch } = this.#host;
-    const { heads: h, kvHeads: g, headSize: d } = arch;
-    const room = Math.max(1, ...counts);
-    const capacity = 3 * this.#options.degree;
-    const rowBytes = 2 * g * room * d;
-    const links = this.isGraph ? h * linkBytes({ room, capacity }) : 0;
-    const address = device.allocate(rowBytes + links + 4 * (g + h));
-    const words = address + rowBytes + Math.ceil(links / 4) * 4;
-    device.ints(words, g).set(counts);
-    device.ints(words + 4 * g, h).fill(0);
-    return {
-      address,
-      graph: {
-        ...{ h, g, d, room, capacity, rows: address, links: links === 0 ? 0 : address + rowBytes },
-        ...{ counts: words, starts: words + 4 * g },
-      },
-      counts: [...counts],
-      norms: counts.map(() => 0),
-      isFilled: false,
-    };
   }
 
   /** Fills the layers from some keys on, several at a time, and says how far it is. */
@@ -408,27 +377,6 @@ export class KeyIndex {
         else limits[place] = Math.min(count, Math.max(0, slotsUpTo(position, held) - sinks));
       }
     }
-  }
-
-  #copy(from: Layer, to: Layer): void {
-    const { device } = this.#host;
-    const { h, g, d } = from.graph;
-    to.norms.splice(0, g, ...from.norms);
-    device.ints(to.graph.starts, h).set(device.ints(from.graph.starts, h));
-    const copyHeads = (heads: number, source: number, target: number, bytes: number, stride: number) => {
-      for (let head = 0; head < heads; head++) {
-        device.bytes(target + head * stride, bytes).set(device.bytes(source + head * bytes, bytes));
-      }
-    };
-    copyHeads(g, from.graph.rows, to.graph.rows, 2 * from.graph.room * d, 2 * to.graph.room * d);
-    if (this.isGraph) copyHeads(h, from.graph.links, to.graph.links, linkBytes(from.graph), linkBytes(to.graph));
-  }
-
-  #linkWords(graph: Graph, head: number): Uint16Array | Uint32Array {
-    const bytes = linkBytes(graph);
-    const { buffer, byteOffset } = this.#host.device.bytes(graph.links + head * bytes, bytes);
-    const isNarrow = bytes === 2 * graph.room * (graph.capacity + 1);
-    return isNarrow ? new Uint16Array(buffer, byteOffset, bytes / 2) : new Uint32Array(buffer, byteOffset, bytes / 4);
   }
 }
 

@@ -30,6 +30,20 @@ test('the test split asks each of the questions in turn', () => {
   expect(ranks).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
 });
 
+test('training examples may have from few pairs to all, twice as many from one number to the next', () => {
+  const mixed = scatteredRecallTask({ name: 'scattered-recall', fewest: 3 }, 5);
+  const counts = (split: string) =>
+    Array.from({ length: 100 }, (_, index) => {
+      const { ids, positions, labels, pairs } = mixed.example(split, index);
+      for (const [i, at] of positions.entries())
+        expect([ids[at], labels[i]]).toEqual([...ids.slice(pairs[i], (pairs[i] ?? 0) + 2)]);
+      return [...ids.subarray(0, 96)].filter((id) => id >= 32).length;
+    });
+  expect([...new Set(counts('train'))].toSorted((a, b) => a - b)).toEqual([3, 6, 12, 16]);
+  expect(new Set(counts('test'))).toEqual(new Set([16]));
+});
+
 test('more pairs than fit are refused', () => {
   expect(() => trainingParts.task({ name: 'scattered-recall', pairs: 40 }, 0)).toThrow('do not fit');
+  expect(() => trainingParts.task({ name: 'scattered-recall', fewest: 17 }, 0)).toThrow('17 pairs at least');
 });

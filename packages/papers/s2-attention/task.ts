@@ -34,6 +34,8 @@ export function scatteredRecallTask(given: unknown, seed: number) {
       `task scattered-recall: ${pairs} pairs and ${questions} questions do not fit into ${length} tokens of ${vocabulary}`,
     );
   }
+  if (fewest > pairs)
+    throw new LociError('bad-option', `task scattered-recall: ${fewest} pairs at least, and ${pairs} at most`);
   const doublings = Math.ceil(Math.log2(pairs / fewest));
   const task = {
     ...{ name, tokens: 'ids' as const, vocabulary, length, labelled: questions },
