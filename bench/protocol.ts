@@ -1,5 +1,6 @@
 /** What the engines are told and what they answer. Each lives in a process of its own and computes only when told to. */
 import { enableCompileCache } from 'node:module';
+import type { KernelBuild } from '../packages/engine/index.ts';
 
 /** How an engine is opened. */
 export interface Setup {
@@ -13,7 +14,7 @@ export interface Setup {
   /** A method of the axis `attend` with its options; all keys are read without one. */
   readonly attend?: string;
   /** Which kernels compute, where the engine has several. */
-  readonly build?: 'bytes' | 'relaxed' | 'pairs' | 'plain';
+  readonly build?: KernelBuild;
 }
 
 /** Read `ids` with empty caches, then generate `decode` tokens after the first, in `sequences` sequences side by side. */

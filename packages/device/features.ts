@@ -3,7 +3,8 @@
  * the machine is known to take 8 bits; `pairs` computes the same bits from sums of two
  * products, on machines where four take five instructions; `plain` runs wherever there are SIMD and threads.
  */
-export type KernelBuild = 'bytes' | 'relaxed' | 'pairs' | 'plain';
+export const kernelBuilds = ['bytes', 'relaxed', 'pairs', 'plain'] as const;
+export type KernelBuild = (typeof kernelBuilds)[number];
 
 /** The build that is fastest on this machine. */
 export function bestBuild(): KernelBuild {

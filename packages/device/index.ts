@@ -11,7 +11,7 @@ export {
   type WorkerHandle,
 } from './device.ts';
 export { commandsOf, Encoder } from './encoder.ts';
-export type { KernelBuild } from './features.ts';
+export { type KernelBuild, kernelBuilds } from './features.ts';
 export { type Limits, measureLimits } from './roofline/limits.ts';
 export { type KernelTime, Profile, type ProgramTime } from './roofline/profile.ts';
 export { serve, type WorkerStart, type WorkerTrap } from './worker.ts';

@@ -2,6 +2,7 @@
 export {
   type KernelBuild,
   type KernelTime,
+  kernelBuilds,
   type Limits,
   Profile,
   type ProgramObserver,

@@ -1,4 +1,4 @@
-import { measureLimits, Profile, type ProgramTime, type Session } from 'loci';
+import { kernelBuilds, measureLimits, Profile, type ProgramTime, type Session } from 'loci';
 import { type Context, command } from '../command.ts';
 import { type Engine, withModel } from '../engine.ts';
 import { choice, usage, whole } from '../options/option.ts';
@@ -19,10 +19,7 @@ export const bench = command({
   options: {
     tokens: whole('N', `Tokens in the cache (default ${defaultTokens})`, { min: 1, max: 2 ** 31 }),
     rounds: whole('N', `Programs to take the median of (default ${defaultRounds})`, { min: 1, max: 1000 }),
-    build: choice(
-      ['bytes', 'relaxed', 'pairs', 'plain'],
-      'Which build of the kernels (default: the best for the machine)',
-    ),
+    build: choice(kernelBuilds, 'Which build of the kernels (default: the best for the machine)'),
     ...modelOptions,
   },
   async run({ options }, context) {

@@ -32,7 +32,8 @@ import {
 
 /**
  * The sums of 16 columns, whose numbers are at p and p + gap, for n tokens: `sums` is [2][n][8]. Numbers of 8 bits are taken in
- * two halves, first the upper one, unless products take them whole. The first pass of a group starts sums anew, the last one over upper halves shifts them.
+ * two halves, first the upper one, unless products take them whole. The first pass of a group starts sums anew, the last one
+ * over upper halves shifts them.
  */
 // @ts-ignore: decorator
 @inline function sumColumns(
@@ -86,17 +87,13 @@ import {
   const is8 = bitsOf(layout) == Q8;
   const is32 = groupOf(layout) == 32;
   const upper = p + (is8 ? 128 : 64);
-  if (is8 && BYTES) {
-    sumColumns(layout, WHOLE, true, false, p, gap, x, n, sums, fifteen, ones);
-    if (is32) sumColumns(layout, WHOLE, false, false, upper, gap, x + 16, n, sums, fifteen, ones);
-    return;
-  }
-  if (is8) {
+  const halves = is8 && !BYTES, last = is8 && BYTES ? WHOLE : LOW;
+  if (halves) {
     sumColumns(layout, HIGH, true, !is32, p, gap, x, n, sums, fifteen, ones);
     if (is32) sumColumns(layout, HIGH, false, true, upper, gap, x + 16, n, sums, fifteen, ones);
   }
-  sumColumns(layout, LOW, !is8, false, p, gap, x, n, sums, fifteen, ones);
-  if (is32) sumColumns(layout, LOW, false, false, upper, gap, x + 16, n, sums, fifteen, ones);
+  sumColumns(layout, last, !halves, false, p, gap, x, n, sums, fifteen, ones);
+  if (is32) sumColumns(layout, last, false, false, upper, gap, x + 16, n, sums, fifteen, ones);
 }
 
 /**

@@ -32,6 +32,12 @@ import {
   return i16x8.add(first, second);
 }
 
+/** Two sums of `dots16` added. */
+// @ts-ignore: decorator
+@inline function added(a: v128, b: v128): v128 {
+  return FOURS ? i32x4.add(a, b) : i16x8.add(a, b);
+}
+
 /** Sums of `dots16` in 32 bits. */
 // @ts-ignore: decorator
 @inline function widened(sums: v128, ones: v128): v128 {
@@ -57,8 +63,8 @@ import {
     z0 = dots4(x + 16, c0, d0, fifteen);
     z1 = dots4(x + 16, c1, d1, fifteen);
     if (is32) {
-      z0 = FOURS ? i32x4.add(y0, z0) : i16x8.add(y0, z0);
-      z1 = FOURS ? i32x4.add(y1, z1) : i16x8.add(y1, z1);
+      z0 = added(y0, z0);
+      z1 = added(y1, z1);
     } else {
       y0 = widened(y0, ones);
       y1 = widened(y1, ones);
@@ -71,8 +77,8 @@ import {
     z0 = dots16(x + 16, v128.load(q), v128.load(q, 32), v128.load(q, 64), v128.load(q, 96));
     z1 = dots16(x + 16, v128.load(q, 16), v128.load(q, 48), v128.load(q, 80), v128.load(q, 112));
     if (is32) {
-      z0 = i32x4.add(y0, z0);
-      z1 = i32x4.add(y1, z1);
+      z0 = added(y0, z0);
+      z1 = added(y1, z1);
     }
   } else {
     const c0 = v128.load(p, 64), c1 = v128.load(p, 80), d0 = v128.load(p, 96), d1 = v128.load(p, 112);

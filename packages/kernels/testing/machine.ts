@@ -1,18 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
-import { bestBuild, type KernelBuild } from '../../device/features.ts';
+import { bestBuild, isRightOn, type KernelBuild } from '../../device/features.ts';
 import { allowWideVectors } from '../../engine/platform/node-wide.ts';
 import type { Command } from '../command.ts';
 
-export type Build = KernelBuild;
 /** All but those that differ from `relaxed` in products alone. */
-export const builds: readonly Build[] = ['relaxed', 'plain'];
-/** For the tests of products: `bytes` runs only where it is the best. */
-export const productBuilds: readonly Build[] = [
-  ...builds,
-  'pairs',
-  ...(bestBuild() === 'bytes' ? (['bytes'] as const) : []),
-];
+export const builds: readonly KernelBuild[] = ['relaxed', 'plain'];
+/** For the tests of products: all that this machine computes right. */
+export const productBuilds = builds.concat('pairs', 'bytes').filter((build) => isRightOn(bestBuild(), build));
 
 /** Where kernels' arguments can be put: a `Machine` here, a device elsewhere. */
 export interface Room {
@@ -45,7 +40,7 @@ const poison = 255;
  * when it writes anywhere but into an output.
  */
 export class Machine implements Room {
-  readonly build: Build;
+  readonly build: KernelBuild;
   readonly #memory: WebAssembly.Memory;
   readonly #walk: (program: number, control: number, threads: number, scratch: number) => unknown;
   readonly #bytes: Uint8Array<ArrayBufferLike>;
@@ -54,7 +49,7 @@ export class Machine implements Room {
   #outputs: Region[] = [];
 
   /** `base` is the lowest address that is given out; the memory is 32 MiB beyond it, of which only what is used is real. */
-  constructor(build: Build, base = firstAddress) {
+  constructor(build: KernelBuild, base = firstAddress) {
     this.build = build;
     const pages = Math.ceil(base / pageBytes) + 512;
     this.#memory = new WebAssembly.Memory({ initial: Math.min(pages, 65536), maximum: 65536, shared: true });
