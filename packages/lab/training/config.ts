@@ -26,7 +26,7 @@ const schema = z.strictObject({
       .default(1)
       .describe('parts that a batch is computed in'),
     rate: z.number().positive(),
-    schedule: z.enum(['cosine', 'linear', 'constant']).default('cosine'),
+    schedule: z.enum(['cosine', 'linear', 'cooldown', 'constant']).default('cosine'),
     warmUp: whole(0).default(0),
     least: z.number().min(0).max(1).default(0).describe('what the rate ends at, over its highest'),
     decay: z.number().min(0).default(0.1),

@@ -4,8 +4,8 @@ export interface Schedule {
   readonly rate: number;
   /** Steps in which the rate rises to it, in equal parts. */
   readonly warmUp: number;
-  /** What follows: half a cosine down to `least` times the rate at the last step, a line, or nothing. */
-  readonly kind: 'cosine' | 'linear' | 'constant';
+  /** What follows: half a cosine down to `least` times the rate at the last step, a line, a line in the last fifth, or nothing. */
+  readonly kind: 'cosine' | 'linear' | 'cooldown' | 'constant';
   readonly least: number;
 }
 
@@ -13,6 +13,7 @@ export interface Schedule {
 export function rateAt(step: number, { steps, rate, warmUp, kind, least }: Schedule): number {
   if (step < warmUp) return (rate * (step + 1)) / warmUp;
   const share = steps > warmUp ? Math.min(1, (step - warmUp) / (steps - warmUp)) : 1;
-  const left = { cosine: (1 + Math.cos(Math.PI * share)) / 2, linear: 1 - share, constant: 1 }[kind];
+  const cosine = (1 + Math.cos(Math.PI * share)) / 2;
+  const left = { cosine, linear: 1 - share, cooldown: Math.min(1, 5 * (1 - share)), constant: 1 }[kind];
   return rate * (least + (1 - least) * left);
 }
