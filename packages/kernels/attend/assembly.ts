@@ -27,9 +27,6 @@ import { Tile } from './tile.assembly';
 // @ts-ignore: decorator
 @inline const KV4: i32 = 5;
 
-/** Up to this many rows of queries bytes are read in short steps. */
-// @ts-ignore: decorator
-@inline const FEW: i32 = 8;
 // @ts-ignore: decorator
 @inline const SMALLEST_TILE: i32 = 8;
 /** Items that every thread should find. */
@@ -57,7 +54,7 @@ function touch(page: usize, bytes: usize, spare: usize): void {
  * 16 lists [ceil(n / rows), heads that have lists] of { i32 count, count of { i32 page, u32 slots } } (0: every page is read),
  * 17 rows of queries that share a list, 18 heads that have lists, 19 bytes from list to list, 20 counts i64 [2] of slots
  * read and of pairs scored (0: not counted), 21 the first of these partials, 22 partials of a row in all,
- * 23 pages whose scores are taken together.
+ * 23 pages whose scores are taken together (1, but for few rows over 8 or 4 bits).
  */
 export function attend(args: usize, counter: usize, scratch: usize, threads: i32): void {
   const q = address(args, 0);
@@ -94,9 +91,9 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
   const rowBytes = <usize>d << 2;
   const tile = Tile.at(scratch, (tokens * group + 3) & ~3, d, stepPages);
   const weights = tile.weights;
-  // Bytes are read in steps that the processor does not foresee; halves it does, and reading them twice costs.
-  const few = n * group <= FEW;
-  const touches = kind == INT4 || ((kind == INT8 || kind == KV4) && few);
+  // Few rows over bytes or less. Those are read in steps that the processor does not foresee, so that the page ahead is
+  // touched; halves it does, and reading them twice costs.
+  const few = stepPages > 1;
   // Weights of many rows become bytes at once.
   const inBytes = kind == CENTRED || (kind == INT8 && !few);
   const pageBytes = sizeOf(d, format);
@@ -148,7 +145,7 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
         if (near && newest <= firstQuery - near && oldest >= sinks) continue;
         reads += among(slots, count);
         tile.step(scored++, page, count);
-        if (touches && e + 1 < end) {
+        if (few && e + 1 < end) {
           const next = listed ? load<i32>(listed + (<usize>e << 3), 12) : e + 1;
           if (next < all) touch(pageOf(table, next << 5), pageBytes, tile.spare);
         }

@@ -59,28 +59,31 @@ const splitTokens = 8;
 const splitPages = 16;
 /** More pages than there are. */
 const unsplit = 2 ** 30;
-/** Up to this many rows of queries a page of halves or of 4 bits is read as it lies. */
+/** Up to this many rows of queries a page of halves or of 4 bits is read as it lies, and one of 8 bits in short steps. */
 const fewRows = 8;
 /** How products over pages are taken, in the order of assembly.ts. */
 export const attendKinds = ['floats', 'halves', 'int8', 'int4', 'centred', 'kv4'] as const;
 export type AttendKind = (typeof attendKinds)[number];
 
-function kindOf({ format, n, h, g, mayRound, lists }: Attend): AttendKind {
-  const isFew = n * (h / (lists?.heads ?? g)) <= fewRows;
-  if (format === 'f16' && isFew) return 'halves';
+function isFew({ n, h, g, lists }: Attend): boolean {
+  return n * (h / (lists?.heads ?? g)) <= fewRows;
+}
+
+function kindOf(a: Attend): AttendKind {
+  const { format, mayRound } = a;
+  if (format === 'f16' && isFew(a)) return 'halves';
   if (!mayRound || format === 'f32') return 'floats';
   if (format === 'q8') return 'int8';
   if (format === 'kv4') return 'kv4';
-  return format === 'q4' && isFew ? 'int4' : 'centred';
+  return format === 'q4' && isFew(a) ? 'int4' : 'centred';
 }
 
 /**
  * Pages whose scores become weights together. The bits of a result depend on it, so that it is one where few queries and
  * many must have the same; and halves, which are read as they come, are not left until their values have been read.
  */
-function stepOf({ n, h, g, mayRound, format, lists }: Attend): number {
-  const isFew = n * (h / (lists?.heads ?? g)) <= fewRows;
-  return isFew && mayRound && format !== 'f16' && format !== 'f32' ? splitPages : 1;
+function stepOf(a: Attend): number {
+  return isFew(a) && a.mayRound && a.format !== 'f16' && a.format !== 'f32' ? splitPages : 1;
 }
 
 /** Rows of queries for which a page is unpacked once, at most. */
