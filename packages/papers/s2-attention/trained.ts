@@ -41,7 +41,7 @@ function atRate(workbench: Workbench, attention: readonly string[], steps: numbe
     task,
     model: { width: 128, layers: ['base-conv:taps=2', ...attention], norm: 'rms' },
     training: { steps, batch: 16, rate, warmUp: 200, schedule: 'cooldown' },
-    evaluateEvery: Math.ceil(steps / 40),
+    evaluateEvery: 500,
     until: solved,
   });
   return workbench.once(`scattered recall ${JSON.stringify(config)}`, async () => {
