@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { LociError } from 'loci';
 import { z } from 'zod';
+import { schedules } from './schedule.ts';
 
 const whole = (min: number, max = 2 ** 31 - 1) => z.number().int().min(min).max(max);
 
@@ -26,7 +27,7 @@ const schema = z.strictObject({
       .default(1)
       .describe('parts that a batch is computed in'),
     rate: z.number().positive(),
-    schedule: z.enum(['cosine', 'linear', 'cooldown', 'constant']).default('cosine'),
+    schedule: z.enum(schedules).default('cosine'),
     warmUp: whole(0).default(0),
     least: z.number().min(0).max(1).default(0).describe('what the rate ends at, over its highest'),
     decay: z.number().min(0).default(0.1),

@@ -1,3 +1,5 @@
+export const schedules = ['cosine', 'linear', 'cooldown', 'constant'] as const;
+
 export interface Schedule {
   readonly steps: number;
   /** The highest rate. */
@@ -5,7 +7,7 @@ export interface Schedule {
   /** Steps in which the rate rises to it, in equal parts. */
   readonly warmUp: number;
   /** What follows: half a cosine down to `least` times the rate at the last step, a line, a line in the last fifth, or nothing. */
-  readonly kind: 'cosine' | 'linear' | 'cooldown' | 'constant';
+  readonly kind: (typeof schedules)[number];
   readonly least: number;
 }
 

@@ -2,6 +2,7 @@ import type { Encoder } from '@loci/device';
 import { copy, listWords, pageSlots } from '@loci/kernels';
 import type { Attend, Attending, Host, LayerView, Model, Selection } from 'loci';
 import { slotRange } from '../keeping/rows.ts';
+import { inSession } from '../methods/in-session.ts';
 
 /** What blocks of queries read in the first layer of a text, which no choice has changed, and what they chose from. */
 export interface FirstLayer {
@@ -23,15 +24,10 @@ export async function firstLayerOf(model: Model, method: Attend, ids: Int32Array
       return new FirstLayerOnly(host, inner, ids.length, (one) => found.push(one));
     },
   };
-  const session = await model.open({ attend, store: 'f32', precision: 'float32' });
-  try {
-    await session.prefill({ ids });
-    const [one] = found;
-    if (!one) throw new RangeError('the first layer has not been read');
-    return one;
-  } finally {
-    session.close();
-  }
+  await inSession(model, { attend, store: 'f32', precision: 'float32' }, (session) => session.prefill({ ids }));
+  const [one] = found;
+  if (!one) throw new RangeError('the first layer has not been read');
+  return one;
 }
 
 class FirstLayerOnly implements Attending {

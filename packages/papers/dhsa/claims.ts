@@ -186,8 +186,7 @@ export const claims: readonly Claim[] = [
       const model = await workbench.model();
       const [n, block, chunk] = [1536, 128, 16];
       const attend = dhsa.with({ cut: 'equal', budget: 256, local: 64, global: 64, block, chunk, instruction: 0 });
-      const session = await model.open({ attend });
-      try {
+      return inSession(model, { attend }, async (session) => {
         await session.prefill({ ids: words(model, n) });
         const { choosing, pairs } = session.reads;
         const layers = model.arch.layers.length;
@@ -205,9 +204,7 @@ export const claims: readonly Claim[] = [
           holds: perLayer <= bound && perLayer > 0 && (n * n) / 2 / perLayer >= 8,
           note: 'chunks ahead of a block are not scored, and blocks that may read all of their budget score none, so that about half of the bound is counted; it is a chunk for a block, not a key for a query, hence far more than 8 times fewer',
         };
-      } finally {
-        session.close();
-      }
+      });
     },
   },
 ];

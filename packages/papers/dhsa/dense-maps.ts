@@ -1,6 +1,7 @@
 import { Encoder } from '@loci/device';
 import { copy, weigh, weighStride } from '@loci/kernels';
 import type { Attend, Attending, Host, LayerView, Model, Ran } from 'loci';
+import { inSession } from '../methods/in-session.ts';
 import { GapRatios } from './labels.ts';
 
 /** A layer of a text that was read with dense attention. */
@@ -26,12 +27,7 @@ export async function denseMaps(
     ...{ axis: 'attend', name: 'dense-maps', spec: 'dense-maps', needs: {} },
     open: (host) => new DenseMaps(host, ids.length, layers, each),
   };
-  const session = await model.open({ attend, store: 'f32' });
-  try {
-    await session.prefill({ ids });
-  } finally {
-    session.close();
-  }
+  await inSession(model, { attend, store: 'f32' }, (session) => session.prefill({ ids }));
 }
 
 /** Keys and label ratios of some layers of a text. */

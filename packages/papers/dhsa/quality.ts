@@ -2,6 +2,7 @@
 import { mean, needle, type Workbench } from '@loci/evaluate';
 import type { Attend, Model } from 'loci';
 import { boundaryReference } from '../../kernels/gaps/reference.ts';
+import { inSession } from '../methods/in-session.ts';
 import { dhsa } from './attend.ts';
 import { denseMaps, ratiosOf } from './dense-maps.ts';
 import { boundaryRatio } from './labels.ts';
@@ -29,13 +30,10 @@ export async function masses(model: Model, workbench: Workbench) {
   const layers = quick ? [2, 11, 20, 28] : Array.from(model.arch.layers.keys());
   const cutBy = async (threshold: number) => {
     workbench.progress(`boundaries of ${n} tokens`);
-    const session = await model.open({ attend: dhsa.with({ budget: 100_000, threshold }) });
-    try {
+    return inSession(model, { attend: dhsa.with({ budget: 100_000, threshold }) }, async (session) => {
       await session.prefill({ ids });
       return endsIn(session.attended);
-    } finally {
-      session.close();
-    }
+    });
   };
   const [cuts, few] = [await cutBy(0), await cutBy(1.1)];
   const { heads: h, kvHeads: g, headSize: d } = model.arch;
@@ -81,14 +79,12 @@ function endsIn(attended: unknown): readonly number[][] {
 export async function lossGaps(model: Model, workbench: Workbench) {
   const n = 4096;
   const ids = words(model, n, 10_000);
-  const loss = async (what: string, attend?: Attend) => {
+  const loss = (what: string, attend?: Attend) => {
     workbench.progress(`loss of 4,096 tokens, ${what}`);
-    const session = await model.open({ ...(attend && { attend }) });
-    try {
-      return mean([...(await session.score({ ids })).losses.subarray(n / 4)]);
-    } finally {
-      session.close();
-    }
+    return inSession(model, { ...(attend && { attend }) }, async (session) => {
+      const { losses } = await session.score({ ids });
+      return mean([...losses.subarray(n / 4)]);
+    });
   };
   const given = { ...sparse, budget: n / 8 };
   return {
@@ -124,8 +120,7 @@ export async function needleGains(model: Model, workbench: Workbench) {
     const without = span ? [...all.slice(0, span.start), ...all.slice(span.end)] : all;
     for (const [k, attend] of methods.entries()) {
       workbench.progress('needle gains', (i + k / methods.length) / cases);
-      const session = await model.open({ ...(attend && { attend }) });
-      try {
+      await inSession(model, { ...(attend && { attend }) }, async (session) => {
         for (const [sign, ids] of [
           [1, without],
           [-1, all],
@@ -133,9 +128,7 @@ export async function needleGains(model: Model, workbench: Workbench) {
           const [losses = new Float64Array()] = await session.scoreContinuations({ ids }, [one.answer]);
           sums[k]! += (sign * losses.reduce((sum, loss) => sum + loss, 0)) / cases;
         }
-      } finally {
-        session.close();
-      }
+      });
     }
   }
   const [dense = 0, predicted = 0, window = 0, equal = 0, plainMeans = 0] = sums;
