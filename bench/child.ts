@@ -7,6 +7,7 @@ import type { Answer, Order, Setup, Timing, Work } from './protocol.ts';
 export type Contestant = { readonly name: string } & Setup &
   ({ readonly engine: 'loci'; readonly root: string } | { readonly engine: 'node-llama-cpp' });
 
+const main = fileURLToPath(new URL('engines/main.mjs', import.meta.url));
 const living = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of living) child.kill('SIGKILL');
@@ -32,10 +33,9 @@ export class Child {
   /** Starts the process and loads the model. @throws Error with what the engine said when it could not. */
   static async start(contestant: Contestant): Promise<Child> {
     const { name, engine, ...setup } = contestant;
-    const script = fileURLToPath(new URL(`engines/${engine}.ts`, import.meta.url));
-    const args = contestant.engine === 'loci' ? [contestant.root] : [];
+    const args = contestant.engine === 'loci' ? [engine, contestant.root] : [engine];
     // Nothing but this program's own result goes to stdout.
-    const child = new Child(name, fork(script, args, { stdio: ['ignore', 2, 2, 'ipc'], execArgv: [] }));
+    const child = new Child(name, fork(main, args, { stdio: ['ignore', 2, 2, 'ipc'], execArgv: [] }));
     try {
       await child.#ask({ kind: 'load', ...setup });
     } catch (error) {

@@ -1,5 +1,5 @@
 /** What the engines are told and what they answer. Each lives in a process of its own and computes only when told to. */
-import { enableCompileCache } from 'node:module';
+import { flushCompileCache } from 'node:module';
 import type { KernelBuild } from '../packages/engine/index.ts';
 
 /** How an engine is opened. */
@@ -56,8 +56,6 @@ export interface Context {
 
 /** Lets an engine follow orders that come over the channel to the parent, until that is closed. */
 export function serve(engine: Engine): void {
-  // Engines are imported when they load, so that both start as quickly as Node lets them.
-  enableCompileCache();
   process.on('message', (order: Order) => {
     follow(engine, order).then(
       (answer) => process.send?.(answer),
@@ -102,5 +100,7 @@ async function follow(engine: Engine, order: Order): Promise<Answer> {
   }
   for (const stream of streams) await stream.return(undefined);
   for (const context of contexts) await context.close();
+  // At its end a process would do so by itself, but these are killed.
+  flushCompileCache();
   return { kind: 'measured', prefillMs, stepsMs, ids: generated, peakBytes: process.resourceUsage().maxRSS * 1024 };
 }

@@ -1,10 +1,10 @@
-/** Loci in a process of its own; the argument is the folder of the checkout to measure. */
+/** Loci in a process of its own; the argument behind the engine's name is the folder of the checkout to measure. */
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { LoadModelOptions, Model, OpenOptions } from '../../packages/engine/index.ts';
 import { serve } from '../protocol.ts';
 
-const [, , root = ''] = process.argv;
+const [, , , root = ''] = process.argv;
 let model: Model;
 let options: OpenOptions;
 

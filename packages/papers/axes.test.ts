@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtempDisposable } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PageFormat } from '@loci/kernels';
@@ -132,7 +132,8 @@ describe.each(keeps)('$name', ({ all, tight }) => {
   });
 
   test('a saved session goes on as if it had never been closed, and with no other method', async () => {
-    const path = join(await mkdtemp(join(tmpdir(), 'loci-axes-')), 'session');
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'loci-axes-'));
+    const path = join(folder.path, 'session');
     await opened({ store: 'q8', ...keepOf(tight) }, async (session) => {
       await session.prefill(prompt());
       await session.save(path);

@@ -20,6 +20,7 @@ import type { Architecture } from '../families/architecture.ts';
 import { describe, isMixed } from '../families/index.ts';
 import type { FileStore } from '../platform/types.ts';
 import { renderChat } from '../text/chat-template.ts';
+import { nextTurn } from '../text/steps.ts';
 import type { Tokenizer } from '../text/types.ts';
 import { asLociError } from './device-errors.ts';
 import { type MethodSet, OpenMethods, specsOf } from './methods.ts';
@@ -151,16 +152,19 @@ export class Model {
     device.reserveScratch(
       Math.max(matmulScratch, products, attendScratch(heads, kvHeads, headSize), width * 4, ...own),
     );
-    const [weights, fingerprint, tokenizer] = await Promise.all([
+    // In steps, while the threads pack, and from when the first weights are on their way to them.
+    const besides = async () => {
+      await nextTurn();
+      return { tokenizer: await files.tokenizer(), fingerprint: await files.fingerprint() };
+    };
+    const [weights, { fingerprint, tokenizer }] = await Promise.all([
       loadWeights(device, arch, description.file, description.tensors, {
         floats: options.precision === 'float32' ? 'f32' : 'q8',
         ...(options.weights && { codec: options.weights }),
         ...(options.onProgress && { onProgress: options.onProgress }),
         ...(options.signal && { signal: options.signal }),
       }),
-      files.fingerprint(),
-      // Its steps are taken while the threads pack.
-      files.tokenizer(),
+      besides(),
     ]);
     if (tokenizer.vocabularySize > arch.vocabulary) {
       const sizes = `${tokenizer.vocabularySize} tokens, but the embedding has ${arch.vocabulary} rows`;

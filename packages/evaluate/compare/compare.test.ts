@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdtempDisposableSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadModel, type Model } from 'loci';
@@ -15,7 +15,8 @@ beforeAll(async () => {
 afterAll(() => model.close());
 
 test('methods share their cases, modes stay apart, and a second run computes nothing', async () => {
-  using store = new ResultStore(join(mkdtempSync(join(tmpdir(), 'loci-compare-')), 'results.sqlite'));
+  using folder = mkdtempDisposableSync(join(tmpdir(), 'loci-compare-'));
+  using store = new ResultStore(join(folder.path, 'results.sqlite'));
   const caseOf = (number: number) => needle(model, { length: 200, haystack: 'noise' }, number);
   const first = caseOf(0);
   const contenders = [

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtempDisposableSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadModel, type Model } from 'loci';
@@ -14,7 +14,9 @@ beforeAll(async () => {
 });
 afterAll(() => model.close());
 
-const path = join(mkdtempSync(join(tmpdir(), 'loci-reproduce-')), 'results.sqlite');
+const folder = mkdtempDisposableSync(join(tmpdir(), 'loci-reproduce-'));
+afterAll(() => folder.remove());
+const path = join(folder.path, 'results.sqlite');
 
 function paper(claims: readonly Claim[]): Paper {
   return {

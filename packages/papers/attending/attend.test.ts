@@ -1,4 +1,4 @@
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtempDisposable } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadModel, type Model, type OpenOptions, type Session } from 'loci';
@@ -59,7 +59,8 @@ describe.each(attends)('$name', ({ all, tight }) => {
   });
 
   test('a saved session goes on as if it had never been closed', async () => {
-    const path = join(await mkdtemp(join(tmpdir(), 'loci-attend-')), 'session');
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'loci-attend-'));
+    const path = join(folder.path, 'session');
     const options = { precision: 'float32', ...parseMethods(`attend=${tight}`) } as const;
     await opened(options, async (session) => {
       await session.prefill(prompt());

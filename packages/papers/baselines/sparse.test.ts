@@ -1,4 +1,4 @@
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtempDisposable } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadModel, type Model, type OpenOptions } from 'loci';
@@ -69,7 +69,8 @@ describe.each([
   });
 
   test('an answer is the same again, behind a cache that was cut; and goes on as on a fork, and restored', async () => {
-    const path = join(await mkdtemp(join(tmpdir(), 'loci-sparse-')), 'session');
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'loci-sparse-'));
+    const path = join(folder.path, 'session');
     const options = { maxTokens: 12, ignoreEnd: true };
     const { ids: expected } = await inSession(model, attend(tight), (one) => one.complete(prompt(), options));
     await inSession(model, attend(tight), async (session) => {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtempDisposable } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Attend, loadModel, type Model, type OpenOptions, type Session } from 'loci';
@@ -146,7 +146,8 @@ describe('chunks', () => {
 });
 
 test('a saved session, a fork and a session of its own go on alike', async () => {
-  const path = join(await mkdtemp(join(tmpdir(), 'loci-dhsa-')), 'session');
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'loci-dhsa-'));
+  const path = join(folder.path, 'session');
   // Behind what was saved all read the same rows: a last token that is read again, by itself, is rounded otherwise.
   const prompt = { ids: ids.slice(0, 401) };
   const more = { maxTokens: 24, ignoreEnd: true } as const;

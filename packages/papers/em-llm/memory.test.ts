@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtempDisposable } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -230,7 +230,8 @@ describe('a small memory', () => {
   });
 
   test.each(['', ',lookup=each'])('a saved session goes on as if it had never been closed%s', async (more) => {
-    const path = join(await mkdtemp(join(tmpdir(), 'loci-em-llm-')), 'session');
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'loci-em-llm-'));
+    const path = join(folder.path, 'session');
     const how = remember(`${tight},fast=64${more}`);
     await opened({ store: 'q8', ...how }, async (session) => {
       await session.prefill(prompt());

@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempDisposableSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fc, test as property } from '@fast-check/vitest';
@@ -47,8 +47,10 @@ describe('a plan', () => {
   });
   afterAll(() => model.close());
 
+  const folder = mkdtempDisposableSync(join(tmpdir(), 'loci-heads-'));
+  afterAll(() => folder.remove());
   const write = (document: unknown) => {
-    const path = join(mkdtempSync(join(tmpdir(), 'loci-heads-')), 'scores.json');
+    const path = join(folder.path, 'scores.json');
     writeFileSync(path, typeof document === 'string' ? document : JSON.stringify(document));
     return path;
   };

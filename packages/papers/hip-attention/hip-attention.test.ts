@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtempDisposable } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadModel, type Model, type OpenOptions, type Session } from 'loci';
@@ -101,7 +101,8 @@ describe('hip', () => {
   });
 
   test('an answer is the same again, in a session of its own, on a fork, restored half-way, and in a batch', async () => {
-    const path = join(await mkdtemp(join(tmpdir(), 'loci-hip-')), 'session');
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'loci-hip-'));
+    const path = join(folder.path, 'session');
     const expected = await generated(attend(tight));
     await opened(attend(tight), async (session) => {
       const options = { maxTokens: 14, ignoreEnd: true };

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtempDisposable } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadModel, type Model, type OpenOptions, type Session } from 'loci';
@@ -85,7 +85,8 @@ describe('with a tight budget', () => {
   });
 
   test('a saved session goes on as if it had never been closed, and so does a fork', async () => {
-    const path = join(await mkdtemp(join(tmpdir(), 'loci-retrieval-')), 'session');
+    await using folder = await mkdtempDisposable(join(tmpdir(), 'loci-retrieval-'));
+    const path = join(folder.path, 'session');
     const session = await model.open(attendOf(spec));
     await session.prefill(prompt());
     await session.save(path);
