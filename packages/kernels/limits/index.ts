@@ -13,10 +13,10 @@ const pieceBytes = 2 ** 20;
 const roundsAtOnce = 64;
 const rowsPerRound = 64;
 
-/** Reads `pieces` MiB of memory, `passes` times. */
-export function readMemory(address: number, pieces: number, passes: number): LimitCommand {
+/** Reads `pieces` MiB of memory, `passes` times, from one place of a MiB or from four at once. */
+export function readMemory(address: number, pieces: number, passes: number, streams: 1 | 4 = 1): LimitCommand {
   const work = { bytes: pieces * pieceBytes * passes, ops: 0, arithmetic: 'integer' } as const;
-  return { command: { opcode: 1, words: [address, pieces, passes], join: false }, work };
+  return { command: { opcode: 1, words: [address, pieces, passes, streams], join: false }, work };
 }
 
 /** Dot products of bytes in registers, as the integer products have them: 256 multiplications and additions a row. */

@@ -3,14 +3,14 @@
 // is added across lanes. A token's result is the same whatever the number of tokens and threads.
 import { address, int, take } from '../assembly/args';
 import { finish } from './finish.assembly';
-import { bitsOf, blockBytes, groupBytes, groupOf, middleOf, Q4 } from './layout.assembly';
+import { bitsOf, blockBytes, groupBytes, groupOf, HALF_MASK, HALF_UNIT, middleOf, Q4, unforeseen } from './layout.assembly';
 import { productsOfMany, TILE } from './many.assembly';
-import { passOne } from './one.assembly';
+import { productsOfOne } from './one.assembly';
 import { passPlain, SPLIT, split } from './plain.assembly';
 
-/** Products of a block with one token, or with n ≤ TILE where the dot product of bytes is missing. */
+/** Products of a block with n ≤ TILE tokens where the dot product of bytes is missing. */
 // @ts-ignore: decorator
-@inline function block(
+@inline function plainBlock(
   layout: i32, w: usize, columns: i32, x: usize, meta: usize, rows: i32, n: i32,
   out: usize, outStride: usize, bias: usize, accumulate: bool, f: usize,
 ): void {
@@ -21,31 +21,18 @@ import { passPlain, SPLIT, split } from './plain.assembly';
     v128.store(to, zero, 16);
     v128.store(to, zero);
   }
-  // Constants that the engine cannot know to be such: it would build them anew at every use. `mask` and `unit` are those of
-  // `halfToFloat`.
-  const one = n > 0 ? 1 : 0;
-  const mask = i32x4.splat(one * 0x8fffe000), unit = i32x4.splat(one * 0x77800000);
+  const one = unforeseen(n);
+  const mask = i32x4.splat(one * HALF_MASK), unit = i32x4.splat(one * HALF_UNIT);
   const middle = f32x4.splat(<f32>one * middleOf(layout));
+  const low = i32x4.splat(one * (bitsOf(layout) == Q4 ? 0x000f000f : 0x00ff00ff));
   let s = w + 32;
-  if (!ASC_FEATURE_RELAXED_SIMD) {
-    const low = i32x4.splat(one * (bitsOf(layout) == Q4 ? 0x000f000f : 0x00ff00ff));
-    for (let c = 0; c < columns; c += 32) {
-      passPlain(layout, 0, s, x, meta, n, f, sums, low, mask, unit, middle);
-      if (groupOf(layout) == 16) s += next;
-      passPlain(layout, 1, s, x, meta, n, f, sums, low, mask, unit, middle);
-      s += next;
-      x += n << 6;
-      meta += <usize>rows << 4;
-    }
-  } else {
-    const fifteen = i32x4.splat(one * 0x0f0f0f0f);
-    const ones = i32x4.splat(one * 0x00010001), sixteens = i32x4.splat(one * 0x00100010);
-    for (let c = 0; c < columns; c += 32) {
-      passOne(layout, s, x, meta, f, fifteen, ones, sixteens, mask, unit, middle);
-      s += groupOf(layout) == 32 ? next : next << 1;
-      x += <usize>rows << 5;
-      meta += <usize>rows << 4;
-    }
+  for (let c = 0; c < columns; c += 32) {
+    passPlain(layout, 0, s, x, meta, n, f, sums, low, mask, unit, middle);
+    if (groupOf(layout) == 16) s += next;
+    passPlain(layout, 1, s, x, meta, n, f, sums, low, mask, unit, middle);
+    s += next;
+    x += n << 6;
+    meta += <usize>rows << 4;
   }
   finish(false, w, 0, n, out, outStride, bias, accumulate, f);
 }
@@ -65,14 +52,20 @@ import { passPlain, SPLIT, split } from './plain.assembly';
       split(xt, n, count, columns, f + (TILE << 6));
       xt = f + (TILE << 6);
     }
+    if (ASC_FEATURE_RELAXED_SIMD && count == 1) {
+      const at = <usize>first << 5;
+      const to = out + <usize>t * outStride + at;
+      productsOfOne(layout, w + <usize>first * bytes, last - first, columns, xt, mt, n, to, bias ? bias + at : 0, accumulate, f);
+      continue;
+    }
     for (let b = first; b < last; b++) {
       const at = <usize>b << 5;
       const wb = w + <usize>b * bytes, to = out + <usize>t * outStride + at, bb = bias ? bias + at : 0;
-      if (ASC_FEATURE_RELAXED_SIMD && count > 1) {
+      if (!ASC_FEATURE_RELAXED_SIMD) {
+        plainBlock(layout, wb, columns, xt, mt, n, count, to, outStride, bb, accumulate, f);
+      } else {
         b++;
         productsOfMany(layout, wb, b < last ? bytes : 0, columns, xt, mt, n, count, to, outStride, bb, accumulate, f);
-      } else {
-        block(layout, wb, columns, xt, mt, n, count, to, outStride, bb, accumulate, f);
       }
     }
   }

@@ -60,6 +60,18 @@ import { madd } from '../assembly/simd';
   return madd(min, xSum, madd(f32x4.convert_i32x4_s(sums), f32x4.mul(scale, xScale), f));
 }
 
+// Constants of inner loops that the engine cannot know to be such: it would build them anew at every use.
+/** 1 for a count that is positive. */
+// @ts-ignore: decorator
+@inline export function unforeseen(count: i32): i32 {
+  return count > 0 ? 1 : 0;
+}
+// `mask` and `unit` of `halfToFloat`.
+// @ts-ignore: decorator
+@inline export const HALF_MASK: i32 = 0x8fffe000;
+// @ts-ignore: decorator
+@inline export const HALF_UNIT: i32 = 0x77800000;
+
 // `halfToFloat` of one half of a vector.
 // @ts-ignore: decorator
 @inline export function lowHalves(h: v128, mask: v128, unit: v128): v128 {

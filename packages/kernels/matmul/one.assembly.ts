@@ -1,9 +1,70 @@
-// One token is bound by memory: its numbers are read once, and in one stream (with the scales apart from them every block
-// waited for memory anew, and took twice the time).
+// One token is bound by memory: its numbers are read once, and those of a block in one stream with its scales (with these apart
+// every block waited for memory anew, and took twice the time).
 import { dot2, dot4 } from '../assembly/simd';
+import { finish } from './finish.assembly';
 import {
-  bitsOf, groupBytes, groupOf, hasMinima, HIGH, highHalves, loadIf, LOW, lowHalves, minimum, nibbles, Q4, scaleBytes, scaled,
+  bitsOf, blockBytes, groupBytes, groupOf, HALF_MASK, HALF_UNIT, hasMinima, HIGH, highHalves, loadIf, LOW, lowHalves, middleOf,
+  minimum, nibbles, Q4, scaleBytes, scaled, unforeseen,
 } from './layout.assembly';
+
+/**
+ * From how many places at once weights are read. Intel's processors fetch ahead of every stream by itself, and of one alone
+ * half of what memory could give; of those that take the other builds this is not known.
+ */
+// @ts-ignore: decorator
+@inline const STREAMS: i32 = BYTES ? 4 : 1;
+
+/** Products of blocks of 8 rows with one token. */
+// @ts-ignore: decorator
+@inline export function productsOfOne(
+  layout: i32, w: usize, blocks: i32, columns: i32, x: usize, meta: usize, rows: i32,
+  out: usize, bias: usize, accumulate: bool, f: usize,
+): void {
+  const bytes = blockBytes(layout, columns);
+  const pass = groupOf(layout) == 32 ? groupBytes(layout) : groupBytes(layout) << 1;
+  const one = unforeseen(blocks);
+  const mask = i32x4.splat(one * HALF_MASK), unit = i32x4.splat(one * HALF_UNIT);
+  const middle = f32x4.splat(<f32>one * middleOf(layout));
+  const fifteen = i32x4.splat(one * 0x0f0f0f0f);
+  const ones = i32x4.splat(one * 0x00010001), sixteens = i32x4.splat(one * 0x00100010);
+  const zero = i32x4.splat(0);
+  while (blocks > 0) {
+    // Streams side by side, `run` blocks of each; then what does not divide, a block of each.
+    const streams = min(STREAMS, blocks), run = blocks / streams;
+    const gap = <usize>run * bytes, outGap = <usize>run << 5;
+    for (let b = 0; b < run; b++) {
+      for (let j = 0, to = f; j < streams; j++, to += 32) {
+        v128.store(to, zero, 16);
+        v128.store(to, zero);
+      }
+      let s = w + 32, xc = x, mc = meta;
+      for (let c = 0; c < columns; c += 32) {
+        if (STREAMS == 1) passOne(layout, s, xc, mc, f, fifteen, ones, sixteens, mask, unit, middle);
+        else {
+          let at = s;
+          for (let to = f, end = f + (<usize>streams << 5); to < end; to += 32) {
+            passOne(layout, at, xc, mc, to, fifteen, ones, sixteens, mask, unit, middle);
+            at += gap;
+          }
+        }
+        s += pass;
+        xc += <usize>rows << 5;
+        mc += <usize>rows << 4;
+      }
+      for (let j = 0; j < streams; j++) {
+        const from = <usize>j * gap, past = <usize>j * outGap;
+        finish(false, w + from, 0, 1, out + past, 0, bias ? bias + past : 0, accumulate, f + (<usize>j << 5));
+      }
+      w += bytes;
+      out += 32;
+      bias += bias ? 32 : 0;
+    }
+    w += <usize>(streams - 1) * gap;
+    out += <usize>(streams - 1) * outGap;
+    bias += bias ? <usize>(streams - 1) * outGap : 0;
+    blocks -= streams * run;
+  }
+}
 
 /** Sums of 16 columns for 4 rows: in 32 bits where products come in fours, else in 8 × 16, at most 4 · 2 · 127 · 15 in each. */
 // @ts-ignore: decorator
@@ -46,7 +107,7 @@ import {
 
 /** Adds the products of 32 columns of 8 rows, with every number loaded once, to f [8]. */
 // @ts-ignore: decorator
-@inline export function passOne(
+@inline function passOne(
   layout: i32, s: usize, x: usize, meta: usize, f: usize,
   fifteen: v128, ones: v128, sixteens: v128, mask: v128, unit: v128, middle: v128,
 ): void {
