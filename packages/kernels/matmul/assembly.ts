@@ -3,8 +3,8 @@
 // is added across lanes. A token's result is the same whatever the number of tokens and threads.
 import { address, int, take } from '../assembly/args';
 import { finish } from './finish.assembly';
-import { bitsOf, blockBytes, groupBytes, groupOf, HALF_MASK, HALF_UNIT, middleOf, Q4, unforeseen } from './layout.assembly';
-import { productsOfMany, TILE } from './many.assembly';
+import { bitsOf, blockBytes, groupBytes, groupOf, HALF_MASK, HALF_UNIT, middleOf, Q4, STREAMS, unforeseen } from './layout.assembly';
+import { FEW, productsOfMany, TILE, touch, touchFour } from './many.assembly';
 import { productsOfOne } from './one.assembly';
 import { passPlain, SPLIT, split } from './plain.assembly';
 
@@ -34,7 +34,7 @@ import { passPlain, SPLIT, split } from './plain.assembly';
     x += n << 6;
     meta += <usize>rows << 4;
   }
-  finish(false, w, 0, n, out, outStride, bias, accumulate, f);
+  finish(false, w, 0, n, out, outStride, 0, bias, accumulate, f);
 }
 
 // @ts-ignore: decorator
@@ -52,20 +52,33 @@ import { passPlain, SPLIT, split } from './plain.assembly';
       split(xt, n, count, columns, f + (TILE << 6));
       xt = f + (TILE << 6);
     }
-    if (ASC_FEATURE_RELAXED_SIMD && count == 1) {
+    const to = out + <usize>t * outStride;
+    if (!ASC_FEATURE_RELAXED_SIMD) {
+      for (let b = first; b < last; b++) {
+        const at = <usize>b << 5;
+        plainBlock(layout, w + <usize>b * bytes, columns, xt, mt, n, count, to + at, outStride, bias ? bias + at : 0, accumulate, f);
+      }
+    } else if (count == 1) {
       const at = <usize>first << 5;
-      const to = out + <usize>t * outStride + at;
-      productsOfOne(layout, w + <usize>first * bytes, last - first, columns, xt, mt, n, to, bias ? bias + at : 0, accumulate, f);
-      continue;
-    }
-    for (let b = first; b < last; b++) {
-      const at = <usize>b << 5;
-      const wb = w + <usize>b * bytes, to = out + <usize>t * outStride + at, bb = bias ? bias + at : 0;
-      if (!ASC_FEATURE_RELAXED_SIMD) {
-        plainBlock(layout, wb, columns, xt, mt, n, count, to, outStride, bb, accumulate, f);
-      } else {
-        b++;
-        productsOfMany(layout, wb, b < last ? bytes : 0, columns, xt, mt, n, count, to, outStride, bb, accumulate, f);
+      productsOfOne(layout, w + <usize>first * bytes, last - first, columns, xt, mt, n, to + at, bias ? bias + at : 0, accumulate, f);
+    } else {
+      // Pairs of blocks: of few tokens those at the same place of two of four runs, then, as of many, neighbours.
+      const run = STREAMS == 4 && count <= FEW ? (last - first) >> 2 : 0;
+      for (let pair = 0, b = first; b < last; pair++) {
+        let apart = run;
+        if (pair < run << 1) b = first + (pair >> 1) + (pair & 1 ? run << 1 : 0);
+        else {
+          b = first + (run << 2) + ((pair - (run << 1)) << 1);
+          apart = b + 1 < last ? 1 : 0;
+        }
+        if (b >= last) break;
+        const wb = w + <usize>b * bytes, at = <usize>b << 5, gap = <usize>apart * bytes;
+        if (count <= FEW) {
+          if (pair >= run << 1) touch(wb, bytes + gap, f);
+          else if (!(pair & 1)) touchFour(wb, gap, bytes, f);
+        }
+        const bb = bias ? bias + at : 0;
+        productsOfMany(layout, wb, gap, columns, xt, mt, n, count, to + at, outStride, <usize>apart << 5, bb, accumulate, f);
       }
     }
   }

@@ -1,14 +1,18 @@
 // The last step of every product with bytes.
 import { madd } from '../assembly/simd';
 
-/** Writes f [2][n][8], in units of the factors at w and w + gap, over `out` or adds it; without a second block f [n][8]. */
+/**
+ * Writes f [2][n][8], in units of the factors at w and w + gap, over `out` and `outGap` bytes behind it, or adds it; without a
+ * second block f [n][8].
+ */
 // @ts-ignore: decorator
 @inline export function finish(
-  two: bool, w: usize, gap: usize, n: i32, out: usize, outStride: usize, bias: usize, accumulate: bool, f: usize,
+  two: bool, w: usize, gap: usize, n: i32, out: usize, outStride: usize, outGap: usize, bias: usize, accumulate: bool,
+  f: usize,
 ): void {
   // Masks instead of branches; without a bias the load is from address 0, where there is memory too.
   const hasBias = i32x4.splat(bias ? -1 : 0), keeps = i32x4.splat(accumulate ? -1 : 0);
-  const second: usize = two ? 32 : 0;
+  const second: usize = two ? outGap : 0;
   const w0 = v128.load(w), w1 = v128.load(w, 16), w2 = v128.load(w + gap), w3 = v128.load(w + gap, 16);
   // What is not added to is not read: it may be far away.
   let old = accumulate ? out : f;

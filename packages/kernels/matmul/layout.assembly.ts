@@ -6,6 +6,13 @@ import { madd } from '../assembly/simd';
 // @ts-ignore: decorator
 @inline export const Q8: i32 = 1;
 
+/**
+ * From how many places at once weights of few tokens are read, 1 or 4. Intel's processors fetch ahead of every stream by itself,
+ * and of one alone half of what memory could give; of those that take the other builds this is not known.
+ */
+// @ts-ignore: decorator
+@inline export const STREAMS: i32 = BYTES ? 4 : 1;
+
 // What the number of a layout says; see `layouts` in layout.ts.
 // @ts-ignore: decorator
 @inline export const FLOATS: i32 = 6;

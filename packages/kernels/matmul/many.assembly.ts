@@ -9,8 +9,8 @@
 import { dot2, dot4 } from '../assembly/simd';
 import { finish } from './finish.assembly';
 import {
-  bitsOf, groupBytes, groupOf, hasMinima, HIGH, highHalves, LOW, lowHalves, loadIf, middleOf, minimum, nibbles, Q4, Q8,
-  scaleBytes, scaled, WHOLE,
+  bitsOf, groupBytes, groupOf, HALF_MASK, HALF_UNIT, hasMinima, HIGH, highHalves, LOW, lowHalves, loadIf, middleOf, minimum,
+  nibbles, Q4, Q8, scaleBytes, scaled, unforeseen, WHOLE,
 } from './layout.assembly';
 
 /** Tokens that share the unpacking of weights. */
@@ -18,7 +18,7 @@ import {
 @inline export const TILE: i32 = 64;
 /** Up to this many tokens memory binds more than products do. */
 // @ts-ignore: decorator
-@inline const FEW: i32 = 16;
+@inline export const FEW: i32 = 16;
 
 /** acc + the sums of 16 columns for 4 rows. */
 // @ts-ignore: decorator
@@ -155,37 +155,44 @@ import {
 }
 
 /**
- * Reads every line of two blocks in order: memory streams them faster than the products of few tokens would fetch them, from
- * two places in turn. Nothing behind `end` is read, since blocks are multiples of 16 bytes.
+ * Reads every line of blocks in order: memory streams them faster than the products of few tokens would fetch them, from
+ * two places in turn. Nothing behind them is read, since blocks are multiples of 16 bytes.
  */
-function touch(at: usize, end: usize, spare: usize): void {
+export function touch(at: usize, bytes: usize, spare: usize): void {
   let any = i32x4.splat(0);
-  for (; at < end; at += 64) any = v128.or(any, v128.load(at));
+  for (const end = at + bytes; at < end; at += 64) any = v128.or(any, v128.load(at));
+  v128.store(spare, any);
+}
+
+/** The same of four blocks, `ahead` bytes apart, side by side. */
+export function touchFour(at: usize, ahead: usize, bytes: usize, spare: usize): void {
+  let any = i32x4.splat(0);
+  for (const end = at + bytes; at < end; at += 64) {
+    const near = v128.or(v128.load(at), v128.load(at + ahead));
+    any = v128.or(any, v128.or(near, v128.or(v128.load(at + 2 * ahead), v128.load(at + 3 * ahead))));
+  }
   v128.store(spare, any);
 }
 
 /**
- * Products of two blocks, or of the last one alone (a `gap` of 0, and half of the work is wasted), with n ≤ TILE of `rows`
- * tokens. Scratch memory: 6 · 32 bytes a token.
+ * Products of two blocks, `gap` bytes apart in memory and `outGap` in their results, or of the last one alone (a `gap` of 0, and
+ * half of the work is wasted), with n ≤ TILE of `rows` tokens. Scratch memory: 6 · 32 bytes a token.
  */
 // @ts-ignore: decorator
 @inline export function productsOfMany(
   layout: i32, w: usize, gap: usize, columns: i32, x: usize, meta: usize, rows: i32, n: i32,
-  out: usize, outStride: usize, bias: usize, accumulate: bool, f: usize,
+  out: usize, outStride: usize, outGap: usize, bias: usize, accumulate: bool, f: usize,
 ): void {
   const group = groupOf(layout);
   const sums = f + (<usize>n << 6);
-  if (n <= FEW) touch(w, w + (gap << 1), f);
   const zero = i32x4.splat(0);
   for (let to = f; to < sums; to += 32) {
     v128.store(to, zero, 16);
     v128.store(to, zero);
   }
-  // Constants that the engine cannot know to be such: it would build them anew at every use. `mask` and `unit` are those of
-  // `halfToFloat`.
-  const one = n > 0 ? 1 : 0;
+  const one = unforeseen(n);
   const fifteen = i32x4.splat(one * 0x0f0f0f0f), ones = i32x4.splat(one * 0x00010001);
-  const mask = i32x4.splat(one * 0x8fffe000), unit = i32x4.splat(one * 0x77800000);
+  const mask = i32x4.splat(one * HALF_MASK), unit = i32x4.splat(one * HALF_UNIT);
   const middle = f32x4.splat(<f32>one * middleOf(layout));
   const next = groupBytes(layout);
   // From one group's columns and their meta to the next group's.
@@ -203,6 +210,6 @@ function touch(at: usize, end: usize, spare: usize): void {
     x += <usize>rows << (group == 32 ? 6 : 5);
     meta += <usize>rows << (group == 32 ? 5 : 4);
   }
-  if (gap) finish(true, w, gap, n, out, outStride, bias, accumulate, f);
-  else finish(false, w, 0, n, out, outStride, bias, accumulate, f);
+  if (gap) finish(true, w, gap, n, out, outStride, outGap, bias, accumulate, f);
+  else finish(false, w, 0, n, out, outStride, 0, bias, accumulate, f);
 }

@@ -4,15 +4,8 @@ import { dot2, dot4 } from '../assembly/simd';
 import { finish } from './finish.assembly';
 import {
   bitsOf, blockBytes, groupBytes, groupOf, HALF_MASK, HALF_UNIT, hasMinima, HIGH, highHalves, loadIf, LOW, lowHalves, middleOf,
-  minimum, nibbles, Q4, scaleBytes, scaled, unforeseen,
+  minimum, nibbles, Q4, scaleBytes, scaled, STREAMS, unforeseen,
 } from './layout.assembly';
-
-/**
- * From how many places at once weights are read. Intel's processors fetch ahead of every stream by itself, and of one alone
- * half of what memory could give; of those that take the other builds this is not known.
- */
-// @ts-ignore: decorator
-@inline const STREAMS: i32 = BYTES ? 4 : 1;
 
 /** Products of blocks of 8 rows with one token. */
 // @ts-ignore: decorator
@@ -53,7 +46,7 @@ import {
       }
       for (let j = 0; j < streams; j++) {
         const from = <usize>j * gap, past = <usize>j * outGap;
-        finish(false, w + from, 0, 1, out + past, 0, bias ? bias + past : 0, accumulate, f + (<usize>j << 5));
+        finish(false, w + from, 0, 1, out + past, 0, 0, bias ? bias + past : 0, accumulate, f + (<usize>j << 5));
       }
       w += bytes;
       out += 32;
