@@ -2,6 +2,7 @@
 // softmax is accumulated page by page (max, denominator, output).
 import { ALL_SLOTS, biasOf, headOf, pageOf, sinksOf, sizeOf, SLOTS, tableOf, usedOf, windowOf } from '../append/page.assembly';
 import { address, float, int, take } from '../assembly/args';
+import { touch } from '../assembly/memory';
 import { exp2 } from '../assembly/simd';
 import { beginBytes, endBytes } from './bytes.assembly';
 import * as centred from './centred.assembly';
@@ -32,13 +33,6 @@ import { Tile } from './tile.assembly';
 /** Items that every thread should find. */
 // @ts-ignore: decorator
 @inline const ITEMS: i32 = 12;
-
-/** Reads every line of a page in order, so that memory is at work on it while the page before is computed. */
-function touch(page: usize, bytes: usize, spare: usize): void {
-  let any: i64 = 0;
-  for (const end = page + bytes; page < end; page += 64) any += load<i64>(page);
-  store<i64>(spare, any);
-}
 
 /** How many of the first `count` slots are set. */
 // @ts-ignore: decorator

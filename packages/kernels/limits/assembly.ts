@@ -12,27 +12,18 @@ import { dot2, madd } from '../assembly/simd';
 // @ts-ignore: decorator
 @inline const RESULTS: usize = 16384;
 
-function readPiece(at: usize, out: usize): void {
+/** Reads a piece from one place, or from four at once: of one stream some processors fetch ahead less than memory could give. */
+function readPiece(at: usize, streams: i32, out: usize): void {
   let a = v128.splat<i32>(0), b = a, c = a, d = a;
-  for (const end = at + PIECE; at < end; at += 128) {
+  const gap: usize = streams == 1 ? 32 : PIECE / 4, step: usize = 128 / streams;
+  for (const end = at + PIECE / streams; at < end; at += step) {
+    const second = at + gap, third = second + gap, fourth = third + gap;
     a = v128.xor(a, v128.xor(v128.load(at), v128.load(at, 16)));
-    b = v128.xor(b, v128.xor(v128.load(at, 32), v128.load(at, 48)));
-    c = v128.xor(c, v128.xor(v128.load(at, 64), v128.load(at, 80)));
-    d = v128.xor(d, v128.xor(v128.load(at, 96), v128.load(at, 112)));
+    b = v128.xor(b, v128.xor(v128.load(second), v128.load(second, 16)));
+    c = v128.xor(c, v128.xor(v128.load(third), v128.load(third, 16)));
+    d = v128.xor(d, v128.xor(v128.load(fourth), v128.load(fourth, 16)));
   }
   // A result that nobody stores would not have to be computed.
-  v128.store(out, v128.xor(v128.xor(a, b), v128.xor(c, d)));
-}
-
-/** The same from four places at once: of one stream some processors fetch ahead less than memory could give. */
-function readQuarters(at: usize, out: usize): void {
-  let a = v128.splat<i32>(0), b = a, c = a, d = a;
-  for (const end = at + PIECE / 4; at < end; at += 32) {
-    a = v128.xor(a, v128.xor(v128.load(at), v128.load(at, 16)));
-    b = v128.xor(b, v128.xor(v128.load(at, PIECE / 4), v128.load(at, PIECE / 4 + 16)));
-    c = v128.xor(c, v128.xor(v128.load(at, PIECE / 2), v128.load(at, PIECE / 2 + 16)));
-    d = v128.xor(d, v128.xor(v128.load(at, PIECE / 4 * 3), v128.load(at, PIECE / 4 * 3 + 16)));
-  }
   v128.store(out, v128.xor(v128.xor(a, b), v128.xor(c, d)));
 }
 
@@ -93,8 +84,8 @@ function maddRounds(scratch: usize, rounds: i32): void {
 
 /**
  * Runs commands as the walk of the real kernels does, without barriers.
- * 1: address, pieces of 1 MiB to read, passes over them, from how many places at once (1 or 4). 2 and 3: rounds of dots or madds a thread takes at a time, and how
- * many times that is taken.
+ * 1: address, pieces of 1 MiB to read, passes over them, from how many places at once (1 or 4). 2 and 3: rounds of dots or
+ * madds a thread takes at a time, and how many times that is taken.
  */
 export function walk(program: usize, control: usize, threads: i32, scratch: usize): i32 {
   let opcode = load<i32>(program);
@@ -107,9 +98,7 @@ export function walk(program: usize, control: usize, threads: i32, scratch: usiz
       const count = pieces * int(args, 2);
       const streams = int(args, 3);
       for (let i = take(counter); i < count; i = take(counter)) {
-        const piece = from + <usize>(i % pieces) * PIECE;
-        if (streams == 1) readPiece(piece, scratch + RESULTS);
-        else readQuarters(piece, scratch + RESULTS);
+        readPiece(from + <usize>(i % pieces) * PIECE, streams, scratch + RESULTS);
       }
     } else {
       const rounds = int(args, 0);

@@ -14,7 +14,7 @@ const roundsAtOnce = 64;
 const rowsPerRound = 64;
 
 /** Reads `pieces` MiB of memory, `passes` times, from one place of a MiB or from four at once. */
-export function readMemory(address: number, pieces: number, passes: number, streams: 1 | 4 = 1): LimitCommand {
+export function readMemory(address: number, pieces: number, passes: number, streams: 1 | 4): LimitCommand {
   const work = { bytes: pieces * pieceBytes * passes, ops: 0, arithmetic: 'integer' } as const;
   return { command: { opcode: 1, words: [address, pieces, passes, streams], join: false }, work };
 }

@@ -2,9 +2,10 @@
 // that one 32-bit lane holds four columns of one row: a dot product of bytes leaves one row's sum in each lane and nothing
 // is added across lanes. A token's result is the same whatever the number of tokens and threads.
 import { address, int, take } from '../assembly/args';
+import { touch } from '../assembly/memory';
 import { finish } from './finish.assembly';
 import { bitsOf, blockBytes, groupBytes, groupOf, HALF_MASK, HALF_UNIT, middleOf, Q4, STREAMS, unforeseen } from './layout.assembly';
-import { FEW, productsOfMany, TILE, touch, touchFour } from './many.assembly';
+import { FEW, productsOfMany, TILE, touchFour } from './many.assembly';
 import { productsOfOne } from './one.assembly';
 import { passPlain, SPLIT, split } from './plain.assembly';
 
@@ -46,35 +47,30 @@ import { passPlain, SPLIT, split } from './plain.assembly';
   const tile = ASC_FEATURE_RELAXED_SIMD ? TILE : min(TILE, max(SPLIT / 2 / columns, 1));
   for (let t = 0; t < n; t += tile) {
     const count = min(tile, n - t);
-    let xt = x + (<usize>t << 5);
-    const mt = meta + (<usize>t << 4);
+    const xt = x + (<usize>t << 5), mt = meta + (<usize>t << 4), to = out + <usize>t * outStride;
     if (!ASC_FEATURE_RELAXED_SIMD) {
-      split(xt, n, count, columns, f + (TILE << 6));
-      xt = f + (TILE << 6);
-    }
-    const to = out + <usize>t * outStride;
-    if (!ASC_FEATURE_RELAXED_SIMD) {
+      const halves = f + (TILE << 6);
+      split(xt, n, count, columns, halves);
       for (let b = first; b < last; b++) {
-        const at = <usize>b << 5;
-        plainBlock(layout, w + <usize>b * bytes, columns, xt, mt, n, count, to + at, outStride, bias ? bias + at : 0, accumulate, f);
+        const wb = w + <usize>b * bytes, at = <usize>b << 5;
+        plainBlock(layout, wb, columns, halves, mt, n, count, to + at, outStride, bias ? bias + at : 0, accumulate, f);
       }
     } else if (count == 1) {
       const at = <usize>first << 5;
       productsOfOne(layout, w + <usize>first * bytes, last - first, columns, xt, mt, n, to + at, bias ? bias + at : 0, accumulate, f);
     } else {
-      // Pairs of blocks: of few tokens those at the same place of two of four runs, then, as of many, neighbours.
-      const run = STREAMS == 4 && count <= FEW ? (last - first) >> 2 : 0;
-      for (let pair = 0, b = first; b < last; pair++) {
-        let apart = run;
-        if (pair < run << 1) b = first + (pair >> 1) + (pair & 1 ? run << 1 : 0);
-        else {
-          b = first + (run << 2) + ((pair - (run << 1)) << 1);
-          apart = b + 1 < last ? 1 : 0;
-        }
-        if (b >= last) break;
+      // Blocks go in pairs: of few tokens those at the same place of two of four runs, then, as of many, neighbours.
+      const blocks = last - first;
+      const run = STREAMS == 4 && count <= FEW ? blocks >> 2 : 0;
+      const inRuns = run << 1;
+      for (let pair = 0; pair < (blocks + 1) >> 1; pair++) {
+        const isRun = pair < inRuns;
+        const b = first + (isRun ? (pair >> 1) + (pair & 1) * inRuns : pair << 1);
+        const apart = isRun ? run : b + 1 < last ? 1 : 0;
         const wb = w + <usize>b * bytes, at = <usize>b << 5, gap = <usize>apart * bytes;
+        // Memory streams blocks faster than the products of few tokens would fetch them, from two places in turn.
         if (count <= FEW) {
-          if (pair >= run << 1) touch(wb, bytes + gap, f);
+          if (!isRun) touch(wb, bytes + gap, f);
           else if (!(pair & 1)) touchFour(wb, gap, bytes, f);
         }
         const bb = bias ? bias + at : 0;

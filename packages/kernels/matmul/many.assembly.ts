@@ -154,17 +154,7 @@ import {
   }
 }
 
-/**
- * Reads every line of blocks in order: memory streams them faster than the products of few tokens would fetch them, from
- * two places in turn. Nothing behind them is read, since blocks are multiples of 16 bytes.
- */
-export function touch(at: usize, bytes: usize, spare: usize): void {
-  let any = i32x4.splat(0);
-  for (const end = at + bytes; at < end; at += 64) any = v128.or(any, v128.load(at));
-  v128.store(spare, any);
-}
-
-/** The same of four blocks, `ahead` bytes apart, side by side. */
+/** `touch` of four blocks, `ahead` bytes apart, side by side. */
 export function touchFour(at: usize, ahead: usize, bytes: usize, spare: usize): void {
   let any = i32x4.splat(0);
   for (const end = at + bytes; at < end; at += 64) {

@@ -21,16 +21,17 @@ import {
   const fifteen = i32x4.splat(one * 0x0f0f0f0f);
   const ones = i32x4.splat(one * 0x00010001), sixteens = i32x4.splat(one * 0x00100010);
   const zero = i32x4.splat(0);
-  while (blocks > 0) {
+  for (let first = 0; first < blocks; ) {
     // Streams side by side, `run` blocks of each; then what does not divide, a block of each.
-    const streams = min(STREAMS, blocks), run = blocks / streams;
-    const gap = <usize>run * bytes, outGap = <usize>run << 5;
-    for (let b = 0; b < run; b++) {
+    const streams = min(STREAMS, blocks - first), run = (blocks - first) / streams;
+    const gap = <usize>run * bytes;
+    for (let b = first; b < first + run; b++) {
       for (let j = 0, to = f; j < streams; j++, to += 32) {
         v128.store(to, zero, 16);
         v128.store(to, zero);
       }
-      let s = w + 32, xc = x, mc = meta;
+      const wb = w + <usize>b * bytes;
+      let s = wb + 32, xc = x, mc = meta;
       for (let c = 0; c < columns; c += 32) {
         if (STREAMS == 1) passOne(layout, s, xc, mc, f, fifteen, ones, sixteens, mask, unit, middle);
         else {
@@ -45,17 +46,11 @@ import {
         mc += <usize>rows << 4;
       }
       for (let j = 0; j < streams; j++) {
-        const from = <usize>j * gap, past = <usize>j * outGap;
-        finish(false, w + from, 0, 1, out + past, 0, 0, bias ? bias + past : 0, accumulate, f + (<usize>j << 5));
+        const past = <usize>(b + j * run) << 5;
+        finish(false, wb + <usize>j * gap, 0, 1, out + past, 0, 0, bias ? bias + past : 0, accumulate, f + (<usize>j << 5));
       }
-      w += bytes;
-      out += 32;
-      bias += bias ? 32 : 0;
     }
-    w += <usize>(streams - 1) * gap;
-    out += <usize>(streams - 1) * outGap;
-    bias += bias ? <usize>(streams - 1) * outGap : 0;
-    blocks -= streams * run;
+    first += streams * run;
   }
 }
 
