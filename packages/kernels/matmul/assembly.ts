@@ -35,7 +35,7 @@ import { passPlain, SPLIT, split } from './plain.assembly';
     x += n << 6;
     meta += <usize>rows << 4;
   }
-  finish(false, w, 0, n, out, outStride, 0, bias, accumulate, f);
+  finish(false, w, 0, n, out, outStride, 0, bias, accumulate, f, 0);
 }
 
 // @ts-ignore: decorator

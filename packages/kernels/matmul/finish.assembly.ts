@@ -8,16 +8,16 @@ import { madd } from '../assembly/simd';
 // @ts-ignore: decorator
 @inline export function finish(
   two: bool, w: usize, gap: usize, n: i32, out: usize, outStride: usize, outGap: usize, bias: usize, accumulate: bool,
-  f: usize,
+  f: usize, next: usize,
 ): void {
   // Masks instead of branches; without a bias the load is from address 0, where there is memory too.
   const hasBias = i32x4.splat(bias ? -1 : 0), keeps = i32x4.splat(accumulate ? -1 : 0);
   const second: usize = two ? outGap : 0;
   const w0 = v128.load(w), w1 = v128.load(w, 16), w2 = v128.load(w + gap), w3 = v128.load(w + gap, 16);
+  let g = f + next;
   // What is not added to is not read: it may be far away.
   let old = accumulate ? out : f;
   const oldStride = accumulate ? outStride : 0;
-  let g = f + (<usize>n << 5);
   for (let t = 0; t < n; t++) {
     const b0 = v128.and(v128.load(bias), hasBias), b1 = v128.and(v128.load(bias, 16), hasBias);
     const o0 = v128.and(v128.load(old), keeps), o1 = v128.and(v128.load(old, 16), keeps);

@@ -5,7 +5,9 @@
 //
 // Every pair of vectors (rows 0–3, rows 4–7) goes through the same instructions, loads are side by side, and the loops over
 // tokens have no branch: that is the shape in which an engine may join two 128-bit vectors into one of 256 bits. Of two
-// stores side by side the upper one comes first: V8 keeps a lower one that does, beside the joined store.
+// stores side by side the upper one comes first: V8 keeps a lower one that does, beside the joined store. Loops stay below 80
+// of V8's operations, up to which it unrolls them, and what is spread from memory is used up before the next is, so that
+// the columns stay in registers.
 import { dot2, dot4 } from '../assembly/simd';
 import { finish } from './finish.assembly';
 import {
@@ -19,25 +21,43 @@ import {
 /** Up to this many tokens memory binds more than products do. */
 // @ts-ignore: decorator
 @inline export const FEW: i32 = 16;
-
-/** acc + the sums of 16 columns for 4 rows. */
+/** Bytes between the sums of one block of rows and those of another. */
 // @ts-ignore: decorator
-@inline function dots16(acc: v128, x: usize, a: v128, b: v128, c: v128, d: v128, ones: v128): v128 {
-  const x0 = v128.load32_splat(x), x1 = v128.load32_splat(x, 4), x2 = v128.load32_splat(x, 8), x3 = v128.load32_splat(x, 12);
-  if (FOURS) return dot4(dot4(dot4(dot4(acc, x0, a), x1, b), x2, c), x3, d);
-  // In 8 × 16 bits, at most 4 · 2 · 127 · 15 in each.
-  const pairs = i16x8.add(i16x8.add(dot2(x0, a), dot2(x1, b)), i16x8.add(dot2(x2, c), dot2(x3, d)));
-  return i32x4.add(acc, i32x4.dot_i16x8_s(pairs, ones));
+@inline const BLOCK: usize = <usize>TILE << 5;
+
+// What stands in `sums` before and behind a pass: nothing; a part, whose sums are pairs of 16 bits where products come in pairs
+// (those of 32 columns fit: at most 8 · 2 · 127 · 15); sums of 32 bits.
+// @ts-ignore: decorator
+@inline const NOTHING: i32 = 0;
+// @ts-ignore: decorator
+@inline const PART: i32 = 1;
+// @ts-ignore: decorator
+@inline const SUMS: i32 = 2;
+
+/** before + the products of 4 columns of 4 rows; of pairs nothing is there before the first. */
+// @ts-ignore: decorator
+@inline function dots(isFirst: bool, before: v128, x: v128, w: v128): v128 {
+  if (FOURS) return dot4(before, x, w);
+  return isFirst ? dot2(x, w) : i16x8.add(before, dot2(x, w));
+}
+
+/** What a pass leaves of what it found and its own products; pairs become sums through `units`, their weight twice in 32 bits. */
+// @ts-ignore: decorator
+@inline function left(finds: i32, leaves: i32, before: v128, own: v128, units: v128): v128 {
+  if (FOURS) return own;
+  if (finds == PART) own = i16x8.add(before, own);
+  if (leaves == PART) return own;
+  const sums = i32x4.dot_i16x8_s(own, units);
+  return finds == SUMS ? i32x4.add(before, sums) : sums;
 }
 
 /**
- * The sums of 16 columns, whose numbers are at p and p + gap, for n tokens: `sums` is [2][n][8]. Numbers of 8 bits are taken in
- * two halves, first the upper one, unless products take them whole. The first pass of a group starts sums anew, the last one
- * over upper halves shifts them.
+ * The sums of 16 columns, whose numbers are at p and p + gap, for n tokens: `sums` is [2][TILE][8]. Numbers of 8 bits are taken in
+ * two halves, first the upper one, unless products take them whole; the last pass over upper halves shifts its sums.
  */
 // @ts-ignore: decorator
 @inline function sumColumns(
-  layout: i32, which: i32, starts: bool, shifts: bool, p: usize, gap: usize, x: usize, n: i32, sums: usize, fifteen: v128, ones: v128,
+  layout: i32, which: i32, finds: i32, leaves: i32, p: usize, gap: usize, x: usize, n: i32, sums: usize, fifteen: v128, ones: v128,
 ): void {
   const bits = bitsOf(layout);
   // A vector of 4 bits is the numbers of two steps, loaded once: an engine pairs only loads that are pairs throughout.
@@ -60,24 +80,30 @@ import {
   const f0 = nibbles(s0, second, fifteen), f1 = nibbles(s1, second, fifteen);
   const g0 = nibbles(r2, first, fifteen), g1 = nibbles(r3, first, fifteen);
   const h0 = nibbles(s2, second, fifteen), h1 = nibbles(s3, second, fifteen);
+  const shifts = which == HIGH && leaves == SUMS;
+  const units = shifts ? i32x4.shl(ones, 4) : ones;
   const zero = i32x4.splat(0);
-  let others = sums + (<usize>n << 5);
-  for (let t = 0; t < n; t++) {
-    let y0 = starts ? zero : v128.load(sums), y1 = starts ? zero : v128.load(sums, 16);
-    let z0 = starts ? zero : v128.load(others), z1 = starts ? zero : v128.load(others, 16);
-    y0 = dots16(y0, x, a0, b0, c0, d0, ones), y1 = dots16(y1, x, a1, b1, c1, d1, ones);
-    z0 = dots16(z0, x, e0, f0, g0, h0, ones), z1 = dots16(z1, x, e1, f1, g1, h1, ones);
-    if (shifts) {
+  for (const end = sums + (<usize>n << 5); sums < end; sums += 32, x += 32) {
+    const old0 = finds == NOTHING ? zero : v128.load(sums), old1 = finds == NOTHING ? zero : v128.load(sums, 16);
+    const old2 = finds == NOTHING ? zero : v128.load(sums, BLOCK), old3 = finds == NOTHING ? zero : v128.load(sums, BLOCK + 16);
+    const x0 = v128.load32_splat(x);
+    let y0 = dots(true, old0, x0, a0), y1 = dots(true, old1, x0, a1), z0 = dots(true, old2, x0, e0), z1 = dots(true, old3, x0, e1);
+    const x1 = v128.load32_splat(x, 4);
+    y0 = dots(false, y0, x1, b0), y1 = dots(false, y1, x1, b1), z0 = dots(false, z0, x1, f0), z1 = dots(false, z1, x1, f1);
+    const x2 = v128.load32_splat(x, 8);
+    y0 = dots(false, y0, x2, c0), y1 = dots(false, y1, x2, c1), z0 = dots(false, z0, x2, g0), z1 = dots(false, z1, x2, g1);
+    const x3 = v128.load32_splat(x, 12);
+    y0 = dots(false, y0, x3, d0), y1 = dots(false, y1, x3, d1), z0 = dots(false, z0, x3, h0), z1 = dots(false, z1, x3, h1);
+    y0 = left(finds, leaves, old0, y0, units), y1 = left(finds, leaves, old1, y1, units);
+    z0 = left(finds, leaves, old2, z0, units), z1 = left(finds, leaves, old3, z1, units);
+    if (FOURS && shifts) {
       y0 = i32x4.shl(y0, 4), y1 = i32x4.shl(y1, 4);
       z0 = i32x4.shl(z0, 4), z1 = i32x4.shl(z1, 4);
     }
     v128.store(sums, y1, 16);
     v128.store(sums, y0);
-    v128.store(others, z1, 16);
-    v128.store(others, z0);
-    x += 32;
-    sums += 32;
-    others += 32;
+    v128.store(sums, z1, BLOCK + 16);
+    v128.store(sums, z0, BLOCK);
   }
 }
 
@@ -87,22 +113,25 @@ import {
   const is8 = bitsOf(layout) == Q8;
   const is32 = groupOf(layout) == 32;
   const upper = p + (is8 ? 128 : 64);
-  const halves = is8 && !BYTES, last = is8 && BYTES ? WHOLE : LOW;
+  const halves = is8 && !BYTES, last = is8 ? WHOLE : LOW;
   if (halves) {
-    sumColumns(layout, HIGH, true, !is32, p, gap, x, n, sums, fifteen, ones);
-    if (is32) sumColumns(layout, HIGH, false, true, upper, gap, x + 16, n, sums, fifteen, ones);
+    sumColumns(layout, HIGH, NOTHING, is32 ? PART : SUMS, p, gap, x, n, sums, fifteen, ones);
+    if (is32) sumColumns(layout, HIGH, PART, SUMS, upper, gap, x + 16, n, sums, fifteen, ones);
+    sumColumns(layout, LOW, SUMS, SUMS, p, gap, x, n, sums, fifteen, ones);
+    if (is32) sumColumns(layout, LOW, SUMS, SUMS, upper, gap, x + 16, n, sums, fifteen, ones);
+  } else {
+    sumColumns(layout, last, NOTHING, is32 ? PART : SUMS, p, gap, x, n, sums, fifteen, ones);
+    if (is32) sumColumns(layout, last, PART, SUMS, upper, gap, x + 16, n, sums, fifteen, ones);
   }
-  sumColumns(layout, last, !halves, false, p, gap, x, n, sums, fifteen, ones);
-  if (is32) sumColumns(layout, last, false, false, upper, gap, x + 16, n, sums, fifteen, ones);
 }
 
 /**
- * Adds to f [2][n][8] the sums [2][2][n][8] of one group at s and s + gap, or of it and the next: `meta` and `nextMeta` are
- * those of their columns.
+ * Adds to f [2][TILE][8] the sums [2][2][TILE][8] behind it of one group at s and s + gap, or of it and the next: `meta` and
+ * `nextMeta` are those of their columns.
  */
 // @ts-ignore: decorator
 @inline function scaleSums(
-  layout: i32, two: bool, s: usize, gap: usize, meta: usize, nextMeta: usize, n: i32, f: usize, sums: usize,
+  layout: i32, two: bool, s: usize, gap: usize, meta: usize, nextMeta: usize, n: i32, f: usize,
   mask: v128, unit: v128, middle: v128,
 ): void {
   const is32 = groupOf(layout) == 32;
@@ -123,34 +152,24 @@ import {
   const s6 = lowHalves(d, mask, unit), s7 = highHalves(d, mask, unit);
   const m6 = minimum(layout, lowHalves(dMin, mask, unit), s6, middle);
   const m7 = minimum(layout, highHalves(dMin, mask, unit), s7, middle);
-  // Distances that an engine cannot know keep it from pairing stores of different blocks.
-  const block = <usize>n << 5;
-  let g = f + block, others = sums + block, next = others + block, nextOthers = next + block;
-  for (let t = 0; t < n; t++) {
-    const xScale = v128.load32_splat(meta), xSum = v128.load32_splat(meta + (is32 ? 4 : 8));
-    let r0 = scaled(v128.load(f), v128.load(sums), s0, m0, xScale, xSum);
-    let r1 = scaled(v128.load(f, 16), v128.load(sums, 16), s1, m1, xScale, xSum);
-    let r2 = scaled(v128.load(g), v128.load(others), s2, m2, xScale, xSum);
-    let r3 = scaled(v128.load(g, 16), v128.load(others, 16), s3, m3, xScale, xSum);
+  for (const end = f + (<usize>n << 5); f < end; f += 32, meta += 16, nextMeta += 16) {
+    const xScale = v128.load32_splat(meta), xSum = is32 ? v128.load32_splat(meta, 4) : v128.load32_splat(meta, 8);
+    let r0 = scaled(v128.load(f), v128.load(f, 2 * BLOCK), s0, m0, xScale, xSum);
+    let r1 = scaled(v128.load(f, 16), v128.load(f, 2 * BLOCK + 16), s1, m1, xScale, xSum);
+    let r2 = scaled(v128.load(f, BLOCK), v128.load(f, 3 * BLOCK), s2, m2, xScale, xSum);
+    let r3 = scaled(v128.load(f, BLOCK + 16), v128.load(f, 3 * BLOCK + 16), s3, m3, xScale, xSum);
     if (two) {
-      const nextScale = is32 ? v128.load32_splat(nextMeta) : xScale, nextSum = v128.load32_splat(nextMeta + (is32 ? 4 : 12));
-      r0 = scaled(r0, v128.load(next), s4, m4, nextScale, nextSum);
-      r1 = scaled(r1, v128.load(next, 16), s5, m5, nextScale, nextSum);
-      r2 = scaled(r2, v128.load(nextOthers), s6, m6, nextScale, nextSum);
-      r3 = scaled(r3, v128.load(nextOthers, 16), s7, m7, nextScale, nextSum);
+      const nextScale = is32 ? v128.load32_splat(nextMeta) : xScale;
+      const nextSum = is32 ? v128.load32_splat(nextMeta, 4) : v128.load32_splat(nextMeta, 12);
+      r0 = scaled(r0, v128.load(f, 4 * BLOCK), s4, m4, nextScale, nextSum);
+      r1 = scaled(r1, v128.load(f, 4 * BLOCK + 16), s5, m5, nextScale, nextSum);
+      r2 = scaled(r2, v128.load(f, 5 * BLOCK), s6, m6, nextScale, nextSum);
+      r3 = scaled(r3, v128.load(f, 5 * BLOCK + 16), s7, m7, nextScale, nextSum);
     }
     v128.store(f, r1, 16);
     v128.store(f, r0);
-    v128.store(g, r3, 16);
-    v128.store(g, r2);
-    meta += 16;
-    nextMeta += 16;
-    f += 32;
-    g += 32;
-    sums += 32;
-    others += 32;
-    next += 32;
-    nextOthers += 32;
+    v128.store(f, r3, BLOCK + 16);
+    v128.store(f, r2, BLOCK);
   }
 }
 
@@ -174,11 +193,12 @@ export function touchFour(at: usize, ahead: usize, bytes: usize, spare: usize): 
   out: usize, outStride: usize, outGap: usize, bias: usize, accumulate: bool, f: usize,
 ): void {
   const group = groupOf(layout);
-  const sums = f + (<usize>n << 6);
   const zero = i32x4.splat(0);
-  for (let to = f; to < sums; to += 32) {
+  for (let to = f, end = f + (<usize>n << 5); to < end; to += 32) {
     v128.store(to, zero, 16);
     v128.store(to, zero);
+    v128.store(to, zero, BLOCK + 16);
+    v128.store(to, zero, BLOCK);
   }
   const one = unforeseen(n);
   const fifteen = i32x4.splat(one * 0x0f0f0f0f), ones = i32x4.splat(one * 0x00010001);
@@ -192,14 +212,14 @@ export function touchFour(at: usize, ahead: usize, bytes: usize, spare: usize): 
     const two = group == 16 || c + 32 < columns;
     const count: usize = two ? 2 : 1;
     for (let k: usize = 0; k < count; k++) {
-      sumGroup(layout, s + scaleBytes(layout) + k * next, gap, x + k * nextX, n, sums + k * (<usize>n << 6), fifteen, ones);
+      sumGroup(layout, s + scaleBytes(layout) + k * next, gap, x + k * nextX, n, f + (k + 1) * 2 * BLOCK, fifteen, ones);
     }
-    if (two) scaleSums(layout, true, s, gap, meta, meta + nextMeta, n, f, sums, mask, unit, middle);
-    else scaleSums(layout, false, s, gap, meta, meta, n, f, sums, mask, unit, middle);
+    if (two) scaleSums(layout, true, s, gap, meta, meta + nextMeta, n, f, mask, unit, middle);
+    else scaleSums(layout, false, s, gap, meta, meta, n, f, mask, unit, middle);
     s += next << 1;
     x += <usize>rows << (group == 32 ? 6 : 5);
     meta += <usize>rows << (group == 32 ? 5 : 4);
   }
-  if (gap) finish(true, w, gap, n, out, outStride, outGap, bias, accumulate, f);
-  else finish(false, w, 0, n, out, outStride, 0, bias, accumulate, f);
+  if (gap) finish(true, w, gap, n, out, outStride, outGap, bias, accumulate, f, BLOCK);
+  else finish(false, w, 0, n, out, outStride, 0, bias, accumulate, f, 0);
 }
