@@ -44,8 +44,8 @@ function readPiece(at: usize, streams: i32, out: usize): void {
     const l1 = i16x8.add(dot2(v128.load(x, 208), g1), dot2(v128.load(x, 240), h1));
     const r0 = i16x8.add(i16x8.add(i0, j0), i16x8.add(k0, l0));
     const r1 = i16x8.add(i16x8.add(i1, j1), i16x8.add(k1, l1));
-    v128.store(y, r0);
     v128.store(y, r1, 16);
+    v128.store(y, r0);
     x += 256;
     y += 32;
   }
@@ -67,8 +67,8 @@ function readPiece(at: usize, streams: i32, out: usize): void {
     const m0 = madd(v128.load(x, 224), h0, madd(v128.load(x, 192), g0, k0));
     const m1 = madd(v128.load(x, 240), h1, madd(v128.load(x, 208), g1, k1));
     const l0 = f32x4.add(m0, j0), l1 = f32x4.add(m1, j1);
-    v128.store(y, l0);
     v128.store(y, l1, 16);
+    v128.store(y, l0);
     x += 256;
     y += 32;
   }
@@ -103,6 +103,8 @@ export function walk(program: usize, control: usize, threads: i32, scratch: usiz
     } else {
       const rounds = int(args, 0);
       const count = int(args, 1);
+      // Pages that were never written are all the same page, which a first-level cache may not hold at several addresses at once.
+      memory.fill(scratch, 0, RESULTS + <usize>ROWS * 32);
       for (let i = take(counter); i < count; i = take(counter)) {
         if (opcode == 2) dotRounds(scratch, rounds);
         else maddRounds(scratch, rounds);
