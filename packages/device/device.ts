@@ -177,7 +177,7 @@ export class Device {
    * kernel failed, `dead` when a worker is gone.
    */
   run(encoder: Encoder, signal?: AbortSignal): Promise<void> {
-    const program = encoder.program().slice();
+    const program = encoder.program();
     const next = this.#running.then(async () => {
       await this.#observer?.(program, (other) => this.#run(other, signal));
       await this.#run(program, signal);

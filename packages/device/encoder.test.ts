@@ -13,8 +13,10 @@ test('a program is the commands recorded, in order and however they are given, a
     fc.property(fc.array(someCommand, { maxLength: 12 }), fc.array(someCommand, { maxLength: 12 }), (first, second) => {
       const encoder = new Encoder();
       encoder.record(...first);
-      expect(commandsOf(encoder.program())).toEqual(first.map(asInt32));
+      const program = encoder.program();
+      expect(commandsOf(program)).toEqual(first.map(asInt32));
       encoder.record(second);
+      expect(commandsOf(program)).toEqual(first.map(asInt32));
       expect(commandsOf(encoder.program())).toEqual([...first, ...second].map(asInt32));
     }),
   );

@@ -4,6 +4,7 @@ import type { Command } from '@loci/kernels';
 export class Encoder {
   #words = new Int32Array(1024);
   #length = 0;
+  #program: Int32Array | undefined;
 
   record(...commands: readonly (Command | readonly Command[])[]): void {
     for (const one of commands) {
@@ -13,6 +14,7 @@ export class Encoder {
   }
 
   #push({ opcode, words, join }: Command): void {
+    this.#program = undefined;
     const need = this.#length + words.length + 5;
     if (need > this.#words.length) {
       const larger = new Int32Array(need * 2);
@@ -28,10 +30,11 @@ export class Encoder {
     this.#length = at + 4 + words.length;
   }
 
-  /** The finished program, ended by opcode 0. */
+  /** What is recorded by now, ended by opcode 0; what is recorded later does not change it. */
   program(): Int32Array {
     this.#words[this.#length] = 0;
-    return this.#words.subarray(0, this.#length + 1);
+    this.#program ??= this.#words.slice(0, this.#length + 1);
+    return this.#program;
   }
 }
 

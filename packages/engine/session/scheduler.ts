@@ -1,3 +1,4 @@
+import type { KvCache } from '../cache/cache.ts';
 import type { Decoder } from '../decoder/decoder.ts';
 import { inputLength, type Segment, type SegmentResult } from '../decoder/segment.ts';
 import { maxRows, type Precision } from '../decoder/workspace.ts';
@@ -21,6 +22,8 @@ export class Scheduler {
   readonly #decoder: Decoder;
   readonly #queue: Job[] = [];
   #busy = false;
+  /** Of the sequences that the last program answered. */
+  #answered: readonly KvCache[] = [];
 
   constructor(decoder: Decoder) {
     this.#decoder = decoder;
@@ -42,11 +45,17 @@ export class Scheduler {
   async #work(): Promise<void> {
     while (this.#queue.length > 0) {
       // Sessions that were answered by the last program get to submit their next token before the batch is made up.
-      await nextTurn();
+      if (!this.#areBack()) await nextTurn();
       const batch = this.#next();
       if (batch.length > 0) await this.#run(batch);
     }
     this.#busy = false;
+  }
+
+  /** Whether all that were answered have submitted something new: a session alone need not wait for others. */
+  #areBack(): boolean {
+    const isBack = (cache: KvCache) => this.#queue.some(({ segment }) => segment.cache === cache);
+    return this.#answered.length > 0 && this.#answered.every(isBack);
   }
 
   /** Takes the oldest job and all that fit beside it. */
@@ -67,6 +76,7 @@ export class Scheduler {
   async #run(batch: readonly Job[]): Promise<void> {
     const [first] = batch;
     if (!first) return;
+    this.#answered = batch.map(({ segment }) => segment.cache);
     try {
       const segments = batch.map(({ segment }) => segment);
       // One program cannot stop for one of several sequences; alone it stops at once.

@@ -45,7 +45,6 @@ import {
 // @ts-ignore: decorator
 @inline function left(finds: i32, leaves: i32, before: v128, own: v128, units: v128): v128 {
   if (FOURS) return own;
-  if (finds == PART) own = i16x8.add(before, own);
   if (leaves == PART) return own;
   const sums = i32x4.dot_i16x8_s(own, units);
   return finds == SUMS ? i32x4.add(before, sums) : sums;
@@ -87,7 +86,7 @@ import {
     const old0 = finds == NOTHING ? zero : v128.load(sums), old1 = finds == NOTHING ? zero : v128.load(sums, 16);
     const old2 = finds == NOTHING ? zero : v128.load(sums, BLOCK), old3 = finds == NOTHING ? zero : v128.load(sums, BLOCK + 16);
     const x0 = v128.load32_splat(x);
-    let y0 = dots(true, old0, x0, a0), y1 = dots(true, old1, x0, a1), z0 = dots(true, old2, x0, e0), z1 = dots(true, old3, x0, e1);
+    let y0 = dots(finds != PART, old0, x0, a0), y1 = dots(finds != PART, old1, x0, a1), z0 = dots(finds != PART, old2, x0, e0), z1 = dots(finds != PART, old3, x0, e1);
     const x1 = v128.load32_splat(x, 4);
     y0 = dots(false, y0, x1, b0), y1 = dots(false, y1, x1, b1), z0 = dots(false, z0, x1, f0), z1 = dots(false, z1, x1, f1);
     const x2 = v128.load32_splat(x, 8);
