@@ -85,8 +85,8 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
   const rowBytes = <usize>d << 2;
   const tile = Tile.at(scratch, (tokens * group + 3) & ~3, d, stepPages);
   const weights = tile.weights;
-  // Few rows over bytes or less. Those are read in steps that the processor does not foresee, so that the page ahead is
-  // touched; halves it does, and reading them twice costs.
+  // Few rows over bytes or less. A step's pages are read in one go first: their products would fetch them in an order that the
+  // processor does not foresee. That of halves it does, and reading them twice costs.
   const few = stepPages > 1;
   // Weights of many rows become bytes at once.
   const inBytes = kind == CENTRED || (kind == INT8 && !few);
@@ -121,12 +121,10 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
     let before: usize = 0;
     let reads = 0;
     for (let e = first; e < end; ) {
-      // Scores of a step's pages, then their weights, then the weighted values.
-      tile.weights = weights;
+      // A step's pages, then their scores, then their weights, then the weighted values.
       let scored = 0;
       for (; e < end && scored < stepPages; e++) {
         const i = listed ? load<i32>(listed + (<usize>e << 3), 4) : e;
-        const slots = listed ? load<i32>(listed + (<usize>e << 3), 8) : ALL_SLOTS;
         const page = i < all ? pageOf(table, i << 5) : 0;
         // Positions ascend: nothing further is visible.
         if (page == 0 || load<i32>(page) > lastQuery) {
@@ -134,16 +132,15 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
           break;
         }
         const count = min(SLOTS, used - (i << 5));
-        const oldest = load<i32>(page);
-        const newest = load<i32>(page + (<usize>(count - 1) << 2));
-        if (near && newest <= firstQuery - near && oldest >= sinks) continue;
-        reads += among(slots, count);
-        tile.step(scored++, page, count);
-        if (few && e + 1 < end) {
-          const next = listed ? load<i32>(listed + (<usize>e << 3), 12) : e + 1;
-          if (next < all) touch(pageOf(table, next << 5), pageBytes, tile.spare);
-        }
+        if (near && load<i32>(page + (<usize>(count - 1) << 2)) <= firstQuery - near && load<i32>(page) >= sinks) continue;
+        if (few) touch(page, pageBytes, tile.spare);
+        tile.step(scored++, page, count, i, listed ? load<i32>(listed + (<usize>e << 3), 8) : ALL_SLOTS);
+      }
 
+      tile.weights = weights;
+      for (let s = 0; s < scored; s++) {
+        const page = tile.again(s), i = tile.index(s), slots = tile.slots(s), count = tile.count;
+        reads += among(slots, count);
         if (kind == HALVES) half.scorePage(tile, page);
         else if (kind == CENTRED) centred.scorePage(tile, page, before ? before : i > 0 ? pageOf(table, (i - 1) << 5) : 0, format);
         else if (kind == INT8) int8.scorePage(tile, page);
@@ -152,6 +149,7 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
         else floats.scorePage(tile, page, format);
 
         if (i == 0 && bias != 0) raise(tile, bias);
+        const oldest = load<i32>(page), newest = load<i32>(page + (<usize>(count - 1) << 2));
         if (count < SLOTS || newest > firstQuery || (near && oldest <= lastQuery - near) || slots != ALL_SLOTS) {
           for (let r = 0; r < rows; r++) {
             mask(tile.weight(r), page, count, slots, load<i32>(positions + (<usize>(t0 + r / group) << 2)), sinks, near);

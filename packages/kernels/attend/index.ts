@@ -123,7 +123,7 @@ export function tileScratch(rows: number, d: number): number {
     4 * d +
     5 * (4 * padded + 16) +
     32 * padded +
-    8 * splitPages
+    16 * splitPages
   );
 }
 

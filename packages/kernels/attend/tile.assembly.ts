@@ -46,7 +46,7 @@ export class Tile {
   seen: usize;
   falls: usize;
   denominators: usize;
-  /** Of the pages of a step { address, used slots }. */
+  /** Of the pages of a step { address, used slots, number, which slots are read }. */
   steps: usize;
 
   /**
@@ -92,17 +92,27 @@ export class Tile {
     return this.sums + (<usize>(r * this.d) << 2);
   }
 
-  /** The page at hand, the n-th of its step. */
-  @inline step(n: i32, page: usize, count: i32): void {
-    this.count = count;
-    store<usize>(this.steps + (<usize>n << 3), page);
-    store<i32>(this.steps + (<usize>n << 3), count, 4);
+  /** Sets down the n-th page of a step. */
+  @inline step(n: i32, page: usize, count: i32, index: i32, slots: i32): void {
+    const to = this.steps + (<usize>n << 4);
+    store<usize>(to, page);
+    store<i32>(to, count, 4);
+    store<i32>(to, index, 8);
+    store<i32>(to, slots, 12);
   }
 
-  /** Takes up the n-th page of the step again, and returns its address. */
+  /** Takes up the n-th page of the step, and returns its address. */
   @inline again(n: i32): usize {
-    this.count = load<i32>(this.steps + (<usize>n << 3), 4);
-    return load<usize>(this.steps + (<usize>n << 3));
+    this.count = load<i32>(this.steps + (<usize>n << 4), 4);
+    return load<usize>(this.steps + (<usize>n << 4));
+  }
+
+  @inline index(n: i32): i32 {
+    return load<i32>(this.steps + (<usize>n << 4), 8);
+  }
+
+  @inline slots(n: i32): i32 {
+    return load<i32>(this.steps + (<usize>n << 4), 12);
   }
 
   @inline weight(r: i32): usize {

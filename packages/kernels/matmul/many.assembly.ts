@@ -34,11 +34,11 @@ import {
 // @ts-ignore: decorator
 @inline const SUMS: i32 = 2;
 
-/** before + the products of 4 columns of 4 rows; of pairs nothing is there before the first. */
+/** before + the products of 4 columns of 4 rows; pairs that `begin` do not look at what is there. */
 // @ts-ignore: decorator
-@inline function dots(isFirst: bool, before: v128, x: v128, w: v128): v128 {
+@inline function dots(begin: bool, before: v128, x: v128, w: v128): v128 {
   if (FOURS) return dot4(before, x, w);
-  return isFirst ? dot2(x, w) : i16x8.add(before, dot2(x, w));
+  return begin ? dot2(x, w) : i16x8.add(before, dot2(x, w));
 }
 
 /** What a pass leaves of what it found and its own products; pairs become sums through `units`, their weight twice in 32 bits. */
@@ -79,14 +79,15 @@ import {
   const f0 = nibbles(s0, second, fifteen), f1 = nibbles(s1, second, fifteen);
   const g0 = nibbles(r2, first, fifteen), g1 = nibbles(r3, first, fifteen);
   const h0 = nibbles(s2, second, fifteen), h1 = nibbles(s3, second, fifteen);
-  const shifts = which == HIGH && leaves == SUMS;
+  const begin = finds != PART, shifts = which == HIGH && leaves == SUMS;
   const units = shifts ? i32x4.shl(ones, 4) : ones;
   const zero = i32x4.splat(0);
   for (const end = sums + (<usize>n << 5); sums < end; sums += 32, x += 32) {
     const old0 = finds == NOTHING ? zero : v128.load(sums), old1 = finds == NOTHING ? zero : v128.load(sums, 16);
     const old2 = finds == NOTHING ? zero : v128.load(sums, BLOCK), old3 = finds == NOTHING ? zero : v128.load(sums, BLOCK + 16);
     const x0 = v128.load32_splat(x);
-    let y0 = dots(finds != PART, old0, x0, a0), y1 = dots(finds != PART, old1, x0, a1), z0 = dots(finds != PART, old2, x0, e0), z1 = dots(finds != PART, old3, x0, e1);
+    let y0 = dots(begin, old0, x0, a0), y1 = dots(begin, old1, x0, a1);
+    let z0 = dots(begin, old2, x0, e0), z1 = dots(begin, old3, x0, e1);
     const x1 = v128.load32_splat(x, 4);
     y0 = dots(false, y0, x1, b0), y1 = dots(false, y1, x1, b1), z0 = dots(false, z0, x1, f0), z1 = dots(false, z1, x1, f1);
     const x2 = v128.load32_splat(x, 8);
