@@ -107,10 +107,12 @@ export class Tile {
     return load<usize>(this.steps + (<usize>n << 4));
   }
 
+  /** Which of its head's pages the n-th of the step is. */
   @inline index(n: i32): i32 {
     return load<i32>(this.steps + (<usize>n << 4), 8);
   }
 
+  /** Which of its slots are read, as a set. */
   @inline slots(n: i32): i32 {
     return load<i32>(this.steps + (<usize>n << 4), 12);
   }

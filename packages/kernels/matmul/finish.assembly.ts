@@ -2,8 +2,8 @@
 import { madd } from '../assembly/simd';
 
 /**
- * Writes f [2][n][8], in units of the factors at w and w + gap, over `out` and `outGap` bytes behind it, or adds it; without a
- * second block f [n][8].
+ * Writes f [n][8], and those `next` bytes behind it for a second block, in units of the factors at w and w + gap, over `out`
+ * and `outGap` bytes behind it, or adds it.
  */
 // @ts-ignore: decorator
 @inline export function finish(

@@ -44,8 +44,7 @@ import {
 /** What a pass leaves of what it found and its own products; pairs become sums through `units`, their weight twice in 32 bits. */
 // @ts-ignore: decorator
 @inline function left(finds: i32, leaves: i32, before: v128, own: v128, units: v128): v128 {
-  if (FOURS) return own;
-  if (leaves == PART) return own;
+  if (FOURS || leaves == PART) return own;
   const sums = i32x4.dot_i16x8_s(own, units);
   return finds == SUMS ? i32x4.add(before, sums) : sums;
 }
@@ -185,7 +184,7 @@ export function touchFour(at: usize, ahead: usize, bytes: usize, spare: usize): 
 
 /**
  * Products of two blocks, `gap` bytes apart in memory and `outGap` in their results, or of the last one alone (a `gap` of 0, and
- * half of the work is wasted), with n ≤ TILE of `rows` tokens. Scratch memory: 6 · 32 bytes a token.
+ * half of the work is wasted), with n ≤ TILE of `rows` tokens. Scratch memory: 6 · BLOCK bytes.
  */
 // @ts-ignore: decorator
 @inline export function productsOfMany(
