@@ -54,3 +54,29 @@ test('a program that is used again has the words that recording it anew gives', 
   // Most tokens of decode change no word.
   expect(repeated.length).toBeGreaterThan(10);
 });
+
+test('a session that comes later shares the programs of one that is decoding', async () => {
+  let programs = 0;
+  const observer = () => {
+    programs++;
+    return undefined;
+  };
+  const model = await loadModel(undefined, { threads: 1, observer });
+  programs = 0;
+  try {
+    const greedy = (maxTokens: number) => ({ maxTokens, temperature: 0, ignoreEnd: true }) as const;
+    const [first, second] = [await model.open(), await model.open()];
+    let later: Promise<unknown> | undefined;
+    let tokens = 0;
+    for await (const _ of first.generate({ ids: [1, 2, 3] }, greedy(30))) {
+      if (++tokens === 5) later = second.complete({ ids: [4, 5, 6] }, greedy(20));
+    }
+    await later;
+    // The prompts and the 29 tokens behind the first; apart the second's 19 would come on top.
+    expect(programs).toBeLessThanOrEqual(1 + 29 + 1);
+    first.close();
+    second.close();
+  } finally {
+    await model.close();
+  }
+});
