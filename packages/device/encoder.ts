@@ -7,6 +7,7 @@ export class Encoder {
   #program: Int32Array | undefined;
 
   record(...commands: readonly (Command | readonly Command[])[]): void {
+    this.#program = undefined;
     for (const one of commands) {
       if ('opcode' in one) this.#push(one);
       else for (const command of one) this.#push(command);
@@ -14,7 +15,6 @@ export class Encoder {
   }
 
   #push({ opcode, words, join }: Command): void {
-    this.#program = undefined;
     const need = this.#length + words.length + 5;
     if (need > this.#words.length) {
       const larger = new Int32Array(need * 2);
@@ -32,7 +32,7 @@ export class Encoder {
 
   /** What is recorded by now, ended by opcode 0; what is recorded later does not change it. */
   program(): Int32Array {
-    this.#words[this.#length] = 0;
+    // Behind what is recorded there are zeros.
     this.#program ??= this.#words.slice(0, this.#length + 1);
     return this.#program;
   }

@@ -3,6 +3,8 @@ import type { Probe } from '../axes/probe.ts';
 import { loadModel } from '../load.ts';
 import type { OpenOptions } from './model.ts';
 
+const greedy = (maxTokens: number) => ({ maxTokens, temperature: 0, ignoreEnd: true }) as const;
+
 /** Records nothing, but might: the programs of its session are recorded anew every time. */
 const idle: Probe = {
   axis: 'probe',
@@ -24,7 +26,6 @@ async function programsOf(options: OpenOptions): Promise<readonly number[][]> {
   programs.length = 0;
   try {
     const ids = (n: number, from: number) => Array.from({ length: n }, (_, i) => 100 + ((7 * i + from) % 4000));
-    const greedy = (maxTokens: number) => ({ maxTokens, temperature: 0, ignoreEnd: true }) as const;
     const first = await model.open(options);
     const second = await model.open({ ...options, store: 'q8' });
     await first.complete({ ids: ids(505, 0) }, greedy(12));
@@ -64,7 +65,6 @@ test('a session that comes later shares the programs of one that is decoding', a
   const model = await loadModel(undefined, { threads: 1, observer });
   programs = 0;
   try {
-    const greedy = (maxTokens: number) => ({ maxTokens, temperature: 0, ignoreEnd: true }) as const;
     const [first, second] = [await model.open(), await model.open()];
     let later: Promise<unknown> | undefined;
     let tokens = 0;

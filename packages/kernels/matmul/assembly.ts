@@ -2,10 +2,10 @@
 // that one 32-bit lane holds four columns of one row: a dot product of bytes leaves one row's sum in each lane and nothing
 // is added across lanes. A token's result is the same whatever the number of tokens and threads.
 import { address, int, take } from '../assembly/args';
-import { touch } from '../assembly/memory';
-import { finish } from './finish.assembly';
+import { touch, touchFour } from '../assembly/memory';
+import { BLOCK, finish, TILE } from './finish.assembly';
 import { bitsOf, blockBytes, groupBytes, groupOf, HALF_MASK, HALF_UNIT, middleOf, Q4, STREAMS, unforeseen } from './layout.assembly';
-import { FEW, productsOfMany, TILE, touchFour } from './many.assembly';
+import { FEW, productsOfMany } from './many.assembly';
 import { productsOfOne } from './one.assembly';
 import { passPlain, SPLIT, split } from './plain.assembly';
 
@@ -16,7 +16,7 @@ import { passPlain, SPLIT, split } from './plain.assembly';
   out: usize, outStride: usize, bias: usize, accumulate: bool, f: usize,
 ): void {
   const next = groupBytes(layout);
-  const sums = f + (TILE << 5);
+  const sums = f + BLOCK;
   const zero = i32x4.splat(0);
   for (let t = 0, to = f; t < n; t++, to += 32) {
     v128.store(to, zero, 16);
@@ -35,7 +35,7 @@ import { passPlain, SPLIT, split } from './plain.assembly';
     x += n << 6;
     meta += <usize>rows << 4;
   }
-  finish(false, w, 0, n, out, outStride, 0, bias, accumulate, f, 0);
+  finish(false, w, 0, n, out, outStride, 0, bias, accumulate, f);
 }
 
 // @ts-ignore: decorator
@@ -49,7 +49,7 @@ import { passPlain, SPLIT, split } from './plain.assembly';
     const count = min(tile, n - t);
     const xt = x + (<usize>t << 5), mt = meta + (<usize>t << 4), to = out + <usize>t * outStride;
     if (!ASC_FEATURE_RELAXED_SIMD) {
-      const halves = f + (TILE << 6);
+      const halves = f + 2 * BLOCK;
       split(xt, n, count, columns, halves);
       for (let b = first; b < last; b++) {
         const wb = w + <usize>b * bytes, at = <usize>b << 5;

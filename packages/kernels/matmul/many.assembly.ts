@@ -1,29 +1,24 @@
 // Products of many tokens with 16 rows, two blocks, at a time. Whole numbers come first: 16 columns are unpacked into eight
 // vectors of 256 bits, which stay in registers while one token after the other passes, and every vector of a token's
 // columns that is spread from memory serves both blocks. The sums of two groups wait in scratch memory until a second
-// pass scales them: scales would not find room beside the columns. Loads bind both passes as much as products do.
+// pass scales them: scales would not find room beside the columns. On Zen 4 what binds both is how many instructions a core
+// issues.
 //
 // Every pair of vectors (rows 0–3, rows 4–7) goes through the same instructions, loads are side by side, and the loops over
 // tokens have no branch: that is the shape in which an engine may join two 128-bit vectors into one of 256 bits. Of two
-// stores side by side the upper one comes first: V8 keeps a lower one that does, beside the joined store. Loops stay below 80
-// of V8's operations, up to which it unrolls them, and what is spread from memory is used up before the next is, so that
-// the columns stay in registers.
+// stores side by side the upper one comes first: V8 keeps a lower one that does, beside the joined store. Loops that sum stay
+// below 80 of V8's operations, up to which it unrolls them, and what is spread from memory is used up before the next is, so
+// that the columns stay in registers.
 import { dot2, dot4 } from '../assembly/simd';
-import { finish } from './finish.assembly';
+import { BLOCK, finish } from './finish.assembly';
 import {
   bitsOf, groupBytes, groupOf, HALF_MASK, HALF_UNIT, hasMinima, HIGH, highHalves, LOW, lowHalves, loadIf, middleOf, minimum,
   nibbles, Q4, Q8, scaleBytes, scaled, unforeseen, WHOLE,
 } from './layout.assembly';
 
-/** Tokens that share the unpacking of weights. */
-// @ts-ignore: decorator
-@inline export const TILE: i32 = 64;
 /** Up to this many tokens memory binds more than products do. */
 // @ts-ignore: decorator
 @inline export const FEW: i32 = 16;
-/** Bytes between the sums of one block of rows and those of another. */
-// @ts-ignore: decorator
-@inline const BLOCK: usize = <usize>TILE << 5;
 
 // What stands in `sums` before and behind a pass: nothing; a part, whose sums are pairs of 16 bits where products come in pairs
 // (those of 32 columns fit: at most 8 · 2 · 127 · 15); sums of 32 bits.
@@ -41,17 +36,21 @@ import {
   return begin ? dot2(x, w) : i16x8.add(before, dot2(x, w));
 }
 
-/** What a pass leaves of what it found and its own products; pairs become sums through `units`, their weight twice in 32 bits. */
+/**
+ * What a pass leaves of what it found and its own products, which weigh 16 in the `last` pass over upper halves; pairs become sums
+ * through `units`, their weight twice in 32 bits.
+ */
 // @ts-ignore: decorator
-@inline function left(finds: i32, leaves: i32, before: v128, own: v128, units: v128): v128 {
-  if (FOURS || leaves == PART) return own;
+@inline function left(finds: i32, leaves: i32, last: bool, before: v128, own: v128, units: v128): v128 {
+  if (FOURS) return last ? i32x4.shl(own, 4) : own;
+  if (leaves == PART) return own;
   const sums = i32x4.dot_i16x8_s(own, units);
   return finds == SUMS ? i32x4.add(before, sums) : sums;
 }
 
 /**
  * The sums of 16 columns, whose numbers are at p and p + gap, for n tokens: `sums` is [2][TILE][8]. Numbers of 8 bits are taken in
- * two halves, first the upper one, unless products take them whole; the last pass over upper halves shifts its sums.
+ * two halves, first the upper one, unless products take them whole.
  */
 // @ts-ignore: decorator
 @inline function sumColumns(
@@ -78,8 +77,8 @@ import {
   const f0 = nibbles(s0, second, fifteen), f1 = nibbles(s1, second, fifteen);
   const g0 = nibbles(r2, first, fifteen), g1 = nibbles(r3, first, fifteen);
   const h0 = nibbles(s2, second, fifteen), h1 = nibbles(s3, second, fifteen);
-  const begin = finds != PART, shifts = which == HIGH && leaves == SUMS;
-  const units = shifts ? i32x4.shl(ones, 4) : ones;
+  const begin = finds != PART, last = which == HIGH && leaves == SUMS;
+  const units = last ? i32x4.shl(ones, 4) : ones;
   const zero = i32x4.splat(0);
   for (const end = sums + (<usize>n << 5); sums < end; sums += 32, x += 32) {
     const old0 = finds == NOTHING ? zero : v128.load(sums), old1 = finds == NOTHING ? zero : v128.load(sums, 16);
@@ -93,12 +92,8 @@ import {
     y0 = dots(false, y0, x2, c0), y1 = dots(false, y1, x2, c1), z0 = dots(false, z0, x2, g0), z1 = dots(false, z1, x2, g1);
     const x3 = v128.load32_splat(x, 12);
     y0 = dots(false, y0, x3, d0), y1 = dots(false, y1, x3, d1), z0 = dots(false, z0, x3, h0), z1 = dots(false, z1, x3, h1);
-    y0 = left(finds, leaves, old0, y0, units), y1 = left(finds, leaves, old1, y1, units);
-    z0 = left(finds, leaves, old2, z0, units), z1 = left(finds, leaves, old3, z1, units);
-    if (FOURS && shifts) {
-      y0 = i32x4.shl(y0, 4), y1 = i32x4.shl(y1, 4);
-      z0 = i32x4.shl(z0, 4), z1 = i32x4.shl(z1, 4);
-    }
+    y0 = left(finds, leaves, last, old0, y0, units), y1 = left(finds, leaves, last, old1, y1, units);
+    z0 = left(finds, leaves, last, old2, z0, units), z1 = left(finds, leaves, last, old3, z1, units);
     v128.store(sums, y1, 16);
     v128.store(sums, y0);
     v128.store(sums, z1, BLOCK + 16);
@@ -172,16 +167,6 @@ import {
   }
 }
 
-/** `touch` of four blocks, `ahead` bytes apart, side by side. */
-export function touchFour(at: usize, ahead: usize, bytes: usize, spare: usize): void {
-  let any = i32x4.splat(0);
-  for (const end = at + bytes; at < end; at += 64) {
-    const near = v128.or(v128.load(at), v128.load(at + ahead));
-    any = v128.or(any, v128.or(near, v128.or(v128.load(at + 2 * ahead), v128.load(at + 3 * ahead))));
-  }
-  v128.store(spare, any);
-}
-
 /**
  * Products of two blocks, `gap` bytes apart in memory and `outGap` in their results, or of the last one alone (a `gap` of 0, and
  * half of the work is wasted), with n ≤ TILE of `rows` tokens. Scratch memory: 6 · BLOCK bytes.
@@ -219,6 +204,6 @@ export function touchFour(at: usize, ahead: usize, bytes: usize, spare: usize): 
     x += <usize>rows << (group == 32 ? 6 : 5);
     meta += <usize>rows << (group == 32 ? 5 : 4);
   }
-  if (gap) finish(true, w, gap, n, out, outStride, outGap, bias, accumulate, f, BLOCK);
-  else finish(false, w, 0, n, out, outStride, 0, bias, accumulate, f, 0);
+  if (gap) finish(true, w, gap, n, out, outStride, outGap, bias, accumulate, f);
+  else finish(false, w, 0, n, out, outStride, 0, bias, accumulate, f);
 }

@@ -47,7 +47,7 @@ import {
       }
       for (let j = 0; j < streams; j++) {
         const past = <usize>(b + j * run) << 5;
-        finish(false, wb + <usize>j * gap, 0, 1, out + past, 0, 0, bias ? bias + past : 0, accumulate, f + (<usize>j << 5), 0);
+        finish(false, wb + <usize>j * gap, 0, 1, out + past, 0, 0, bias ? bias + past : 0, accumulate, f + (<usize>j << 5));
       }
     }
     first += streams * run;
