@@ -66,6 +66,7 @@ export { matmul, matmulFloat, matmulScratch } from './matmul/index.ts';
 export {
   type AffineRows,
   blockBytes,
+  blockRows,
   type Layout,
   type Matrix,
   matrixBytes,

@@ -1,6 +1,7 @@
 import type { Device } from '@loci/device';
 import {
   blockBytes,
+  blockRows,
   type Layout,
   type Matrix,
   matrixBytes,
@@ -162,7 +163,7 @@ export class WeightLoader {
         ? packable(tensor.type, columns)
         : undefined;
     await this.#pieces(tensor, rows, async (first, count) => {
-      const out = address + (first / 8) * block;
+      const out = address + (first / blockRows) * block;
       if (type) await this.#packer.add({ tensor, type, first, rows: count, columns, out });
       else await this.#convert(tensor, layout, first, count, columns, out);
     });
@@ -186,7 +187,7 @@ export class WeightLoader {
     }
     const bytes = (count: number) => codedBytes(codec, count, columns);
     const address = this.#allocate(bytes(rows));
-    if (rows % 8 !== 0) this.#device.bytes(address, bytes(rows)).fill(0);
+    if (rows % blockRows !== 0) this.#device.bytes(address, bytes(rows)).fill(0);
     await this.#pieces(tensor, rows, (first, count) => {
       const target = this.#device.bytes(address + bytes(first), bytes(count));
       return encode(codec, tensor, { ...place, first, rows: count, columns }, target);
@@ -197,10 +198,10 @@ export class WeightLoader {
       : { layout, rows, columns, address };
   }
 
-  /** Takes rows of a tensor in pieces that begin at multiples of 8. */
+  /** Takes rows of a tensor in pieces of whole blocks. */
   async #pieces(tensor: StoredTensor, rows: number, take: (first: number, count: number) => Promise<void>) {
     const rowBytes = tensor.byteLength / rows;
-    const piece = Math.max(8, Math.floor(pieceBytes / rowBytes / 8) * 8);
+    const piece = Math.max(1, Math.floor(pieceBytes / rowBytes / blockRows)) * blockRows;
     for (let first = 0; first < rows; first += piece) {
       this.#checkAborted();
       const count = Math.min(piece, rows - first);

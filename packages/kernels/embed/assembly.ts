@@ -15,15 +15,15 @@ export function embed(args: usize, counter: usize, scratch: usize): void {
   const bytes = blockBytes(layout, columns);
   for (let t = take(counter); t < n; t = take(counter)) {
     const id = load<i32>(ids + (<usize>t << 2));
-    const block = table + <usize>(id >> 3) * bytes;
+    const block = table + <usize>(id >> 4) * bytes, octet = <usize>((id >> 3) & 1);
     const lane = <usize>(id & 7) << 2;
     const row = out + <usize>t * (<usize>columns << 2);
     for (let from = 0; from < columns; from += 32) {
       const to = min(from + 32, columns);
-      let slab = block + (<usize>from << 5);
+      let slab = block + ((octet * columns + from) << 5);
       if (layout < FLOATS) {
         slab = scratch;
-        expand(layout, block, columns, from, to, slab);
+        expand(layout, block, octet, from, to, slab);
       }
       for (let c = from; c < to; c++) {
         store<f32>(row + (<usize>c << 2), load<f32>(slab + (<usize>(c - from) << 5) + lane) * factor);

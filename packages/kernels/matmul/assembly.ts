@@ -1,22 +1,24 @@
-// Matrix products with weights in the packed layouts of layout.ts and activations in bytes. Eight rows are interleaved so
+// Matrix products with weights in the packed layouts of layout.ts and activations in bytes. Eight rows, an octet, are interleaved so
 // that one 32-bit lane holds four columns of one row: a dot product of bytes leaves one row's sum in each lane and nothing
 // is added across lanes. A token's result is the same whatever the number of tokens and threads.
 import { address, int, take } from '../assembly/args';
-import { touch, touchFour } from '../assembly/memory';
-import { BLOCK, finish, TILE } from './finish.assembly';
-import { bitsOf, blockBytes, groupBytes, groupOf, HALF_MASK, HALF_UNIT, middleOf, Q4, STREAMS, unforeseen } from './layout.assembly';
+import { touchFour } from '../assembly/memory';
+import { finish, TILE, TILE_BYTES } from './finish.assembly';
+import {
+  bitsOf, blockBytes, FACTORS, groupBytes, groupOf, HALF_MASK, HALF_UNIT, middleOf, OCTET, Q4, STREAMS, unforeseen,
+} from './layout.assembly';
 import { FEW, productsOfMany } from './many.assembly';
 import { productsOfOne } from './one.assembly';
 import { passPlain, SPLIT, split } from './plain.assembly';
 
-/** Products of a block with n ≤ TILE tokens where the dot product of bytes is missing. */
+/** Products of an octet of the block at w with n ≤ TILE tokens where the dot product of bytes is missing. */
 // @ts-ignore: decorator
-@inline function plainBlock(
-  layout: i32, w: usize, columns: i32, x: usize, meta: usize, rows: i32, n: i32,
+@inline function plainOctet(
+  layout: i32, octet: usize, w: usize, columns: i32, x: usize, meta: usize, rows: i32, n: i32,
   out: usize, outStride: usize, bias: usize, accumulate: bool, f: usize,
 ): void {
-  const next = groupBytes(layout);
-  const sums = f + BLOCK;
+  const bytes = groupBytes(layout), next = bytes << 1;
+  const sums = f + TILE_BYTES;
   const zero = i32x4.splat(0);
   for (let t = 0, to = f; t < n; t++, to += 32) {
     v128.store(to, zero, 16);
@@ -26,7 +28,7 @@ import { passPlain, SPLIT, split } from './plain.assembly';
   const mask = i32x4.splat(one * HALF_MASK), unit = i32x4.splat(one * HALF_UNIT);
   const middle = f32x4.splat(<f32>one * middleOf(layout));
   const low = i32x4.splat(one * (bitsOf(layout) == Q4 ? 0x000f000f : 0x00ff00ff));
-  let s = w + 32;
+  let s = w + FACTORS + octet * bytes;
   for (let c = 0; c < columns; c += 32) {
     passPlain(layout, 0, s, x, meta, n, f, sums, low, mask, unit, middle);
     if (groupOf(layout) == 16) s += next;
@@ -35,9 +37,10 @@ import { passPlain, SPLIT, split } from './plain.assembly';
     x += n << 6;
     meta += <usize>rows << 4;
   }
-  finish(false, w, 0, n, out, outStride, 0, bias, accumulate, f);
+  finish(false, w + octet * OCTET, n, out, outStride, bias, accumulate, f);
 }
 
+/** Products of the octets of rows from `first` to `last`; a `first` begins a block. */
 // @ts-ignore: decorator
 @inline function span(
   layout: i32, w: usize, first: i32, last: i32, columns: i32, x: usize, meta: usize, n: i32,
@@ -48,33 +51,28 @@ import { passPlain, SPLIT, split } from './plain.assembly';
   for (let t = 0; t < n; t += tile) {
     const count = min(tile, n - t);
     const xt = x + (<usize>t << 5), mt = meta + (<usize>t << 4), to = out + <usize>t * outStride;
+    const block = first >> 1, blocks = (last - first + 1) >> 1;
     if (!ASC_FEATURE_RELAXED_SIMD) {
-      const halves = f + 2 * BLOCK;
+      const halves = f + 2 * TILE_BYTES;
       split(xt, n, count, columns, halves);
-      for (let b = first; b < last; b++) {
-        const wb = w + <usize>b * bytes, at = <usize>b << 5;
-        plainBlock(layout, wb, columns, halves, mt, n, count, to + at, outStride, bias ? bias + at : 0, accumulate, f);
+      for (let o = first; o < last; o++) {
+        const wb = w + <usize>(o >> 1) * bytes, at = <usize>o << 5;
+        plainOctet(layout, <usize>(o & 1), wb, columns, halves, mt, n, count, to + at, outStride, bias ? bias + at : 0, accumulate, f);
       }
     } else if (count == 1) {
-      const at = <usize>first << 5;
-      productsOfOne(layout, w + <usize>first * bytes, last - first, columns, xt, mt, n, to + at, bias ? bias + at : 0, accumulate, f);
+      const wb = w + <usize>block * bytes, at = <usize>first << 5;
+      productsOfOne(layout, !(last & 1), wb, blocks, columns, xt, mt, n, to + at, bias ? bias + at : 0, accumulate, f);
     } else {
-      // Blocks go in pairs: of few tokens those at the same place of two of four runs, then, as of many, neighbours.
-      const blocks = last - first;
-      const run = STREAMS == 4 && count <= FEW ? blocks >> 2 : 0;
-      const inRuns = run << 1;
-      for (let pair = 0; pair < (blocks + 1) >> 1; pair++) {
-        const isRun = pair < inRuns;
-        const b = first + (isRun ? (pair >> 1) + (pair & 1) * inRuns : pair << 1);
-        const apart = isRun ? run : b + 1 < last ? 1 : 0;
-        const wb = w + <usize>b * bytes, at = <usize>b << 5, gap = <usize>apart * bytes;
-        // Memory streams blocks faster than the products of few tokens would fetch them, from two places in turn.
-        if (count <= FEW) {
-          if (!isRun) touch(wb, bytes + gap, f);
-          else if (!(pair & 1)) touchFour(wb, gap, bytes, f);
-        }
-        const bb = bias ? bias + at : 0;
-        productsOfMany(layout, wb, gap, columns, xt, mt, n, count, to + at, outStride, <usize>apart << 5, bb, accumulate, f);
+      // Blocks of few tokens come from as many runs as memory has streams.
+      const run = STREAMS > 1 && count <= FEW ? blocks / STREAMS : 0;
+      for (let i = 0; i < blocks; i++) {
+        const isRun = i < STREAMS * run;
+        const b = block + (isRun ? i / STREAMS + (i % STREAMS) * run : i);
+        const wb = w + <usize>b * bytes, at = <usize>b << 6;
+        if (isRun && i % STREAMS == 0) touchFour(wb, <usize>run * bytes, bytes, f);
+        productsOfMany(
+          layout, (b << 1) + 1 < last, wb, columns, xt, mt, n, count, to + at, outStride, bias ? bias + at : 0, accumulate, f,
+        );
       }
     }
   }
@@ -119,7 +117,7 @@ function spanQ8by16(
 export function matmul(args: usize, counter: usize, scratch: usize, threads: i32): void {
   const w = address(args, 0);
   const layout = int(args, 1);
-  const blocks = (int(args, 2) + 7) >> 3;
+  const octets = (int(args, 2) + 7) >> 3, blocks = (octets + 1) >> 1;
   const columns = int(args, 3);
   const x = address(args, 4);
   const meta = address(args, 5);
@@ -129,13 +127,12 @@ export function matmul(args: usize, counter: usize, scratch: usize, threads: i32
   const bias = address(args, 9);
   const accumulate = int(args, 10) != 0;
   // Few blocks an item leave no thread idle at the end, but more of them share what is made of the activations.
-  const shared = ASC_FEATURE_RELAXED_SIMD ? 1 : min(8, blocks / (threads << 3));
-  // Blocks of many tokens go in pairs.
-  const perItem = (min(max(int(args, 11), shared), (blocks + threads - 1) / threads) + 1) & ~1;
+  const shared = ASC_FEATURE_RELAXED_SIMD ? 1 : min(4, blocks / (threads << 3));
+  const perItem = min(max(int(args, 11), shared), (blocks + threads - 1) / threads) << 1;
   for (;;) {
     const first = take(counter) * perItem;
-    if (first >= blocks) return;
-    const last = min(first + perItem, blocks);
+    if (first >= octets) return;
+    const last = min(first + perItem, octets);
     if (layout == 0) spanQ4by32(w, first, last, columns, x, meta, n, out, stride, bias, accumulate, scratch);
     else if (layout == 1) spanQ4by32m(w, first, last, columns, x, meta, n, out, stride, bias, accumulate, scratch);
     else if (layout == 2) spanQ4by16m(w, first, last, columns, x, meta, n, out, stride, bias, accumulate, scratch);

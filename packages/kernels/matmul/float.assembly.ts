@@ -2,20 +2,22 @@
 // columns at a time.
 import { address, int, take } from '../assembly/args';
 import { halfToFloat, madd } from '../assembly/simd';
-import { bitsOf, blockBytes, FLOATS, groupBytes, groupOf, hasMinima, middleOf, minimum, Q4, scaleBytes } from './layout.assembly';
+import { bitsOf, blockBytes, FACTORS, FLOATS, groupBytes, groupOf, hasMinima, middleOf, minimum, OCTET, Q4, scaleBytes } from './layout.assembly';
 
 /** Columns that `matmulFloat` expands at a time: 8 rows of 1024 floats stay in the first-level cache. */
 // @ts-ignore: decorator
 @inline const SLAB: i32 = 1024;
 
-/** Writes columns [from, to) of a block of 8 rows as floats, [to − from][8]. */
-export function expand(layout: i32, w: usize, columns: i32, from: i32, to: i32, out: usize): void {
+/** Writes columns [from, to) of an octet, 0 or 1, of a block as floats, [to − from][8]. */
+export function expand(layout: i32, w: usize, octet: usize, from: i32, to: i32, out: usize): void {
   const mask = i8x16.splat(15);
   const middle = f32x4.splat(middleOf(layout));
   const bits = bitsOf(layout);
   const group = groupOf(layout);
   const step = bits == Q4 ? 8 : 4;
-  let s = w + 32 + <usize>(from / group) * groupBytes(layout);
+  const bytes = groupBytes(layout);
+  let s = w + FACTORS + (<usize>(from / group) * 2 + octet) * bytes;
+  w += octet * OCTET;
   for (let c = from; c < to; c += group) {
     let p = s + scaleBytes(layout);
     for (let k = 0; k < group; k += step) {
@@ -35,7 +37,7 @@ export function expand(layout: i32, w: usize, columns: i32, from: i32, to: i32, 
       p += 32;
       out += <usize>step << 5;
     }
-    s = p;
+    s += bytes << 1;
   }
 }
 
@@ -105,7 +107,7 @@ export function expand(layout: i32, w: usize, columns: i32, from: i32, to: i32, 
 export function matmulFloat(args: usize, counter: usize, scratch: usize): void {
   const w = address(args, 0);
   const layout = int(args, 1);
-  const blocks = (int(args, 2) + 7) >> 3;
+  const octets = (int(args, 2) + 7) >> 3;
   const columns = int(args, 3);
   const x = address(args, 4);
   const n = int(args, 6);
@@ -116,28 +118,28 @@ export function matmulFloat(args: usize, counter: usize, scratch: usize): void {
   const xStride = <usize>columns << 2;
   const bytes = blockBytes(layout, columns);
   for (;;) {
-    const block = take(counter);
-    if (block >= blocks) return;
-    const wb = w + <usize>block * bytes;
-    const ob = out + (<usize>block << 5);
+    const o = take(counter);
+    if (o >= octets) return;
+    const block = w + <usize>(o >> 1) * bytes, octet = <usize>(o & 1);
+    const ob = out + (<usize>o << 5);
     if (!accumulate || bias) {
-      const b = bias ? bias + (<usize>block << 5) : 0;
+      const b = bias ? bias + (<usize>o << 5) : 0;
       const f0 = b ? v128.load(b) : f32x4.splat(0);
       const f1 = b ? v128.load(b, 16) : f32x4.splat(0);
       const keeps = i32x4.splat(accumulate ? -1 : 0);
       for (let t = 0; t < n; t++) {
-        const o = ob + <usize>t * stride;
-        const o0 = v128.load(o), o1 = v128.load(o, 16);
-        v128.store(o, f32x4.add(f0, v128.and(o0, keeps)));
-        v128.store(o, f32x4.add(f1, v128.and(o1, keeps)), 16);
+        const to = ob + <usize>t * stride;
+        const o0 = v128.load(to), o1 = v128.load(to, 16);
+        v128.store(to, f32x4.add(f0, v128.and(o0, keeps)));
+        v128.store(to, f32x4.add(f1, v128.and(o1, keeps)), 16);
       }
     }
     for (let from = 0; from < columns; from += SLAB) {
       const to = min(from + SLAB, columns);
-      let slab = wb + (<usize>from << 5);
+      let slab = block + ((octet * columns + from) << 5);
       if (layout < FLOATS) {
         slab = scratch;
-        expand(layout, wb, columns, from, to, slab);
+        expand(layout, block, octet, from, to, slab);
       }
       let t = 0;
       for (; t + 4 <= n; t += 4) {

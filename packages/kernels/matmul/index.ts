@@ -7,7 +7,7 @@ interface Product {
   /** [n, stride] float32, stride a multiple of 8 that is not less than the matrix's rows. */
   readonly out: number;
   readonly stride: number;
-  /** Address of `rows` floats (padded like the matrix), or 0. */
+  /** Address of `rows` floats (padded to a multiple of 8), or 0. */
   readonly bias?: number;
   /** Add to what `out` holds. */
   readonly accumulate?: boolean;

@@ -29,23 +29,29 @@ import { madd } from '../assembly/simd';
   return layout == 1 || layout == 2 || layout == 4;
 }
 
+// Bytes of the factors of a block, and of those of an octet.
+// @ts-ignore: decorator
+@inline export const FACTORS: usize = 64;
+// @ts-ignore: decorator
+@inline export const OCTET: usize = 32;
+
 /** Bytes of a group's scales and minima, behind which are its numbers. */
 // @ts-ignore: decorator
 @inline export function scaleBytes(layout: i32): usize {
   return hasMinima(layout) ? 32 : 16;
 }
 
-/** Bytes of a group of columns of 8 rows. */
+/** Bytes of a group of columns of 8 rows, an octet, of which a block has two. */
 // @ts-ignore: decorator
 @inline export function groupBytes(layout: i32): usize {
   return scaleBytes(layout) + (<usize>groupOf(layout) << (bitsOf(layout) == Q4 ? 2 : 3));
 }
 
-/** Bytes of 8 rows: their factors, then groups. */
+/** Bytes of a block, 16 rows: their factors, then group by group both octets. */
 // @ts-ignore: decorator
 @inline export function blockBytes(layout: i32, columns: i32): usize {
-  if (layout == FLOATS) return <usize>columns << 5;
-  return 32 + <usize>(columns / groupOf(layout)) * groupBytes(layout);
+  if (layout == FLOATS) return <usize>columns << 6;
+  return FACTORS + (<usize>(columns / groupOf(layout)) * groupBytes(layout) << 1);
 }
 
 /** Less the number that stands for 0, or for the minimum where there is one. */

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { blockBytes, matrixBytes, packAffine } from './layout.ts';
 
-/** The scales and minima of 8 rows of q4x32m as they lie in memory, [rows, groups]. */
+/** The scales and minima of rows of q4x32m as they lie in memory, [rows, groups]. */
 function packedParts(scale: Float32Array, min: Float32Array, groups: number): { scale: number[]; min: number[] } {
   const columns = 32 * groups;
   const rows = scale.length / groups;
@@ -12,15 +12,15 @@ function packedParts(scale: Float32Array, min: Float32Array, groups: number): { 
   const part = (offset: number) =>
     Array.from(scale, (_, i) => {
       const [row, group] = [Math.floor(i / groups), i % groups];
-      const block = (row >> 3) * blockBytes('q4x32m', columns);
-      const at = block + 32 + group * 160 + offset + 2 * (row & 7);
-      return view.getFloat32(block + 4 * (row & 7), true) * view.getFloat16(at, true);
+      const block = (row >> 4) * blockBytes('q4x32m', columns);
+      const at = block + 64 + (2 * group + ((row >> 3) & 1)) * 160 + offset + 2 * (row & 7);
+      return view.getFloat32(block + 4 * (row & 15), true) * view.getFloat16(at, true);
     });
   return { scale: part(0), min: part(16) };
 }
 
 const rowsOf = (number: fc.Arbitrary<number>) =>
-  fc.tuple(fc.constantFrom(1, 8, 11), fc.constantFrom(1, 3)).chain(([rows, groups]) =>
+  fc.tuple(fc.constantFrom(1, 8, 11, 16, 29), fc.constantFrom(1, 3)).chain(([rows, groups]) =>
     fc.record({
       groups: fc.constant(groups),
       scale: fc.array(number, { minLength: rows * groups, maxLength: rows * groups }),

@@ -47,7 +47,7 @@ export const forms: Readonly<Record<PackedLayout, Form>> = {
   q8x16: { bits: 8, group: 16, minima: false },
 };
 
-/** A packed matrix: [rows, columns], rows padded to a multiple of 8 with zeros. */
+/** A packed matrix: [rows, columns], rows padded to whole blocks with zeros. */
 export interface Matrix {
   readonly layout: Layout;
   readonly rows: number;
@@ -55,26 +55,30 @@ export interface Matrix {
   readonly address: number;
 }
 
+/** Rows that lie together. */
+export const blockRows = 16;
+
 /** Bytes of a group of 8 rows. */
 function groupBytes({ bits, group, minima }: Form): number {
   return (minima ? 32 : 16) + group * bits;
 }
 
-/** Bytes of 8 rows. */
+/** Bytes of a block. */
 export function blockBytes(layout: Layout, columns: number): number {
-  if (layout === 'f32') return columns * 32;
-  return 32 + (columns / forms[layout].group) * groupBytes(forms[layout]);
+  if (layout === 'f32') return columns * 64;
+  return 64 + 2 * (columns / forms[layout].group) * groupBytes(forms[layout]);
 }
 
 export function matrixBytes(layout: Layout, rows: number, columns: number): number {
-  return Math.ceil(rows / 8) * blockBytes(layout, columns);
+  return Math.ceil(rows / blockRows) * blockBytes(layout, columns);
 }
 
 /**
- * Packs `rows` rows (from a multiple of 8 on) to `out`, which holds `matrixBytes` of them. A layout without minima takes
+ * Packs `rows` rows (of whole blocks but for the matrix's last) to `out`, which holds `matrixBytes` of them. A layout without minima takes
  * rows whose minima are 0 (8 bits) or −8 · scale (4 bits).
  *
- * A block of 8 rows begins with a factor per row, a power of two in float32. Then for every group there are
+ * A block begins with a factor per row, a power of two in float32. Then for every group there are, of the first 8 rows and
+ * then of the others,
  * - 8 scales, and 8 minima if there are any, in half precision and to be multiplied by the factors, which bring the largest
  *   of a row to the upper end of what a half can hold: what was a half stays exact, anything else keeps 11 bits, however
  *   large or small it is;
@@ -97,12 +101,13 @@ export function packAffine(
   const halves = new Uint16Array(out.buffer, out.byteOffset, out.byteLength >> 1);
   const blockWords = blockBytes(layout, columns) / 4;
   const scaleWords = minima ? 8 : 4;
+  const octetWords = groupBytes(forms[layout]) / 4;
   const groups = columns / group;
   const rowHalves = new Uint16Array(2 * groups);
   for (let r = 0; r < rows; r++) {
-    let at = (r >> 3) * blockWords;
-    floats[at + (r & 7)] = halvesOf(scale, minima ? min : undefined, r * groups, groups, rowHalves);
-    at += 8;
+    const block = (r >> 4) * blockWords;
+    floats[block + (r & 15)] = halvesOf(scale, minima ? min : undefined, r * groups, groups, rowHalves);
+    let at = block + 16 + ((r >> 3) & 1) * octetWords;
     let from = (r * columns) / 4;
     for (let g = 0; g < groups; g++) {
       halves[2 * at + (r & 7)] = rowHalves[g]!;
@@ -115,6 +120,7 @@ export function packAffine(
         // Adding 128 to a signed byte is flipping its top bit.
         for (; from < end; from++, at += 8) words[at + (r & 7)] = fours[from]! ^ 0x80808080;
       }
+      at += octetWords;
     }
   }
 }

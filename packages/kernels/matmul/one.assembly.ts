@@ -1,20 +1,21 @@
 // One token is bound by memory: its numbers are read once, and those of a block in one stream with its scales (with these apart
 // every block waited for memory anew, and took twice the time).
 import { dot2, dot4 } from '../assembly/simd';
-import { finish } from './finish.assembly';
+import { finish, TILE_BYTES } from './finish.assembly';
 import {
-  bitsOf, blockBytes, groupBytes, groupOf, HALF_MASK, HALF_UNIT, hasMinima, HIGH, highHalves, loadIf, LOW, lowHalves, middleOf,
+  bitsOf, blockBytes, FACTORS, groupBytes, groupOf, HALF_MASK, HALF_UNIT, hasMinima, HIGH, highHalves, loadIf, LOW, lowHalves, middleOf,
   minimum, nibbles, Q4, scaleBytes, scaled, STREAMS, unforeseen,
 } from './layout.assembly';
 
-/** Products of blocks of 8 rows with one token. */
+/** Products of `blocks` blocks with one token; `two`, if the last has a second octet. */
 // @ts-ignore: decorator
 @inline export function productsOfOne(
-  layout: i32, w: usize, blocks: i32, columns: i32, x: usize, meta: usize, rows: i32,
+  layout: i32, two: bool, w: usize, blocks: i32, columns: i32, x: usize, meta: usize, rows: i32,
   out: usize, bias: usize, accumulate: bool, f: usize,
 ): void {
   const bytes = blockBytes(layout, columns);
-  const pass = groupOf(layout) == 32 ? groupBytes(layout) : groupBytes(layout) << 1;
+  const octet = groupBytes(layout);
+  const pass = octet << (groupOf(layout) == 32 ? 1 : 2);
   const one = unforeseen(blocks);
   const mask = i32x4.splat(one * HALF_MASK), unit = i32x4.splat(one * HALF_UNIT);
   const middle = f32x4.splat(<f32>one * middleOf(layout));
@@ -29,15 +30,20 @@ import {
       for (let j = 0, to = f; j < streams; j++, to += 32) {
         v128.store(to, zero, 16);
         v128.store(to, zero);
+        v128.store(to, zero, TILE_BYTES + 16);
+        v128.store(to, zero, TILE_BYTES);
       }
       const wb = w + <usize>b * bytes;
-      let s = wb + 32, xc = x, mc = meta;
+      let s = wb + FACTORS, xc = x, mc = meta;
       for (let c = 0; c < columns; c += 32) {
-        if (STREAMS == 1) passOne(layout, s, xc, mc, f, fifteen, ones, sixteens, mask, unit, middle);
-        else {
+        if (STREAMS == 1) {
+          passOne(layout, s, xc, mc, f, fifteen, ones, sixteens, mask, unit, middle);
+          passOne(layout, s + octet, xc, mc, f + TILE_BYTES, fifteen, ones, sixteens, mask, unit, middle);
+        } else {
           let at = s;
           for (let to = f, end = f + (<usize>streams << 5); to < end; to += 32) {
             passOne(layout, at, xc, mc, to, fifteen, ones, sixteens, mask, unit, middle);
+            passOne(layout, at + octet, xc, mc, to + TILE_BYTES, fifteen, ones, sixteens, mask, unit, middle);
             at += gap;
           }
         }
@@ -46,8 +52,10 @@ import {
         mc += <usize>rows << 4;
       }
       for (let j = 0; j < streams; j++) {
-        const past = <usize>(b + j * run) << 5;
-        finish(false, wb + <usize>j * gap, 0, 1, out + past, 0, 0, bias ? bias + past : 0, accumulate, f + (<usize>j << 5));
+        const nth = b + j * run;
+        const wj = wb + <usize>j * gap, to = out + (<usize>nth << 6), bj = bias ? bias + (<usize>nth << 6) : 0, fj = f + (<usize>j << 5);
+        if (two || nth + 1 < blocks) finish(true, wj, 1, to, 0, bj, accumulate, fj);
+        else finish(false, wj, 1, to, 0, bj, accumulate, fj);
       }
     }
     first += streams * run;
@@ -93,7 +101,7 @@ import {
   return FOURS ? sums : i32x4.dot_i16x8_s(sums, ones);
 }
 
-/** Adds the products of 32 columns of 8 rows, with every number loaded once, to f [8]. */
+/** Adds the products of 32 columns of an octet, with every number loaded once, to f [8]. */
 // @ts-ignore: decorator
 @inline function passOne(
   layout: i32, s: usize, x: usize, meta: usize, f: usize,
@@ -101,7 +109,7 @@ import {
 ): void {
   const is32 = groupOf(layout) == 32;
   const p = s + scaleBytes(layout);
-  const q = is32 ? p + (bitsOf(layout) == Q4 ? 64 : 128) : s + groupBytes(layout) + scaleBytes(layout);
+  const q = is32 ? p + (bitsOf(layout) == Q4 ? 64 : 128) : p + (groupBytes(layout) << 1);
   const a0 = v128.load(p), a1 = v128.load(p, 16), b0 = v128.load(p, 32), b1 = v128.load(p, 48);
   // With groups of 16, y are the sums of the first and z those of the second; with groups of 32, z are the sums of all.
   let y0 = ones, y1 = ones, z0: v128, z1: v128;
@@ -168,7 +176,7 @@ import {
     const xSum = v128.load32_splat(meta, 8);
     w0 = scaled(w0, y0, s0, m0, xScale, xSum);
     w1 = scaled(w1, y1, s1, m1, xScale, xSum);
-    s += groupBytes(layout);
+    s += groupBytes(layout) << 1;
   }
   const halves = v128.load(s);
   const minima = loadIf(hasMinima(layout), s + 16, halves);

@@ -1,8 +1,8 @@
-// AssemblyScript. Weights as they lie in a file become the layouts of matmul/layout.ts, 8 rows at a time which are
-// two quads: in vectors of four lanes every row of a quad has one.
+// AssemblyScript. Weights as they lie in a file become the layouts of matmul/layout.ts, a block at a time: two octets of rows
+// which are two quads each. In vectors of four lanes every row of a quad has one.
 import { address, int, take } from '../assembly/args';
 import { floatToHalf, halfToFloat } from '../assembly/simd';
-import { blockBytes, scaleBytes } from '../matmul/layout.assembly';
+import { blockBytes, FACTORS, groupBytes, scaleBytes } from '../matmul/layout.assembly';
 
 // The numbers of `packable` in index.ts.
 // @ts-ignore: decorator
@@ -45,34 +45,33 @@ export function pack(args: usize, counter: usize): void {
   const fault = address(args, 5);
   const row = <usize>groups * fileBytes(type);
   const block = blockBytes(layoutOf(type), groups << 5);
-  for (let b = take(counter); b << 3 < rows; b = take(counter)) {
-    const from = source + <usize>(b << 3) * row;
+  for (let b = take(counter); b << 4 < rows; b = take(counter)) {
     const to = out + <usize>b * block;
-    const left = rows - (b << 3);
-    for (let q = 0; q < 2; q++) {
-      if (type == Q4_0) quad4_0(from, row, left, groups, to, q, fault);
-      else if (type == Q4_1) quad4_1(from, row, left, groups, to, q, fault);
-      else if (type == Q8_0) quad8_0(from, row, left, groups, to, q, fault);
-      else quad16(from, row, left, groups, to, q, fault);
+    for (let q = 0; q < 4; q++) {
+      const first = (b << 4) + (q << 2);
+      if (type == Q4_0) quad4_0(source, row, rows, groups, to, q, first, fault);
+      else if (type == Q4_1) quad4_1(source, row, rows, groups, to, q, first, fault);
+      else if (type == Q8_0) quad8_0(source, row, rows, groups, to, q, first, fault);
+      else quad16(source, row, rows, groups, to, q, first, fault);
     }
   }
 }
 
 // Functions that are called often, since V8 optimises a function from one of its next calls on.
-function quad4_0(from: usize, row: usize, rows: i32, groups: i32, to: usize, q: i32, fault: usize): void {
-  quad(Q4_0, from, row, rows, groups, to, q, fault);
+function quad4_0(from: usize, row: usize, rows: i32, groups: i32, to: usize, q: i32, first: i32, fault: usize): void {
+  quad(Q4_0, from, row, rows, groups, to, q, first, fault);
 }
-function quad4_1(from: usize, row: usize, rows: i32, groups: i32, to: usize, q: i32, fault: usize): void {
-  quad(Q4_1, from, row, rows, groups, to, q, fault);
+function quad4_1(from: usize, row: usize, rows: i32, groups: i32, to: usize, q: i32, first: i32, fault: usize): void {
+  quad(Q4_1, from, row, rows, groups, to, q, first, fault);
 }
-function quad8_0(from: usize, row: usize, rows: i32, groups: i32, to: usize, q: i32, fault: usize): void {
-  quad(Q8_0, from, row, rows, groups, to, q, fault);
+function quad8_0(from: usize, row: usize, rows: i32, groups: i32, to: usize, q: i32, first: i32, fault: usize): void {
+  quad(Q8_0, from, row, rows, groups, to, q, first, fault);
 }
-function quad16(from: usize, row: usize, rows: i32, groups: i32, to: usize, q: i32, fault: usize): void {
-  quad(F16, from, row, rows, groups, to, q, fault);
+function quad16(from: usize, row: usize, rows: i32, groups: i32, to: usize, q: i32, first: i32, fault: usize): void {
+  quad(F16, from, row, rows, groups, to, q, first, fault);
 }
 
-/** Packs quad `q` of the block of up to 8 rows at `from`, to its places in the block at `to`. */
+/** Packs the rows from `first` on that are quad `q` of the block at `to`; those of the file are at `from`. */
 // @ts-ignore: decorator
 @inline function quad(
   type: i32,
@@ -82,10 +81,11 @@ function quad16(from: usize, row: usize, rows: i32, groups: i32, to: usize, q: i
   groups: i32,
   to: usize,
   q: i32,
+  first: i32,
   fault: usize,
 ): void {
   // Lanes of rows beyond the last read the last and keep nothing of it.
-  const numbers = i32x4.add(i32x4.splat(q << 2), i32x4(0, 1, 2, 3));
+  const numbers = i32x4.add(i32x4.splat(first), i32x4(0, 1, 2, 3));
   const keep = i32x4.lt_s(numbers, i32x4.splat(rows));
   const index = i32x4.min_s(numbers, i32x4.splat(rows - 1));
   let a = from + <usize>i32x4.extract_lane(index, 0) * row;
@@ -108,12 +108,12 @@ function quad16(from: usize, row: usize, rows: i32, groups: i32, to: usize, q: i
   const inverse = i32x4.sub(i32x4.splat(254 << 23), factor);
   v128.store(to + (<usize>q << 4), v128.and(factor, keep));
 
-  to += 32;
+  const bytesOfGroup = groupBytes(layoutOf(type));
+  to += FACTORS + <usize>(q >> 1) * bytesOfGroup;
   for (let g = 0; g < groups; g++) {
-    const halves = to + (<usize>q << 3);
-    to += scaleBytes(layoutOf(type));
-    const lines = to + (<usize>q << 4);
-    to += type == Q4_0 || type == Q4_1 ? 128 : 256;
+    const halves = to + (<usize>(q & 1) << 3);
+    const lines = to + scaleBytes(layoutOf(type)) + (<usize>(q & 1) << 4);
+    to += bytesOfGroup << 1;
     if (type == F16) {
       const scale = scaleOf(type, largestOf(type, a, b, c, d));
       storeHalves(halves, f32x4.mul(scale, inverse), keep);
