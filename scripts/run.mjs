@@ -61,7 +61,19 @@ const tool = (name, script) => join(root, 'node_modules', name, script);
 // What a run allocates in JavaScript is small or dies at once: V8 need not set aside 30 MB for it.
 const lean = '--max-semi-space-size=2';
 // npm runs scripts in the project's folder; files that a user names lie where the command was typed.
-const loci = (...args) => run(node(), [lean, join(root, 'packages/cli/main.mjs'), ...args], process.env.INIT_CWD);
+const loci = async (...args) => run(node(), [lean, await bundled(), ...args], process.env.INIT_CWD);
+/** The command in few files, or as it lies in its package where it cannot be bundled. */
+async function bundled() {
+  try {
+    const { bundle, bundles } = await import('./bundle.mjs');
+    await bundle();
+    return join(bundles, 'cli.mjs');
+  } catch (error) {
+    say(`running from the sources, which starts a little slower: ${error.message}`);
+    return join(root, 'packages/cli/main.mjs');
+  }
+}
+
 const script = (file, ...args) => run(node(), [join(root, file), ...args]);
 const vitest = (...args) => run(node(), [tool('vitest', 'vitest.mjs'), 'run', ...args]);
 const biome = (...args) => run(node(), [tool('@biomejs/biome', 'bin/biome'), ...args]);
@@ -72,7 +84,7 @@ const tasks = {
   check: () => run(node(), [tool('typescript', 'bin/tsc'), '-p', '.']) || biome('check', '--error-on-warnings'),
   format: () => biome('check', '--write'),
   loci: (args) => loci(...args),
-  bench: (args) => script('bench/main.ts', ...args),
+  bench: async (args) => (await bundled()) && script('bench/main.ts', ...args),
   measure: (args) => script('scripts/measure.ts', ...args),
   picture: () => script('scripts/picture.ts'),
   readme: () => script('scripts/readme.ts') || script('scripts/guide.ts'),
@@ -89,4 +101,4 @@ if (name !== 'check' && name !== 'format') {
   const { buildKernels } = await import('./build-kernels.mjs');
   await buildKernels(say);
 }
-process.exit(task(args));
+process.exit(await task(args));
