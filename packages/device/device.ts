@@ -71,6 +71,8 @@ export class Device {
   readonly threads: number;
   readonly build: KernelBuild;
   readonly #memory: WebAssembly.Memory;
+  /** All of the memory; asking for it takes longer than most that is done with it. */
+  #buffer: SharedArrayBuffer;
   readonly #allocator: Allocator;
   readonly #observer: ProgramObserver | undefined;
   readonly #words: Int32Array<SharedArrayBuffer>;
@@ -94,7 +96,8 @@ export class Device {
     this.threads = threads;
     this.build = build;
     this.#observer = observer;
-    this.#words = new Int32Array(sharedBuffer(memory));
+    this.#buffer = sharedBuffer(memory);
+    this.#words = new Int32Array(this.#buffer);
     this.#allocator = new Allocator(control.address + control.bytes, (end) => this.#grow(end));
     // Before all else, so that programs that are run beside allocations seldom move what comes behind.
     this.#program = { address: this.allocate(programBytes), bytes: programBytes };
@@ -160,15 +163,15 @@ export class Device {
 
   /** Views of device memory; valid for as long as the allocation is. */
   bytes(address: number, length: number): Uint8Array<SharedArrayBuffer> {
-    return new Uint8Array(sharedBuffer(this.#memory), address, length);
+    return new Uint8Array(this.#buffer, address, length);
   }
 
   floats(address: number, length: number): Float32Array<SharedArrayBuffer> {
-    return new Float32Array(sharedBuffer(this.#memory), address, length);
+    return new Float32Array(this.#buffer, address, length);
   }
 
   ints(address: number, length: number): Int32Array<SharedArrayBuffer> {
-    return new Int32Array(sharedBuffer(this.#memory), address, length);
+    return new Int32Array(this.#buffer, address, length);
   }
 
   /**
@@ -263,7 +266,7 @@ export class Device {
   }
 
   #grow(end: number): void {
-    const pages = this.#memory.buffer.byteLength / pageBytes;
+    const pages = this.#buffer.byteLength / pageBytes;
     const missing = Math.ceil(end / pageBytes) - pages;
     if (missing <= 0) return;
     try {
@@ -274,6 +277,7 @@ export class Device {
         `no room for ${end} bytes: a device ends at ${maximumPages * pageBytes} bytes, or the machine has no memory left`,
       );
     }
+    this.#buffer = sharedBuffer(this.#memory);
   }
 }
 

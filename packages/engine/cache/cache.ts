@@ -103,8 +103,9 @@ export class KvCache {
 
   /** The most slots that a head of this layer uses. */
   slotsOf(layer: number): number {
-    const heads = this.#heads.slice(layer * this.#g, (layer + 1) * this.#g);
-    return heads.reduce((most, head) => Math.max(most, head.used), 0);
+    let most = 0;
+    for (let head = 0; head < this.#g; head++) most = Math.max(most, this.usedOf(layer, head));
+    return most;
   }
 
   /** Makes room for n more slots in every head, in pages that no other sequence reads. */

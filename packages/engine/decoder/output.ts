@@ -23,14 +23,17 @@ export function placeOutput(device: Device, { arch, workspace: w, placed }: Laye
   const logitRows = placed.flatMap(({ segment, first }) => (segment.logits ?? []).map((row) => first + row));
   const bestRows = placed.flatMap(({ segment, first }) => (segment.best ?? []).map((row) => first + row));
   const rows = [...logitRows, ...bestRows];
-  const wanted = placed.flatMap(({ segment, first }) =>
-    Array.from(segment.targets ?? [], (target, row) => ({ row: first + row, target })).filter(
-      ({ target }) => target >= 0,
-    ),
-  );
-  const lossRows = wanted.map(({ row }) => row);
-  const rooms = Math.max(rows.length, Math.min(wanted.length, lossBatch));
-  device.ints(w.targets, wanted.length).set(wanted.map(({ target }) => target));
+  const lossRows: number[] = [];
+  const targets: number[] = [];
+  for (const { segment, first } of placed) {
+    segment.targets?.forEach((target, row) => {
+      if (target < 0) return;
+      lossRows.push(first + row);
+      targets.push(target);
+    });
+  }
+  const rooms = Math.max(rows.length, Math.min(lossRows.length, lossBatch));
+  device.ints(w.targets, targets.length).set(targets);
   device.ints(w.lossRows, lossRows.length).set(lossRows);
   device.ints(w.logitRows, rows.length).set(rows);
   // Losses are taken batch by batch, in the room that the logits take afterwards.

@@ -14,8 +14,22 @@ export function signatureOf(
   const segments = placed.map(({ segment, first, n: rows }) => {
     const { cache, input, hooks, attending, remembering, hidden, counts } = segment;
     if (hooks.length > 0 || attending || remembering || hidden?.length || cache.states) return undefined;
-    const splits = arch.layers.map((_, layer) => splitsOf(rows, cache.slotsOf(layer) + rows));
-    return [input.kind, first, rows, cache.headsOf(0), cache.pool.format, counts, ...splits].join();
+    const words: (string | number | undefined)[] = [
+      input.kind,
+      first,
+      rows,
+      cache.headsOf(0),
+      cache.pool.format,
+      counts,
+    ];
+    // Most layers are split as the one before.
+    let splits = 0;
+    for (let layer = 0; layer < arch.layers.length; layer++) {
+      const own = splitsOf(rows, cache.slotsOf(layer) + rows);
+      if (own !== splits) words.push(layer, own);
+      splits = own;
+    }
+    return words.join();
   });
   if (segments.includes(undefined)) return undefined;
   return [precision, n, workspace.edition, logitRows.length, bestRows.length, ...segments].join(';');
