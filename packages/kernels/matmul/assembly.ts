@@ -5,39 +5,44 @@ import { address, int, take } from '../assembly/args';
 import { touchFour } from '../assembly/memory';
 import { finish, TILE, TILE_BYTES } from './finish.assembly';
 import {
-  bitsOf, blockBytes, FACTORS, groupBytes, groupOf, HALF_MASK, HALF_UNIT, middleOf, OCTET, Q4, STREAMS, unforeseen,
+  bitsOf, blockBytes, FACTORS, groupBytes, groupOf, HALF_MASK, HALF_UNIT, middleOf, Q4, STREAMS, unforeseen,
 } from './layout.assembly';
 import { FEW, productsOfMany } from './many.assembly';
 import { productsOfOne } from './one.assembly';
 import { passPlain, SPLIT, split } from './plain.assembly';
 
-/** Products of an octet of the block at w with n ≤ TILE tokens where the dot product of bytes is missing. */
+/** Products of a block, or of its first octet where there is no second, with n ≤ TILE tokens where the dot product of bytes is missing. */
 // @ts-ignore: decorator
-@inline function plainOctet(
-  layout: i32, octet: usize, w: usize, columns: i32, x: usize, meta: usize, rows: i32, n: i32,
+@inline function plainBlock(
+  layout: i32, two: bool, w: usize, columns: i32, x: usize, meta: usize, rows: i32, n: i32,
   out: usize, outStride: usize, bias: usize, accumulate: bool, f: usize,
 ): void {
-  const bytes = groupBytes(layout), next = bytes << 1;
-  const sums = f + TILE_BYTES;
+  const octet = groupBytes(layout), next = octet << 1;
+  const sums = f + 2 * TILE_BYTES, octets = two ? 2 : 1;
   const zero = i32x4.splat(0);
-  for (let t = 0, to = f; t < n; t++, to += 32) {
-    v128.store(to, zero, 16);
-    v128.store(to, zero);
+  for (let o = 0, sum = f; o < octets; o++, sum += TILE_BYTES) {
+    for (let to = sum, end = sum + (<usize>n << 5); to < end; to += 32) {
+      v128.store(to, zero, 16);
+      v128.store(to, zero);
+    }
   }
   const one = unforeseen(n);
   const mask = i32x4.splat(one * HALF_MASK), unit = i32x4.splat(one * HALF_UNIT);
   const middle = f32x4.splat(<f32>one * middleOf(layout));
   const low = i32x4.splat(one * (bitsOf(layout) == Q4 ? 0x000f000f : 0x00ff00ff));
-  let s = w + FACTORS + octet * bytes;
+  const upper: usize = groupOf(layout) == 16 ? next : 0;
+  let s = w + FACTORS;
   for (let c = 0; c < columns; c += 32) {
-    passPlain(layout, 0, s, x, meta, n, f, sums, low, mask, unit, middle);
-    if (groupOf(layout) == 16) s += next;
-    passPlain(layout, 1, s, x, meta, n, f, sums, low, mask, unit, middle);
-    s += next;
+    for (let o = 0, at = s, to = f; o < octets; o++, at += octet, to += TILE_BYTES) {
+      passPlain(layout, 0, at, x, meta, n, to, sums, low, mask, unit, middle);
+      passPlain(layout, 1, at + upper, x, meta, n, to, sums, low, mask, unit, middle);
+    }
+    s += next + upper;
     x += n << 6;
     meta += <usize>rows << 4;
   }
-  finish(false, w + octet * OCTET, n, out, outStride, bias, accumulate, f);
+  if (two) finish(true, w, n, out, outStride, bias, accumulate, f);
+  else finish(false, w, n, out, outStride, bias, accumulate, f);
 }
 
 /** Products of the octets of rows from `first` to `last`; a `first` begins a block. */
@@ -53,11 +58,13 @@ import { passPlain, SPLIT, split } from './plain.assembly';
     const xt = x + (<usize>t << 5), mt = meta + (<usize>t << 4), to = out + <usize>t * outStride;
     const block = first >> 1, blocks = (last - first + 1) >> 1;
     if (!ASC_FEATURE_RELAXED_SIMD) {
-      const halves = f + 2 * TILE_BYTES;
+      const halves = f + 3 * TILE_BYTES;
       split(xt, n, count, columns, halves);
-      for (let o = first; o < last; o++) {
-        const wb = w + <usize>(o >> 1) * bytes, at = <usize>o << 5;
-        plainOctet(layout, <usize>(o & 1), wb, columns, halves, mt, n, count, to + at, outStride, bias ? bias + at : 0, accumulate, f);
+      for (let b = block; b < block + blocks; b++) {
+        const wb = w + <usize>b * bytes, at = <usize>b << 6;
+        plainBlock(
+          layout, (b << 1) + 1 < last, wb, columns, halves, mt, n, count, to + at, outStride, bias ? bias + at : 0, accumulate, f,
+        );
       }
     } else if (count == 1) {
       const wb = w + <usize>block * bytes, at = <usize>first << 5;
