@@ -20,7 +20,7 @@ interface Product {
  */
 const itemBytes = { one: 786_432, many: 12_288 } as const;
 /** Bytes of scratch memory that a product with bytes needs per thread; most of it is for the build without relaxed SIMD. */
-export const matmulScratch = 64 * 6 * 32 + 65_536;
+export const matmulScratch = 64 * 6 * 32 + 131_072;
 
 /** out [n, rows] (+)= x [n, columns] · Wᵀ + bias with x in 8 bits; any layout but `f32`, `columns` a multiple of 32. */
 export function matmul(x: Bytes8, product: Product): Command {

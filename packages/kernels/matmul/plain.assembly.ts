@@ -5,7 +5,7 @@ import { bitsOf, groupOf, hasMinima, highHalves, loadIf, lowHalves, minimum, Q4,
 
 /** Bytes of scratch memory for activations that are split. */
 // @ts-ignore: decorator
-@inline export const SPLIT: i32 = 65536;
+@inline export const SPLIT: i32 = 131072;
 
 /** x [columns / 32, rows, 32] → [columns / 32, n, 64]: of every 16 columns the pairs (a, c), then the pairs (b, d). */
 export function split(x: usize, rows: i32, n: i32, columns: i32, out: usize): void {
