@@ -2,7 +2,7 @@
 // they have changed, and goes on under the Node 24 that comes as a package.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -69,6 +69,8 @@ async function bundled() {
     await bundle();
     return join(bundles, 'cli.mjs');
   } catch (error) {
+    // What is left of an older one would be measured.
+    rmSync(join(root, 'build'), { recursive: true, force: true });
     say(`running from the sources, which starts a little slower: ${error.message}`);
     return join(root, 'packages/cli/main.mjs');
   }

@@ -1,6 +1,7 @@
-// Matrix products with weights in the packed layouts of layout.ts and activations in bytes. Eight rows, an octet, are interleaved so
-// that one 32-bit lane holds four columns of one row: a dot product of bytes leaves one row's sum in each lane and nothing
-// is added across lanes. A token's result is the same whatever the number of tokens and threads.
+// Matrix products with weights in the packed layouts of layout.ts and activations in bytes. Eight rows, an octet, are interleaved
+// so that one 32-bit lane holds four columns of one row: a dot product of bytes leaves one row's sum in each lane and nothing
+// is added across lanes. Two octets are a block, in the order in which products read them: then memory is one stream. A
+// token's result is the same whatever the number of tokens and threads.
 import { address, int, take } from '../assembly/args';
 import { touchFour } from '../assembly/memory';
 import { finish, TILE, TILE_BYTES } from './finish.assembly';
@@ -11,7 +12,10 @@ import { FEW, productsOfMany } from './many.assembly';
 import { productsOfOne } from './one.assembly';
 import { passPlain, SPLIT, split } from './plain.assembly';
 
-/** Products of a block, or of its first octet where there is no second, with n ≤ TILE tokens where the dot product of bytes is missing. */
+/**
+ * Products of a block, or of its first octet where there is no second, with n ≤ TILE tokens where the dot product of bytes is
+ * missing.
+ */
 // @ts-ignore: decorator
 @inline function plainBlock(
   layout: i32, two: bool, w: usize, columns: i32, x: usize, meta: usize, rows: i32, n: i32,

@@ -2,7 +2,9 @@
 // columns at a time.
 import { address, int, take } from '../assembly/args';
 import { halfToFloat, madd } from '../assembly/simd';
-import { bitsOf, blockBytes, FACTORS, FLOATS, groupBytes, groupOf, hasMinima, middleOf, minimum, OCTET, Q4, scaleBytes } from './layout.assembly';
+import {
+  bitsOf, blockBytes, FACTORS, FLOATS, groupBytes, groupOf, hasMinima, middleOf, minimum, OCTET, Q4, scaleBytes,
+} from './layout.assembly';
 
 /** Columns that `matmulFloat` expands at a time: 8 rows of 1024 floats stay in the first-level cache. */
 // @ts-ignore: decorator

@@ -74,8 +74,8 @@ export function matrixBytes(layout: Layout, rows: number, columns: number): numb
 }
 
 /**
- * Packs `rows` rows (of whole blocks but for the matrix's last) to `out`, which holds `matrixBytes` of them. A layout without minima takes
- * rows whose minima are 0 (8 bits) or −8 · scale (4 bits).
+ * Packs `rows` rows (of whole blocks but for the matrix's last) to `out`, which holds `matrixBytes` of them. A layout without
+ * minima takes rows whose minima are 0 (8 bits) or −8 · scale (4 bits).
  *
  * A block begins with a factor per row, a power of two in float32. Then for every group there are, of the first 8 rows and
  * then of the others,

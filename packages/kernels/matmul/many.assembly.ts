@@ -10,7 +10,7 @@
 // below 80 of V8's operations, up to which it unrolls them, and what is spread from memory is used up before the next is, so
 // that the columns stay in registers.
 import { dot2, dot4 } from '../assembly/simd';
-import { TILE_BYTES, finish } from './finish.assembly';
+import { finish, TILE_BYTES } from './finish.assembly';
 import {
   bitsOf, FACTORS, groupBytes, groupOf, HALF_MASK, HALF_UNIT, hasMinima, HIGH, highHalves, LOW, lowHalves, loadIf, middleOf,
   minimum, nibbles, Q4, Q8, scaleBytes, scaled, unforeseen, WHOLE,
@@ -49,8 +49,8 @@ import {
 }
 
 /**
- * The sums of 16 columns, whose numbers are at p and those of the other octet behind their group, for n tokens: `sums` is [2][TILE][8]. Numbers of 8 bits are taken in
- * two halves, first the upper one, unless products take them whole.
+ * The sums of 16 columns, whose numbers are at p, and those of the other octet a group behind, for n tokens: `sums` is
+ * [2][TILE][8]. Numbers of 8 bits are taken in two halves, first the upper one, unless products take them whole.
  */
 // @ts-ignore: decorator
 @inline function sumColumns(
@@ -168,7 +168,10 @@ import {
   }
 }
 
-/** Products of a block, or of its first octet where there is no second, with n ≤ TILE of `rows` tokens. Scratch memory: 6 · TILE_BYTES. */
+/**
+ * Products of a block, or of its first octet where there is no second (half of the work is wasted then), with n ≤ TILE of `rows`
+ * tokens. Scratch memory: 6 · TILE_BYTES.
+ */
 // @ts-ignore: decorator
 @inline export function productsOfMany(
   layout: i32, two: bool, w: usize, columns: i32, x: usize, meta: usize, rows: i32, n: i32,

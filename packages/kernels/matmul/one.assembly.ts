@@ -3,8 +3,8 @@
 import { dot2, dot4 } from '../assembly/simd';
 import { finish, TILE_BYTES } from './finish.assembly';
 import {
-  bitsOf, blockBytes, FACTORS, groupBytes, groupOf, HALF_MASK, HALF_UNIT, hasMinima, HIGH, highHalves, loadIf, LOW, lowHalves, middleOf,
-  minimum, nibbles, Q4, scaleBytes, scaled, STREAMS, unforeseen,
+  bitsOf, blockBytes, FACTORS, groupBytes, groupOf, HALF_MASK, HALF_UNIT, hasMinima, HIGH, highHalves, loadIf, LOW, lowHalves,
+  middleOf, minimum, nibbles, Q4, scaleBytes, scaled, STREAMS, unforeseen,
 } from './layout.assembly';
 
 /** Products of `blocks` blocks with one token; `two`, if the last has a second octet. */
@@ -53,7 +53,8 @@ import {
       }
       for (let j = 0; j < streams; j++) {
         const nth = b + j * run;
-        const wj = wb + <usize>j * gap, to = out + (<usize>nth << 6), bj = bias ? bias + (<usize>nth << 6) : 0, fj = f + (<usize>j << 5);
+        const at = <usize>nth << 6;
+        const wj = wb + <usize>j * gap, to = out + at, bj = bias ? bias + at : 0, fj = f + (<usize>j << 5);
         if (two || nth + 1 < blocks) finish(true, wj, 1, to, 0, bj, accumulate, fj);
         else finish(false, wj, 1, to, 0, bj, accumulate, fj);
       }
