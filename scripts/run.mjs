@@ -64,13 +64,13 @@ const lean = '--max-semi-space-size=2';
 const loci = async (...args) => run(node(), [lean, await bundled(), ...args], process.env.INIT_CWD);
 /** The command in few files, or as it lies in its package where it cannot be bundled. */
 async function bundled() {
+  const { bundle, bundles } = await import('./bundle.mjs');
   try {
-    const { bundle, bundles } = await import('./bundle.mjs');
     await bundle();
     return join(bundles, 'cli.mjs');
   } catch (error) {
     // What is left of an older one would be measured.
-    rmSync(join(root, 'build'), { recursive: true, force: true });
+    rmSync(bundles, { recursive: true, force: true });
     say(`running from the sources, which starts a little slower: ${error.message}`);
     return join(root, 'packages/cli/main.mjs');
   }
@@ -86,7 +86,10 @@ const tasks = {
   check: () => run(node(), [tool('typescript', 'bin/tsc'), '-p', '.']) || biome('check', '--error-on-warnings'),
   format: () => biome('check', '--write'),
   loci: (args) => loci(...args),
-  bench: async (args) => (await bundled()) && script('bench/main.ts', ...args),
+  bench: async (args) => {
+    await bundled();
+    return script('bench/main.ts', ...args);
+  },
   measure: (args) => script('scripts/measure.ts', ...args),
   picture: () => script('scripts/picture.ts'),
   readme: () => script('scripts/readme.ts') || script('scripts/guide.ts'),

@@ -1,6 +1,6 @@
 import { address, float, int, take } from '../assembly/args';
-import { blockBytes, FLOATS } from '../matmul/layout.assembly';
-import { expand } from '../matmul/float.assembly';
+import { blockBytes } from '../matmul/layout.assembly';
+import { slabOf } from '../matmul/float.assembly';
 
 /** Arguments: table (packed rows), layout, columns, ids [n], n, out [n, columns], factor. */
 export function embed(args: usize, counter: usize, scratch: usize): void {
@@ -20,11 +20,7 @@ export function embed(args: usize, counter: usize, scratch: usize): void {
     const row = out + <usize>t * (<usize>columns << 2);
     for (let from = 0; from < columns; from += 32) {
       const to = min(from + 32, columns);
-      let slab = block + ((octet * columns + from) << 5);
-      if (layout < FLOATS) {
-        slab = scratch;
-        expand(layout, block, octet, from, to, slab);
-      }
+      const slab = slabOf(layout, block, octet, columns, from, to, scratch);
       for (let c = from; c < to; c++) {
         store<f32>(row + (<usize>c << 2), load<f32>(slab + (<usize>(c - from) << 5) + lane) * factor);
       }

@@ -4,7 +4,7 @@
 // token's result is the same whatever the number of tokens and threads.
 import { address, int, take } from '../assembly/args';
 import { touchFour } from '../assembly/memory';
-import { finish, TILE, TILE_BYTES } from './finish.assembly';
+import { begin, finish, TILE, TILE_BYTES } from './finish.assembly';
 import {
   bitsOf, blockBytes, FACTORS, groupBytes, groupOf, HALF_MASK, HALF_UNIT, middleOf, Q4, STREAMS, unforeseen,
 } from './layout.assembly';
@@ -23,13 +23,7 @@ import { passPlain, SPLIT, split } from './plain.assembly';
 ): void {
   const octet = groupBytes(layout), next = octet << 1;
   const sums = f + 2 * TILE_BYTES, octets = two ? 2 : 1;
-  const zero = i32x4.splat(0);
-  for (let o = 0, sum = f; o < octets; o++, sum += TILE_BYTES) {
-    for (let to = sum, end = sum + (<usize>n << 5); to < end; to += 32) {
-      v128.store(to, zero, 16);
-      v128.store(to, zero);
-    }
-  }
+  begin(n, f);
   const one = unforeseen(n);
   const mask = i32x4.splat(one * HALF_MASK), unit = i32x4.splat(one * HALF_UNIT);
   const middle = f32x4.splat(<f32>one * middleOf(layout));

@@ -1,4 +1,4 @@
-// The last step of every product with bytes.
+// The first and the last step of every product with bytes.
 import { madd } from '../assembly/simd';
 import { OCTET } from './layout.assembly';
 
@@ -8,6 +8,18 @@ import { OCTET } from './layout.assembly';
 /** Bytes of the sums [TILE][8] of an octet of rows. */
 // @ts-ignore: decorator
 @inline export const TILE_BYTES: usize = <usize>TILE << 5;
+
+/** Sums f [2][TILE][8] of nothing, the first n of each octet. */
+// @ts-ignore: decorator
+@inline export function begin(n: i32, f: usize): void {
+  const zero = i32x4.splat(0);
+  for (let to = f, end = f + (<usize>n << 5); to < end; to += 32) {
+    v128.store(to, zero, 16);
+    v128.store(to, zero);
+    v128.store(to, zero, TILE_BYTES + 16);
+    v128.store(to, zero, TILE_BYTES);
+  }
+}
 
 /**
  * Writes the sums f [2][TILE][8] of a block, in units of its factors at w, over `out`, or adds them; without the second octet

@@ -11,7 +11,7 @@ import {
 @inline const SLAB: i32 = 1024;
 
 /** Writes columns [from, to) of an octet, 0 or 1, of a block as floats, [to − from][8]. */
-export function expand(layout: i32, w: usize, octet: usize, from: i32, to: i32, out: usize): void {
+function expand(layout: i32, w: usize, octet: usize, from: i32, to: i32, out: usize): void {
   const mask = i8x16.splat(15);
   const middle = f32x4.splat(middleOf(layout));
   const bits = bitsOf(layout);
@@ -41,6 +41,16 @@ export function expand(layout: i32, w: usize, octet: usize, from: i32, to: i32, 
     }
     s += bytes << 1;
   }
+}
+
+/** Where columns [from, to) of an octet, 0 or 1, of a block are floats [to − from][8]: in place, or expanded to `scratch`. */
+// @ts-ignore: decorator
+@inline export function slabOf(
+  layout: i32, block: usize, octet: usize, columns: i32, from: i32, to: i32, scratch: usize,
+): usize {
+  if (layout == FLOATS) return block + ((octet * columns + from) << 5);
+  expand(layout, block, octet, from, to, scratch);
+  return scratch;
 }
 
 /** 4 rows × 4 columns of bytes 0 … 255; column j goes to out + 32 j. */
@@ -138,11 +148,7 @@ export function matmulFloat(args: usize, counter: usize, scratch: usize): void {
     }
     for (let from = 0; from < columns; from += SLAB) {
       const to = min(from + SLAB, columns);
-      let slab = block + ((octet * columns + from) << 5);
-      if (layout < FLOATS) {
-        slab = scratch;
-        expand(layout, block, octet, from, to, slab);
-      }
+      const slab = slabOf(layout, block, octet, columns, from, to, scratch);
       let t = 0;
       for (; t + 4 <= n; t += 4) {
         floatTile4(slab, x + <usize>t * xStride + (<usize>from << 2), xStride, to - from, ob + <usize>t * stride, stride);

@@ -10,7 +10,7 @@
 // below 80 of V8's operations, up to which it unrolls them, and what is spread from memory is used up before the next is, so
 // that the columns stay in registers.
 import { dot2, dot4 } from '../assembly/simd';
-import { finish, TILE_BYTES } from './finish.assembly';
+import { begin, finish, TILE_BYTES } from './finish.assembly';
 import {
   bitsOf, FACTORS, groupBytes, groupOf, HALF_MASK, HALF_UNIT, hasMinima, HIGH, highHalves, LOW, lowHalves, loadIf, middleOf,
   minimum, nibbles, Q4, Q8, scaleBytes, scaled, unforeseen, WHOLE,
@@ -178,13 +178,7 @@ import {
   out: usize, outStride: usize, bias: usize, accumulate: bool, f: usize,
 ): void {
   const group = groupOf(layout);
-  const zero = i32x4.splat(0);
-  for (let to = f, end = f + (<usize>n << 5); to < end; to += 32) {
-    v128.store(to, zero, 16);
-    v128.store(to, zero);
-    v128.store(to, zero, TILE_BYTES + 16);
-    v128.store(to, zero, TILE_BYTES);
-  }
+  begin(n, f);
   const one = unforeseen(n);
   const fifteen = i32x4.splat(one * 0x0f0f0f0f), ones = i32x4.splat(one * 0x00010001);
   const mask = i32x4.splat(one * HALF_MASK), unit = i32x4.splat(one * HALF_UNIT);

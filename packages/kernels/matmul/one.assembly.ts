@@ -1,7 +1,7 @@
 // One token is bound by memory: its numbers are read once, and those of a block in one stream with its scales (with these apart
 // every block waited for memory anew, and took twice the time).
 import { dot2, dot4 } from '../assembly/simd';
-import { finish, TILE_BYTES } from './finish.assembly';
+import { begin, finish, TILE_BYTES } from './finish.assembly';
 import {
   bitsOf, blockBytes, FACTORS, groupBytes, groupOf, HALF_MASK, HALF_UNIT, hasMinima, HIGH, highHalves, loadIf, LOW, lowHalves,
   middleOf, minimum, nibbles, Q4, scaleBytes, scaled, STREAMS, unforeseen,
@@ -21,18 +21,12 @@ import {
   const middle = f32x4.splat(<f32>one * middleOf(layout));
   const fifteen = i32x4.splat(one * 0x0f0f0f0f);
   const ones = i32x4.splat(one * 0x00010001), sixteens = i32x4.splat(one * 0x00100010);
-  const zero = i32x4.splat(0);
   for (let first = 0; first < blocks; ) {
     // Streams side by side, `run` blocks of each; then what does not divide, a block of each.
     const streams = min(STREAMS, blocks - first), run = (blocks - first) / streams;
     const gap = <usize>run * bytes;
     for (let b = first; b < first + run; b++) {
-      for (let j = 0, to = f; j < streams; j++, to += 32) {
-        v128.store(to, zero, 16);
-        v128.store(to, zero);
-        v128.store(to, zero, TILE_BYTES + 16);
-        v128.store(to, zero, TILE_BYTES);
-      }
+      begin(streams, f);
       const wb = w + <usize>b * bytes;
       let s = wb + FACTORS, xc = x, mc = meta;
       for (let c = 0; c < columns; c += 32) {
