@@ -41,6 +41,26 @@ const ONES: usize = memory.data<u32>([0x00010001]);
   return i16x8.add(even, i16x8.mul(i16x8.shr_s(x, 8), i16x8.shr_u(w, 8)));
 }
 
+/**
+ * before + the products of `x` (signed bytes) and `w` (0 … 15), or of bytes of which either is: per 32-bit lane, or where the
+ * build's products come in pairs per 16-bit lane, in which the sum of eight fits. `pairs` makes of either sums per 32-bit lane,
+ * with the `ones` of its name, loaded before anything is stored.
+ */
+// @ts-ignore: decorator
+@inline export function dots(before: v128, x: v128, w: v128): v128 {
+  return FOURS ? dot4(before, x, w) : i16x8.add(before, dot2(x, w));
+}
+
+// @ts-ignore: decorator
+@inline export function pairs(sums: v128, ones: v128): v128 {
+  return FOURS ? sums : i32x4.dot_i16x8_s(sums, ones);
+}
+
+// @ts-ignore: decorator
+@inline export function pairsOfOnes(): v128 {
+  return number(ONES, 0);
+}
+
 // @ts-ignore: decorator
 @inline export function sum(v: v128): f32 {
   return (

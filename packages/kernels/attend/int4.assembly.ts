@@ -4,7 +4,8 @@
 // scale goes into the weight, and the minima, weighted, into one number per query and group.
 import { groupsOf, keysOf, scalesK4, scalesV4, SLOTS, values4 } from '../append/page.assembly';
 import { beyondHalves, halfToFloat, larger, largest, madd, number, rounded, sum } from '../assembly/simd';
-import { addValues, scoreKeys, soundScales } from './int8.assembly';
+import { soundScales } from './int8.assembly';
+import { addNibbles, scoreNibbles } from './nibbles.assembly';
 import { areFinite, spoilHalves } from './softmax.assembly';
 import { Tile } from './tile.assembly';
 
@@ -14,7 +15,6 @@ export function scorePage(tile: Tile, page: usize): void {
   const scales = tile.keys + <usize>(d * SLOTS);
   // Scales and minima of channels are never NaN: a NaN takes no part in them.
   numbersOf(scalesK4(page, d), 2 * d, scales);
-  unpackKeys(keysOf(page), d, tile.keys);
   for (let r = 0; r < tile.rows; r++) {
     const q = tile.queryInts + <usize>(r * d);
     packQuery(tile.query(r), scales, scales + (<usize>d << 2), d, q, tile.queryScales + (<usize>r << 3), tile.spare);
@@ -22,7 +22,7 @@ export function scorePage(tile: Tile, page: usize): void {
   // A query's scale and minimum are those of every slot.
   const ones = tile.scales;
   for (let s: usize = 0; s < 128; s += 16) v128.store(ones + s, f32x4.splat(1));
-  scoreKeys(tile, tile.keys, ones, ones);
+  scoreNibbles(tile, keysOf(page), ones, ones);
   spoilHalves(tile, scalesV4(page, d));
 }
 
@@ -35,12 +35,12 @@ export function addPage(tile: Tile, page: usize): void {
   if (tile.count < SLOTS || !finite) {
     for (let i = 0; i < 2 * groups; i++) soundScales(scales + (<usize>i << 7), tile.count, scales + (<usize>i << 7));
   }
-  unpackValues(values4(page, d), d, tile.values);
+  const values = values4(page, d);
   for (let i = 0; i < groups; i++) {
     const from = i << 5;
     const channels = min(32, d - from);
     const at = <usize>i << 7;
-    addValues(tile, tile.values, scales + at, from, channels);
+    addNibbles(tile, values, scales + at, from, channels);
     for (let r = 0; r < tile.rows; r++) weighMinima(tile.weight(r), minima + at, minimaOf(tile, r, groups, i));
   }
 }

@@ -76,11 +76,16 @@ export function soundScales(from: usize, count: i32, to: usize): usize {
 
 /** Adds `channels` from `from` on of values [8][d][4] in signed bytes, with a scale per slot. */
 export function addValues(tile: Tile, v: usize, scales: usize, from: i32, channels: i32): void {
+  packAllWeights(tile, scales);
+  addBytes(tile, v, from, channels);
+}
+
+/** Rounds the weights of a page times the values' scales to bytes. */
+export function packAllWeights(tile: Tile, scales: usize): void {
   for (let r = 0; r < tile.rows; r++) {
     const scale = packWeights(tile.weight(r), scales, tile.weightInts + (<usize>r << 5));
     store<f32>(tile.weightScales + (<usize>r << 2), scale);
   }
-  addBytes(tile, v, from, channels);
 }
 
 /** The same where weights are bytes already. */
@@ -175,7 +180,7 @@ function accumulate3(p: usize, scales: usize, v: usize, d: i32, channels: i32, o
 
 /** scale · qScale · dots + minimum · qSum */
 // @ts-ignore: decorator
-@inline function finish(
+@inline export function finish(
   out: usize, a: v128, b: v128, c: v128, d: v128, scales: usize, minima: usize, meta: usize,
 ): void {
   const qScale = v128.load32_splat(meta), qSum = v128.load32_splat(meta, 4);

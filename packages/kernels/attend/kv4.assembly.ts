@@ -2,28 +2,27 @@
 // bits (score = scale · (query · numbers) + minimum · Σ query), a value's scale goes into the weight, and the values' minima,
 // weighted, are one number for all channels.
 import { keysOf, scalesK4, SLOTS, values4 } from '../append/page.assembly';
-import { addMinima, floatsOf, unpackKeys, unpackValues } from './int4.assembly';
-import { addValues, scoreKeys, soundScales } from './int8.assembly';
+import { addMinima, floatsOf } from './int4.assembly';
+import { soundScales } from './int8.assembly';
+import { addNibbles, scoreNibbles } from './nibbles.assembly';
 import { Tile } from './tile.assembly';
 
 export function scorePage(tile: Tile, page: usize): void {
   const d = tile.d;
-  const scales = tile.keys + <usize>(d * SLOTS);
+  const scales = tile.keys;
   floatsOf(scalesK4(page, d), 2 * SLOTS, scales);
-  unpackKeys(keysOf(page), d, tile.keys);
-  scoreKeys(tile, tile.keys, scales, scales + 4 * SLOTS);
+  scoreNibbles(tile, keysOf(page), scales, scales + 4 * SLOTS);
 }
 
 export function addPage(tile: Tile, page: usize): void {
   const d = tile.d;
-  const scales = tile.values + <usize>(d * SLOTS);
+  const scales = tile.values;
   const minima = scales + 4 * SLOTS;
   const finite = floatsOf(scalesK4(page, d) + 4 * SLOTS, 2 * SLOTS, scales);
   if (tile.count < SLOTS || !finite) {
     soundScales(scales, tile.count, scales);
     soundScales(minima, tile.count, minima);
   }
-  unpackValues(values4(page, d), d, tile.values);
-  addValues(tile, tile.values, scales, 0, d);
+  addNibbles(tile, values4(page, d), scales, 0, d);
   for (let r = 0; r < tile.rows; r++) addMinima(tile.weight(r), minima, d, tile.sum(r));
 }
