@@ -165,6 +165,7 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
       }
 
       if (kind == INT4) int4.beginStep(tile);
+      else if (kind == KV4) kv4.beginStep(tile);
       for (let s = 0; s < scored; s++) {
         const page = tile.again(s);
         if (kind == HALVES) half.addPage(tile, page);
@@ -177,6 +178,7 @@ export function attend(args: usize, counter: usize, scratch: usize, threads: i32
         tile.weights += 4 * SLOTS;
       }
       if (kind == INT4) int4.endStep(tile);
+      else if (kind == KV4) kv4.endStep(tile);
     }
     if (counts) {
       atomic.add<i64>(counts, <i64>reads);

@@ -9,13 +9,13 @@ import { Tile } from './tile.assembly';
 /** Nothing has been seen yet. */
 export function beginBytes(tile: Tile): void {
   for (let r = 0; r < tile.padded; r++) store<f32>(tile.tops + (<usize>r << 2), NONE);
-  memory.fill(tile.denominators, 0, <usize>tile.padded << 5);
+  memory.fill(tile.eighths, 0, <usize>tile.padded << 5);
 }
 
 /** Leaves { what weights are relative to, denominator } of every row where the softmax in floats keeps them: all that a merge asks for. */
 export function endBytes(tile: Tile): void {
   for (let r = 0; r < tile.rows; r++) {
-    const l = tile.denominators + (<usize>r << 5);
+    const l = tile.eighths + (<usize>r << 5);
     store<f32>(tile.state(r), load<f32>(tile.tops + (<usize>r << 2)));
     store<f32>(tile.state(r), sum(f32x4.add(v128.load(l), v128.load(l, 16))), 4);
   }
@@ -30,7 +30,7 @@ export function softenBytes(tile: Tile, logs: usize, inverses: usize): void {
   const seen = tile.seen, falls = tile.falls, scales = tile.weightScales;
   for (let r: usize = 0, p = tile.weights; r < rows; r++, p += step) store<f32>(seen + (r << 2), most(p, logs, spare));
   for (let r: usize = 0; r < rows; r += 8) raise8(tile.tops + (r << 2), seen + (r << 2), tile.shifts + (r << 2), falls + (r << 2), scales + (r << 2));
-  let p = tile.weights, sums = tile.sums, out = tile.weightInts, l = tile.denominators;
+  let p = tile.weights, sums = tile.sums, out = tile.weightInts, l = tile.eighths;
   for (let r: usize = 0; r < rows << 2; r += 4) {
     const fall = load<f32>(falls + r);
     if (fall != 1) multiply(sums, sums, d, f32x4.splat(fall));

@@ -60,16 +60,14 @@ export function endStep(tile: Tile): void {
   const groups = groupsOf(tile.d);
   for (let r = 0; r < tile.rows; r++) {
     for (let i = 0; i < groups; i++) {
-      const from = minimaOf(tile, r, groups, i);
-      const all = f32x4.splat(sum(f32x4.add(v128.load(from), v128.load(from, 16))));
-      addToAll(all, min(32, tile.d - (i << 5)), tile.sum(r) + (<usize>i << 7));
+      addToAll(minimaOf(tile, r, groups, i), min(32, tile.d - (i << 5)), tile.sum(r) + (<usize>i << 7));
     }
   }
 }
 
 /** to [8] += weights [32] · minima [32], every eighth together. */
 // @ts-ignore: decorator
-@inline function weighMinima(p: usize, minima: usize, to: usize): void {
+@inline export function weighMinima(p: usize, minima: usize, to: usize): void {
   let a = v128.load(to), b = v128.load(to, 16);
   for (let s: usize = 0; s < 128; s += 32) {
     a = madd(v128.load(p + s), v128.load(minima + s), a);
@@ -79,8 +77,10 @@ export function endStep(tile: Tile): void {
   v128.store(to, b, 16);
 }
 
+/** o [channels] += the sum of [8]; a multiple of 8. */
 // @ts-ignore: decorator
-@inline function addToAll(x: v128, channels: i32, o: usize): void {
+@inline export function addToAll(eight: usize, channels: i32, o: usize): void {
+  const x = f32x4.splat(sum(f32x4.add(v128.load(eight), v128.load(eight, 16))));
   for (let c = 0; c < channels; c += 8) {
     const a = f32x4.add(v128.load(o), x), b = f32x4.add(v128.load(o, 16), x);
     v128.store(o, a);
@@ -174,14 +174,4 @@ function packQuery(x: usize, scales: usize, minima: usize, d: i32, q: usize, met
 // @ts-ignore: decorator
 @inline function level(x: usize, scales: usize, inverse: v128): v128 {
   return rounded(f32x4.mul(f32x4.mul(v128.load(x), v128.load(scales)), inverse));
-}
-
-/** o [channels] += Σ weights [32] · minima [32]; a multiple of 16. */
-export function addMinima(p: usize, minima: usize, channels: i32, o: usize): void {
-  let a = f32x4.splat(0), b = a;
-  for (let s: usize = 0; s < 128; s += 32) {
-    a = madd(v128.load(p + s), v128.load(minima + s), a);
-    b = madd(v128.load(p + s, 16), v128.load(minima + s, 16), b);
-  }
-  addToAll(f32x4.splat(sum(f32x4.add(a, b))), channels, o);
 }

@@ -2,7 +2,7 @@
 // bits (score = scale · (query · numbers) + minimum · Σ query), a value's scale goes into the weight, and the values' minima,
 // weighted, are one number for all channels.
 import { keysOf, scalesK4, SLOTS, values4 } from '../append/page.assembly';
-import { addMinima, floatsOf } from './int4.assembly';
+import { addToAll, floatsOf, weighMinima } from './int4.assembly';
 import { soundScales } from './int8.assembly';
 import { addNibbles, scoreNibbles } from './nibbles.assembly';
 import { Tile } from './tile.assembly';
@@ -24,5 +24,14 @@ export function addPage(tile: Tile, page: usize): void {
     soundScales(minima, tile.count, minima);
   }
   addNibbles(tile, values4(page, d), scales, 0, d);
-  for (let r = 0; r < tile.rows; r++) addMinima(tile.weight(r), minima, d, tile.sum(r));
+  for (let r = 0; r < tile.rows; r++) weighMinima(tile.weight(r), minima, tile.eighths + (<usize>r << 5));
+}
+
+/** Before the pages of a step are added, and behind the last: minima are the same for all channels. */
+export function beginStep(tile: Tile): void {
+  memory.fill(tile.eighths, 0, <usize>tile.rows << 5);
+}
+
+export function endStep(tile: Tile): void {
+  for (let r = 0; r < tile.rows; r++) addToAll(tile.eighths + (<usize>r << 5), tile.d, tile.sum(r));
 }

@@ -40,12 +40,13 @@ export class Tile {
   shifts: usize;
   /**
    * Of the softmax whose weights are bytes (bytes.assembly.ts), [padded] each: the largest score so far with the logarithm of its
-   * slot's scale, the page's, what sums fall by, and the denominator in eight parts.
+   * slot's scale, the page's, and what sums fall by.
    */
   tops: usize;
   seen: usize;
   falls: usize;
-  denominators: usize;
+  /** [padded][8], sums of a row in eight parts: that softmax's denominator, or weighted minima (kv4.assembly.ts). */
+  eighths: usize;
   /** Of the pages of a step { address, used slots, number, which slots are read }. */
   steps: usize;
 
@@ -78,8 +79,8 @@ export class Tile {
     tile.tops = tile.shifts + column;
     tile.seen = tile.tops + column;
     tile.falls = tile.seen + column;
-    tile.denominators = tile.falls + column;
-    tile.steps = tile.denominators + (<usize>most << 5);
+    tile.eighths = tile.falls + column;
+    tile.steps = tile.eighths + (<usize>most << 5);
     memory.fill(tile.shifts, 0, <usize>most << 2);
     return tile;
   }
