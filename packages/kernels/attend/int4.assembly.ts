@@ -3,7 +3,7 @@
 // every page, and the minima into one number per query. A value has a scale and a minimum per group of 32 channels: its
 // scale goes into the weight, and the minima, weighted, into one number per query and group.
 import { groupsOf, keysOf, scalesK4, scalesV4, SLOTS, values4 } from '../append/page.assembly';
-import { beyondHalves, halfToFloat, larger, largest, madd, number, rounded, sum } from '../assembly/simd';
+import { beyondHalves, halfToFloat, larger, largest, madd, number, ROUND, smaller, sum } from '../assembly/simd';
 import { soundScales } from './int8.assembly';
 import { addNibbles, scoreNibbles } from './nibbles.assembly';
 import { areFinite, spoilHalves } from './softmax.assembly';
@@ -15,9 +15,13 @@ export function scorePage(tile: Tile, page: usize): void {
   const scales = tile.keys + <usize>(d * SLOTS);
   // Scales and minima of channels are never NaN: a NaN takes no part in them.
   numbersOf(scalesK4(page, d), 2 * d, scales);
-  for (let r = 0; r < tile.rows; r++) {
-    const q = tile.queryInts + <usize>(r * d);
-    packQuery(tile.query(r), scales, scales + (<usize>d << 2), d, q, tile.queryScales + (<usize>r << 3), tile.spare);
+  // All rows are weighed before the first is rounded: what divides a row comes late.
+  const products = tile.values, eighths = scales + (<usize>d << 3);
+  for (let r: usize = 0; r < <usize>tile.rows; r++) {
+    weighQuery(tile.query(<i32>r), scales, scales + (<usize>d << 2), d, products + r * (<usize>d << 2), eighths + 96 * r);
+  }
+  for (let r: usize = 0; r < <usize>tile.rows; r++) {
+    roundQuery(products + r * (<usize>d << 2), eighths + 96 * r, d, tile.queryInts + r * d, tile.queryScales + (r << 3));
   }
   // A query's scale and minimum are those of every slot.
   const ones = tile.scales;
@@ -143,35 +147,48 @@ export function unpackValues(x: usize, d: i32, out: usize): void {
   }
 }
 
-/** Rounds a query row times the channels' scales to bytes; `meta` becomes { its scale, Σ query · minimum }. */
-function packQuery(x: usize, scales: usize, minima: usize, d: i32, q: usize, meta: usize, spare: usize): void {
-  const bytes = <usize>d << 2;
+/**
+ * A query row times the channels' scales [d], and of these products the largest, the least and Σ query · minimum, each in eight
+ * parts [3][8].
+ */
+function weighQuery(x: usize, scales: usize, minima: usize, d: i32, products: usize, eighths: usize): void {
   const zero = f32x4.splat(0);
-  let top = zero, top1 = zero, total = zero, total1 = zero;
-  for (let c: usize = 0; c < bytes; c += 32) {
-    const v = v128.load(x + c), w = v128.load(x + c, 16);
-    const a = f32x4.mul(v, v128.load(scales + c)), b = f32x4.mul(w, v128.load(scales + c, 16));
-    top = larger(f32x4.abs(a), top), top1 = larger(f32x4.abs(b), top1);
-    total = madd(v, v128.load(minima + c), total), total1 = madd(w, v128.load(minima + c, 16), total1);
+  let top = zero, top1 = zero, least = zero, least1 = zero, total = zero, total1 = zero;
+  for (const end = x + (<usize>d << 2); x < end; x += 32, scales += 32, minima += 32, products += 32) {
+    const v = v128.load(x), w = v128.load(x, 16), m = v128.load(minima), n = v128.load(minima, 16);
+    const a = f32x4.mul(v, v128.load(scales)), b = f32x4.mul(w, v128.load(scales, 16));
+    v128.store(products, b, 16);
+    v128.store(products, a);
+    top = larger(a, top), top1 = larger(b, top1);
+    least = smaller(a, least), least1 = smaller(b, least1);
+    total = madd(v, m, total), total1 = madd(w, n, total1);
   }
-  v128.store(spare, top);
-  v128.store(spare, top1, 16);
-  v128.store(spare, total, 32);
-  v128.store(spare, total1, 48);
-  const most = largest(larger(v128.load(spare), v128.load(spare, 16)));
-  const inverse = f32x4.splat(most > 1e-30 ? <f32>127 / most : 0);
-  for (let c: usize = 0; c < bytes; c += 64) {
-    const a = level(x + c, scales + c, inverse), b = level(x + c + 16, scales + c + 16, inverse);
-    const e = level(x + c + 32, scales + c + 32, inverse), f = level(x + c + 48, scales + c + 48, inverse);
+  v128.store(eighths, top1, 16);
+  v128.store(eighths, top);
+  v128.store(eighths, least1, 48);
+  v128.store(eighths, least, 32);
+  v128.store(eighths, total1, 80);
+  v128.store(eighths, total, 64);
+}
+
+/** Rounds these products to bytes; `meta` becomes { their scale, Σ query · minimum }. */
+function roundQuery(products: usize, eighths: usize, d: i32, q: usize, meta: usize): void {
+  const top = larger(v128.load(eighths), v128.load(eighths, 16)), least = smaller(v128.load(eighths, 32), v128.load(eighths, 48));
+  const most = largest(larger(top, f32x4.neg(least)));
+  const inverse = f32x4.splat(most > 1e-30 ? <f32>127 / most : 0), round = number(ROUND, 0);
+  for (const end = products + (<usize>d << 2); products < end; products += 64) {
+    const a = level(v128.load(products), inverse, round), b = level(v128.load(products, 16), inverse, round);
+    const e = level(v128.load(products, 32), inverse, round), f = level(v128.load(products, 48), inverse, round);
     v128.store(q, i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(e, f)));
     q += 16;
   }
   store<f32>(meta, most / 127);
   // A NaN that `largest` passed over is in this sum.
-  store<f32>(meta, sum(f32x4.add(v128.load(spare, 32), v128.load(spare, 48))), 4);
+  store<f32>(meta, sum(f32x4.add(v128.load(eighths, 64), v128.load(eighths, 80))), 4);
 }
 
+/** The whole number nearest to x · inverse. */
 // @ts-ignore: decorator
-@inline function level(x: usize, scales: usize, inverse: v128): v128 {
-  return rounded(f32x4.mul(f32x4.mul(v128.load(x), v128.load(scales)), inverse));
+@inline function level(x: v128, inverse: v128, round: v128): v128 {
+  return i32x4.sub(madd(x, inverse, round), round);
 }
