@@ -10,9 +10,9 @@ import { Tile } from './tile.assembly';
 
 // The low half of every byte.
 const NIBBLES: usize = memory.data<u32>([0x0f0f0f0f]);
-/** Channels whose products are added in pairs. */
+/** Channels whose sums fit; all, where they are of 32 bits. */
 // @ts-ignore: decorator
-@inline const CHANNELS: i32 = 32;
+@inline const CHANNELS: i32 = FOURS ? i32.MAX_VALUE : 32;
 
 /** Scores against keys [d / 4][16][4] of two numbers each, slots s and s + 16, with a scale and a minimum per slot. */
 export function scoreNibbles(tile: Tile, k: usize, scales: usize, minima: usize): void {
@@ -58,10 +58,11 @@ function accumulate3(p: usize, scales: usize, v: usize, d: i32, channels: i32, o
 @inline function score(
   q: usize, meta: usize, k: usize, scales: usize, minima: usize, d: i32, out: usize, stride: usize, four: bool,
 ): void {
-  for (let c = 0; c < d; c += CHANNELS) {
+  for (let c = 0; c < d; ) {
     const channels = min(CHANNELS, d - c), at = k + (<usize>c << 4);
     scoreSlots(q + c, at, d, channels, out, stride, four, false, c > 0);
     scoreSlots(q + c, at, d, channels, out + 64, stride, four, true, c > 0);
+    c += channels;
   }
   for (let s: usize = 0; s < 128; s += 64) {
     finishSlots(out + s, scales + s, minima + s, meta);
