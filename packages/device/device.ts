@@ -73,6 +73,8 @@ export class Device {
   readonly #memory: WebAssembly.Memory;
   /** All of the memory; asking for it takes longer than most that is done with it. */
   #buffer: SharedArrayBuffer;
+  /** All of it. */
+  #ints: Int32Array<SharedArrayBuffer>;
   readonly #allocator: Allocator;
   readonly #observer: ProgramObserver | undefined;
   readonly #words: Int32Array<SharedArrayBuffer>;
@@ -97,6 +99,7 @@ export class Device {
     this.build = build;
     this.#observer = observer;
     this.#buffer = sharedBuffer(memory);
+    this.#ints = new Int32Array(this.#buffer);
     this.#words = new Int32Array(this.#buffer);
     this.#allocator = new Allocator(control.address + control.bytes, (end) => this.#grow(end));
     // Before all else, so that programs that are run beside allocations seldom move what comes behind.
@@ -174,6 +177,11 @@ export class Device {
     return new Int32Array(this.#buffer, address, length);
   }
 
+  /** Writes one int32 at an address that divides by 4, without a view of its own. */
+  setInt(address: number, value: number): void {
+    this.#ints[address / 4] = value;
+  }
+
   /**
    * Runs what is recorded by now on all threads. Runs queue up behind one another.
    * @throws DeviceError `aborted` when the signal fires (what the program wrote so far stays written), `trap` when a
@@ -211,13 +219,14 @@ export class Device {
     const abort = () => this.#interrupt(stop.abort);
     signal?.addEventListener('abort', abort);
     try {
-      for (const worker of this.#workers) worker.keepAlive(true);
       Atomics.add(words, word(control.generation), 1);
       Atomics.notify(words, word(control.generation));
+      // Any one keeps the process from ending.
+      this.#workers[0]?.keepAlive(true);
       await Promise.race([this.#finished(), this.#dead]);
     } finally {
       signal?.removeEventListener('abort', abort);
-      for (const worker of this.#workers) worker.keepAlive(false);
+      this.#workers[0]?.keepAlive(false);
     }
     const trapped = Atomics.load(words, word(control.trapped));
     if (trapped > 0) throw new DeviceError('trap', `a kernel failed: ${await this.#trapText(trapped)}`);
@@ -278,6 +287,7 @@ export class Device {
       );
     }
     this.#buffer = sharedBuffer(this.#memory);
+    this.#ints = new Int32Array(this.#buffer);
   }
 }
 

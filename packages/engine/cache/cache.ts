@@ -344,7 +344,7 @@ export class KvCache {
   }
 
   #writePage(index: number, slot: number): void {
-    this.#device.ints(this.#tableOf(index) + slot * 4, 1)[0] = this.#head(index).pages[slot] ?? 0;
+    this.#device.setInt(this.#tableOf(index) + slot * 4, this.#head(index).pages[slot] ?? 0);
   }
 
   /** Address of the page table of a head. */
@@ -361,7 +361,7 @@ export class KvCache {
   /** Writes one word: every token of decode comes by here for every head. */
   #setUsed(index: number, used: number): void {
     this.#head(index).used = used;
-    this.#device.ints(this.#table.address + index * headBytes, headWordOfUsed + 1)[headWordOfUsed] = used;
+    this.#device.setInt(this.#table.address + index * headBytes + 4 * headWordOfUsed, used);
   }
 }
 

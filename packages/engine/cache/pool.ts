@@ -38,7 +38,7 @@ export class PagePool {
   }
 
   /**
-   * Address of a page of zeros: kernels may read slots that were never written, and must find finite numbers there.
+   * Address of a page. What stands there is undefined until `append` writes its first slot.
    * For a list of pages that grows it is the one behind its last, as long as that is free; what it may grow by soon is set
    * aside for it, as many pages as it has: lists that grow by turns would else lie page by page among each other, and
    * memory streams through them at half the speed.
@@ -46,7 +46,6 @@ export class PagePool {
   allocate(list: readonly number[] = []): number {
     const behind = (list.at(-1) ?? Number.NaN) + this.#stride;
     const page = this.#aside.delete(behind) ? behind : this.#startRun(Math.min(longestRun, list.length));
-    this.#device.bytes(page, this.pageBytes).fill(0);
     this.#inUse++;
     return page;
   }

@@ -2,7 +2,7 @@ import { address, int, take } from '../assembly/args';
 import { floatToHalf, largest, rounded } from '../assembly/simd';
 import { write4 } from './int4.assembly';
 import { writeSlot } from './kv4.assembly';
-import { F16, F32, headOf, KV4, minimaK, pageOf, Q4, scalesK, scalesV, slotBytesK, slotBytesV, slotK, SLOTS, slotV, tableOf, usedOf } from './page.assembly';
+import { F16, F32, headOf, KV4, minimaK, pageOf, Q4, scalesK, scalesV, slotBytesK, slotBytesV, sizeOf, slotK, SLOTS, slotV, tableOf, usedOf } from './page.assembly';
 
 /**
  * Writes the keys and values of n tokens into the pages of every key/value head, behind the slots that are used.
@@ -31,6 +31,8 @@ export function append(args: usize, counter: usize): void {
     const page = pageOf(tableOf(entry), start);
     const from = first & (SLOTS - 1), to = from + end - first;
     const t = <usize>(first - used);
+    // Whatever stood in a new page: slots that were never written are read too, and must hold finite numbers.
+    if (from == 0 && to < SLOTS) memory.fill(page, 0, sizeOf(d, format));
     memory.copy(page + (<usize>from << 2), positions + (t << 2), <usize>(end - first) << 2);
     let k = keys + (t * heads + head) * rowBytes, v = values + (t * heads + head) * rowBytes;
     if (format == Q4) {
