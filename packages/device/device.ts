@@ -73,7 +73,7 @@ export class Device {
   readonly #memory: WebAssembly.Memory;
   /** All of the memory; asking for it takes longer than most that is done with it. */
   #buffer: SharedArrayBuffer;
-  /** All of it. */
+  /** The same in whole numbers. */
   #ints: Int32Array<SharedArrayBuffer>;
   readonly #allocator: Allocator;
   readonly #observer: ProgramObserver | undefined;

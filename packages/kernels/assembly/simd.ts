@@ -42,22 +42,22 @@ const ONES: usize = memory.data<u32>([0x00010001]);
 }
 
 /**
- * before + the products of `x` (signed bytes) and `w` (0 … 15), or of bytes of which either is: per 32-bit lane, or where the
- * build's products come in pairs per 16-bit lane, in which the sum of eight fits. `pairs` makes of either sums per 32-bit lane,
- * with the `ones` of its name, loaded before anything is stored.
+ * before + the products of signed bytes and of 0 … 15, either of which may be x and the other, not below 0, w: per 32-bit lane,
+ * or where the build's products come in pairs per 16-bit lane, in which those of eight fit. `ofPairs` makes sums of either.
  */
 // @ts-ignore: decorator
 @inline export function dots(before: v128, x: v128, w: v128): v128 {
   return FOURS ? dot4(before, x, w) : i16x8.add(before, dot2(x, w));
 }
 
+/** Sums of `dots` per 32-bit lane. `ones` are those of `onesOfPairs`, loaded before anything is stored. */
 // @ts-ignore: decorator
-@inline export function pairs(sums: v128, ones: v128): v128 {
-  return FOURS ? sums : i32x4.dot_i16x8_s(sums, ones);
+@inline export function ofPairs(dots: v128, ones: v128): v128 {
+  return FOURS ? dots : i32x4.dot_i16x8_s(dots, ones);
 }
 
 // @ts-ignore: decorator
-@inline export function pairsOfOnes(): v128 {
+@inline export function onesOfPairs(): v128 {
   return number(ONES, 0);
 }
 

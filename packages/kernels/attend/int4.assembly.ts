@@ -1,4 +1,4 @@
-// Pages of 4 bits, whose products are those of 8 bits (int8.assembly.ts) once their numbers are bytes. A key is a number of
+// Pages of 4 bits with keys per channel, whose numbers are multiplied as they lie (nibbles.assembly.ts). A key is a number of
 // 0 … 15 times its channel's scale plus its channel's minimum: the scale goes into the query, which is rounded anew for
 // every page, and the minima into one number per query. A value has a scale and a minimum per group of 32 channels: its
 // scale goes into the weight, and the minima, weighted, into one number per query and group.
@@ -11,8 +11,7 @@ import { Tile } from './tile.assembly';
 
 export function scorePage(tile: Tile, page: usize): void {
   const d = tile.d;
-  // Behind the keys as bytes there is room for the scales and minima of the channels.
-  const scales = tile.keys + <usize>(d * SLOTS);
+  const scales = tile.keys;
   // Scales and minima of channels are never NaN: a NaN takes no part in them.
   numbersOf(scalesK4(page, d), 2 * d, scales);
   // All rows are weighed before the first is rounded: what divides a row comes late.
@@ -33,26 +32,25 @@ export function scorePage(tile: Tile, page: usize): void {
 export function addPage(tile: Tile, page: usize): void {
   const d = tile.d;
   const groups = groupsOf(d);
-  const scales = tile.values + <usize>(d * SLOTS);
+  const scales = tile.values;
   const minima = scales + (<usize>groups << 7);
   const finite = floatsOf(scalesV4(page, d), 2 * groups * SLOTS, scales);
   if (tile.count < SLOTS || !finite) {
     for (let i = 0; i < 2 * groups; i++) soundScales(scales + (<usize>i << 7), tile.count, scales + (<usize>i << 7));
   }
-  const values = values4(page, d);
   for (let i = 0; i < groups; i++) {
     const from = i << 5;
     const channels = min(32, d - from);
     const at = <usize>i << 7;
-    addNibbles(tile, values, scales + at, from, channels);
+    addNibbles(tile, values4(page, d), scales + at, from, channels);
     for (let r = 0; r < tile.rows; r++) weighMinima(tile.weight(r), minima + at, minimaOf(tile, r, groups, i));
   }
 }
 
-/** Room for eight sums of a row's weights times the minima of a group, behind what keys take as bytes. */
+/** Room for eight sums of a row's weights times the minima of a group. */
 // @ts-ignore: decorator
 @inline function minimaOf(tile: Tile, row: i32, groups: i32, group: i32): usize {
-  return tile.keys + <usize>(2 * tile.d * SLOTS) + (<usize>(row * groups + group) << 5);
+  return tile.keys + (<usize>(row * groups + group) << 5);
 }
 
 /** Before the pages of a step are added, and behind the last: minima are the same for all channels of a group. */

@@ -39,7 +39,8 @@ export function scoreKeys(tile: Tile, k: usize, scales: usize, minima: usize): v
 
 export function addPage(tile: Tile, page: usize): void {
   const scales = soundScales(scalesV(page, tile.d), tile.count, tile.scales);
-  addValues(tile, valuesOf(page, tile.d, Q8), scales, 0, tile.d);
+  packAllWeights(tile, scales);
+  addBytes(tile, valuesOf(page, tile.d, Q8), 0, tile.d);
 }
 
 /** Weights of the scores of many rows, and the values they weigh. */
@@ -74,13 +75,7 @@ export function soundScales(from: usize, count: i32, to: usize): usize {
   return to;
 }
 
-/** Adds `channels` from `from` on of values [8][d][4] in signed bytes, with a scale per slot. */
-export function addValues(tile: Tile, v: usize, scales: usize, from: i32, channels: i32): void {
-  packAllWeights(tile, scales);
-  addBytes(tile, v, from, channels);
-}
-
-/** Rounds the weights of a page times the values' scales to bytes. */
+/** Weights of a page times the values' scales, [32] of them, to bytes. */
 export function packAllWeights(tile: Tile, scales: usize): void {
   for (let r = 0; r < tile.rows; r++) {
     const scale = packWeights(tile.weight(r), scales, tile.weightInts + (<usize>r << 5));
@@ -88,7 +83,7 @@ export function packAllWeights(tile: Tile, scales: usize): void {
   }
 }
 
-/** The same where weights are bytes already. */
+/** Adds `channels` from `from` on of values [8][d][4] in signed bytes, whose weights are bytes. */
 export function addBytes(tile: Tile, v: usize, from: i32, channels: i32): void {
   const at = <usize>from << 2;
   for (let r = 0; r < tile.padded; r += 4) {

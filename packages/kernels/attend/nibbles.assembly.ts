@@ -3,7 +3,7 @@
 // without AVX-VNNI do, that is half of the multiplications that 8 bits take. Queries and weights are those of
 // int8.assembly.ts, and so are the sums.
 import { SLOTS } from '../append/page.assembly';
-import { dots, number, pairs, pairsOfOnes } from '../assembly/simd';
+import { dots, number, ofPairs, onesOfPairs } from '../assembly/simd';
 import { finish, packAllWeights } from './int8.assembly';
 import { addScaled } from './scaled.assembly';
 import { Tile } from './tile.assembly';
@@ -25,7 +25,10 @@ export function scoreNibbles(tile: Tile, k: usize, scales: usize, minima: usize)
   }
 }
 
-/** Adds `channels` from `from` on of values [4][d][4] of two numbers each, slots of the first and of the last four steps, with a scale per slot. */
+/**
+ * Adds `channels` from `from` on of values [4][d][4] of two numbers each, slots of one of the first and of one of the last four
+ * steps of weights, with a scale per slot.
+ */
 export function addNibbles(tile: Tile, v: usize, scales: usize, from: i32, channels: i32): void {
   packAllWeights(tile, scales);
   const at = <usize>from << 2;
@@ -96,7 +99,7 @@ function accumulate3(p: usize, scales: usize, v: usize, d: i32, channels: i32, o
     }
     k += 64;
   }
-  const keeps = i32x4.splat(-<i32>adds), ones = pairsOfOnes();
+  const keeps = i32x4.splat(-<i32>adds), ones = onesOfPairs();
   storeSums(out, a0, a1, a2, a3, keeps, ones);
   storeSums(out + stride, b0, b1, b2, b3, keeps, ones);
   storeSums(out + 2 * stride, c0, c1, c2, c3, keeps, ones);
@@ -107,10 +110,10 @@ function accumulate3(p: usize, scales: usize, v: usize, d: i32, channels: i32, o
 @inline function storeSums(out: usize, a: v128, b: v128, c: v128, d: v128, keeps: v128, ones: v128): void {
   const o0 = v128.and(v128.load(out), keeps), o1 = v128.and(v128.load(out, 16), keeps);
   const o2 = v128.and(v128.load(out, 32), keeps), o3 = v128.and(v128.load(out, 48), keeps);
-  v128.store(out, i32x4.add(o1, pairs(b, ones)), 16);
-  v128.store(out, i32x4.add(o0, pairs(a, ones)));
-  v128.store(out, i32x4.add(o3, pairs(d, ones)), 48);
-  v128.store(out, i32x4.add(o2, pairs(c, ones)), 32);
+  v128.store(out, i32x4.add(o1, ofPairs(b, ones)), 16);
+  v128.store(out, i32x4.add(o0, ofPairs(a, ones)));
+  v128.store(out, i32x4.add(o3, ofPairs(d, ones)), 48);
+  v128.store(out, i32x4.add(o2, ofPairs(c, ones)), 32);
 }
 
 // @ts-ignore: decorator
@@ -128,7 +131,7 @@ function accumulate3(p: usize, scales: usize, v: usize, d: i32, channels: i32, o
 @inline function accumulate(p: usize, scales: usize, v: usize, d: i32, channels: i32, o: usize, four: bool): void {
   const rowBytes = <usize>d << 2;
   const end = <usize>channels << 2;
-  const zero = i32x4.splat(0), low = number(NIBBLES, 0), ones = pairsOfOnes();
+  const zero = i32x4.splat(0), low = number(NIBBLES, 0), ones = onesOfPairs();
   for (let c: usize = 0; c < end; c += 64) {
     let vp = v + c;
     let a0 = zero, a1 = zero, a2 = zero, a3 = zero, b0 = zero, b1 = zero, b2 = zero, b3 = zero;
@@ -160,9 +163,9 @@ function accumulate3(p: usize, scales: usize, v: usize, d: i32, channels: i32, o
       vp += rowBytes;
     }
     const to = o + c;
-    addScaled(to, pairs(a0, ones), pairs(a1, ones), pairs(a2, ones), pairs(a3, ones), v128.load32_splat(scales));
-    addScaled(to + rowBytes, pairs(b0, ones), pairs(b1, ones), pairs(b2, ones), pairs(b3, ones), v128.load32_splat(scales, 4));
-    addScaled(to + 2 * rowBytes, pairs(c0, ones), pairs(c1, ones), pairs(c2, ones), pairs(c3, ones), v128.load32_splat(scales, 8));
-    if (four) addScaled(to + 3 * rowBytes, pairs(d0, ones), pairs(d1, ones), pairs(d2, ones), pairs(d3, ones), v128.load32_splat(scales, 12));
+    addScaled(to, ofPairs(a0, ones), ofPairs(a1, ones), ofPairs(a2, ones), ofPairs(a3, ones), v128.load32_splat(scales));
+    addScaled(to + rowBytes, ofPairs(b0, ones), ofPairs(b1, ones), ofPairs(b2, ones), ofPairs(b3, ones), v128.load32_splat(scales, 4));
+    addScaled(to + 2 * rowBytes, ofPairs(c0, ones), ofPairs(c1, ones), ofPairs(c2, ones), ofPairs(c3, ones), v128.load32_splat(scales, 8));
+    if (four) addScaled(to + 3 * rowBytes, ofPairs(d0, ones), ofPairs(d1, ones), ofPairs(d2, ones), ofPairs(d3, ones), v128.load32_splat(scales, 12));
   }
 }

@@ -9,7 +9,7 @@
 // stores side by side the upper one comes first: V8 keeps a lower one that does, beside the joined store. Loops that sum stay
 // below 80 of V8's operations, up to which it unrolls them, and what is spread from memory is used up before the next is, so
 // that the columns stay in registers.
-import { dot2, dot4 } from '../assembly/simd';
+import { dot2, dots } from '../assembly/simd';
 import { begin, finish, TILE_BYTES } from './finish.assembly';
 import {
   bitsOf, FACTORS, groupBytes, groupOf, HALF_MASK, HALF_UNIT, hasMinima, HIGH, highHalves, LOW, lowHalves, loadIf, middleOf,
@@ -31,9 +31,8 @@ import {
 
 /** before + the products of 4 columns of 4 rows; pairs that `begin` do not look at what is there. */
 // @ts-ignore: decorator
-@inline function dots(begin: bool, before: v128, x: v128, w: v128): v128 {
-  if (FOURS) return dot4(before, x, w);
-  return begin ? dot2(x, w) : i16x8.add(before, dot2(x, w));
+@inline function products(begin: bool, before: v128, x: v128, w: v128): v128 {
+  return begin && !FOURS ? dot2(x, w) : dots(before, x, w);
 }
 
 /**
@@ -84,14 +83,14 @@ import {
     const old0 = finds == NOTHING ? zero : v128.load(sums), old1 = finds == NOTHING ? zero : v128.load(sums, 16);
     const old2 = finds == NOTHING ? zero : v128.load(sums, TILE_BYTES), old3 = finds == NOTHING ? zero : v128.load(sums, TILE_BYTES + 16);
     const x0 = v128.load32_splat(x);
-    let y0 = dots(begin, old0, x0, a0), y1 = dots(begin, old1, x0, a1);
-    let z0 = dots(begin, old2, x0, e0), z1 = dots(begin, old3, x0, e1);
+    let y0 = products(begin, old0, x0, a0), y1 = products(begin, old1, x0, a1);
+    let z0 = products(begin, old2, x0, e0), z1 = products(begin, old3, x0, e1);
     const x1 = v128.load32_splat(x, 4);
-    y0 = dots(false, y0, x1, b0), y1 = dots(false, y1, x1, b1), z0 = dots(false, z0, x1, f0), z1 = dots(false, z1, x1, f1);
+    y0 = dots(y0, x1, b0), y1 = dots(y1, x1, b1), z0 = dots(z0, x1, f0), z1 = dots(z1, x1, f1);
     const x2 = v128.load32_splat(x, 8);
-    y0 = dots(false, y0, x2, c0), y1 = dots(false, y1, x2, c1), z0 = dots(false, z0, x2, g0), z1 = dots(false, z1, x2, g1);
+    y0 = dots(y0, x2, c0), y1 = dots(y1, x2, c1), z0 = dots(z0, x2, g0), z1 = dots(z1, x2, g1);
     const x3 = v128.load32_splat(x, 12);
-    y0 = dots(false, y0, x3, d0), y1 = dots(false, y1, x3, d1), z0 = dots(false, z0, x3, h0), z1 = dots(false, z1, x3, h1);
+    y0 = dots(y0, x3, d0), y1 = dots(y1, x3, d1), z0 = dots(z0, x3, h0), z1 = dots(z1, x3, h1);
     y0 = left(finds, leaves, last, old0, y0, units), y1 = left(finds, leaves, last, old1, y1, units);
     z0 = left(finds, leaves, last, old2, z0, units), z1 = left(finds, leaves, last, old3, z1, units);
     v128.store(sums, y1, 16);
