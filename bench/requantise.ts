@@ -12,11 +12,20 @@ import type { StoredTensor } from '../packages/engine/format/types.ts';
 import { openFile } from '../packages/engine/platform/node-file.ts';
 import { cacheFolder } from './places.ts';
 
+/** Copies that are made or being made. */
+const copies = new Map<string, Promise<string>>();
+
 /**
  * A copy of a GGUF file whose layers hold their matrices in Q4_0, the format that llama.cpp repacks for the processor; kept
  * in bench/.cache. Embedding and output stay as they are.
  */
-export async function requantised(path: string): Promise<string> {
+export function requantised(path: string): Promise<string> {
+  const copy = copies.get(path) ?? requantise(path);
+  copies.set(path, copy);
+  return copy;
+}
+
+async function requantise(path: string): Promise<string> {
   const folder = cacheFolder;
   const copy = join(folder, `${basename(path, '.gguf')}.to-Q4_0.gguf`);
   if (existsSync(copy) && statSync(copy).mtimeMs > statSync(path).mtimeMs) return copy;
