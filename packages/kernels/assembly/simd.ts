@@ -41,6 +41,21 @@ const ONES: usize = memory.data<u32>([0x00010001]);
   return i16x8.add(even, i16x8.mul(i16x8.shr_s(x, 8), i16x8.shr_u(w, 8)));
 }
 
+// The low half of every byte.
+const LOW_HALVES: usize = memory.data<u32>([0x0f0f0f0f]);
+
+/** `low` of `nibbles`, for loops that hold it. */
+// @ts-ignore: decorator
+@inline export function lowHalvesOfBytes(): v128 {
+  return number(LOW_HALVES, 0);
+}
+
+/** The high or the low half of every byte. */
+// @ts-ignore: decorator
+@inline export function nibbles(v: v128, high: bool, low: v128): v128 {
+  return v128.and(high ? i16x8.shr_u(v, 4) : v, low);
+}
+
 /**
  * before + the products of signed bytes and of 0 … 15, either of which may be x and the other, not below 0, w: per 32-bit lane,
  * or where the build's products come in pairs per 16-bit lane, in which those of eight fit. `ofPairs` makes sums of either.

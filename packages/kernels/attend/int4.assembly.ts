@@ -3,7 +3,7 @@
 // every page, and the minima into one number per query. A value has a scale and a minimum per group of 32 channels: its
 // scale goes into the weight, and the minima, weighted, into one number per query and group.
 import { groupsOf, keysOf, scalesK4, scalesV4, SLOTS, values4 } from '../append/page.assembly';
-import { beyondHalves, halfToFloat, larger, largest, madd, number, ROUND, smaller, sum } from '../assembly/simd';
+import { beyondHalves, halfToFloat, larger, largest, lowHalvesOfBytes, madd, nibbles, number, ROUND, smaller, sum } from '../assembly/simd';
 import { soundScales } from './int8.assembly';
 import { addNibbles, scoreNibbles } from './nibbles.assembly';
 import { areFinite, spoilHalves } from './softmax.assembly';
@@ -91,9 +91,6 @@ export function endStep(tile: Tile): void {
   }
 }
 
-// The low half of every byte.
-const NIBBLES: usize = memory.data<u32>([0x0f0f0f0f]);
-
 /** Halves at `from`, `count` of them (a multiple of 8) of which none is NaN, as floats. */
 function numbersOf(from: usize, count: i32, to: usize): void {
   for (let i = 0; i < count; i += 8) {
@@ -116,15 +113,15 @@ export function floatsOf(from: usize, count: i32, to: usize): bool {
 
 /** Keys [d / 4][16][4] of two numbers each to bytes [d / 4][32][4]: the low halves are slots 0 … 15, the high 16 … 31. */
 export function unpackKeys(x: usize, d: i32, out: usize): void {
-  const low = number(NIBBLES, 0);
+  const low = lowHalvesOfBytes();
   for (let c = 0; c < d; c += 4) {
     for (let s: usize = 0; s < 64; s += 32) {
       const a = v128.load(x + s), b = v128.load(x + s, 16);
-      v128.store(out + s, v128.and(b, low), 16);
-      v128.store(out + s, v128.and(a, low));
+      v128.store(out + s, nibbles(b, false, low), 16);
+      v128.store(out + s, nibbles(a, false, low));
       const high = out + s + 64;
-      v128.store(high, v128.and(i16x8.shr_u(b, 4), low), 16);
-      v128.store(high, v128.and(i16x8.shr_u(a, 4), low));
+      v128.store(high, nibbles(b, true, low), 16);
+      v128.store(high, nibbles(a, true, low));
     }
     x += 64;
     out += 128;
@@ -133,15 +130,15 @@ export function unpackKeys(x: usize, d: i32, out: usize): void {
 
 /** Values [4][d][4] of two numbers each to bytes [8][d][4], likewise. */
 export function unpackValues(x: usize, d: i32, out: usize): void {
-  const low = number(NIBBLES, 0);
+  const low = lowHalvesOfBytes();
   const half = <usize>d << 4;
   for (let s: usize = 0; s < half; s += 32) {
     const a = v128.load(x + s), b = v128.load(x + s, 16);
-    v128.store(out + s, v128.and(b, low), 16);
-    v128.store(out + s, v128.and(a, low));
+    v128.store(out + s, nibbles(b, false, low), 16);
+    v128.store(out + s, nibbles(a, false, low));
     const high = out + half + s;
-    v128.store(high, v128.and(i16x8.shr_u(b, 4), low), 16);
-    v128.store(high, v128.and(i16x8.shr_u(a, 4), low));
+    v128.store(high, nibbles(b, true, low), 16);
+    v128.store(high, nibbles(a, true, low));
   }
 }
 

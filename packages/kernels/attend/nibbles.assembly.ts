@@ -3,13 +3,11 @@
 // without AVX-VNNI do, that is half of the multiplications that 8 bits take. Queries and weights are those of
 // int8.assembly.ts, and so are the sums.
 import { SLOTS } from '../append/page.assembly';
-import { dots, number, ofPairs, onesOfPairs } from '../assembly/simd';
+import { dots, lowHalvesOfBytes, nibbles, ofPairs, onesOfPairs } from '../assembly/simd';
 import { finish, packAllWeights } from './int8.assembly';
 import { addScaled } from './scaled.assembly';
 import { Tile } from './tile.assembly';
 
-// The low half of every byte.
-const NIBBLES: usize = memory.data<u32>([0x0f0f0f0f]);
 /** Channels whose sums fit; all, where they are of 32 bits. */
 // @ts-ignore: decorator
 @inline const CHANNELS: i32 = FOURS ? i32.MAX_VALUE : 32;
@@ -81,7 +79,7 @@ function accumulate3(p: usize, scales: usize, v: usize, d: i32, channels: i32, o
   q: usize, k: usize, d: i32, channels: i32, out: usize, stride: usize, four: bool, high: bool, adds: bool,
 ): void {
   const q1 = q + d, q2 = q1 + d, q3 = q2 + d;
-  const zero = i32x4.splat(0), low = number(NIBBLES, 0);
+  const zero = i32x4.splat(0), low = lowHalvesOfBytes();
   let a0 = zero, a1 = zero, a2 = zero, a3 = zero, b0 = zero, b1 = zero, b2 = zero, b3 = zero;
   let c0 = zero, c1 = zero, c2 = zero, c3 = zero, d0 = zero, d1 = zero, d2 = zero, d3 = zero;
   for (let c: usize = 0; c < <usize>channels; c += 4) {
@@ -121,17 +119,12 @@ function accumulate3(p: usize, scales: usize, v: usize, d: i32, channels: i32, o
   finish(out, v128.load(out), v128.load(out, 16), v128.load(out, 32), v128.load(out, 48), scales, minima, meta);
 }
 
-// @ts-ignore: decorator
-@inline function nibbles(v: v128, high: bool, low: v128): v128 {
-  return v128.and(high ? i16x8.shr_u(v, 4) : v, low);
-}
-
 /** As in int8.assembly.ts. */
 // @ts-ignore: decorator
 @inline function accumulate(p: usize, scales: usize, v: usize, d: i32, channels: i32, o: usize, four: bool): void {
   const rowBytes = <usize>d << 2;
   const end = <usize>channels << 2;
-  const zero = i32x4.splat(0), low = number(NIBBLES, 0), ones = onesOfPairs();
+  const zero = i32x4.splat(0), low = lowHalvesOfBytes(), ones = onesOfPairs();
   for (let c: usize = 0; c < end; c += 64) {
     let vp = v + c;
     let a0 = zero, a1 = zero, a2 = zero, a3 = zero, b0 = zero, b1 = zero, b2 = zero, b3 = zero;

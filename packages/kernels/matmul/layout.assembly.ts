@@ -1,5 +1,5 @@
 // AssemblyScript. What kernels know of the packed layouts of layout.ts, and how a scale becomes part of a sum.
-import { madd } from '../assembly/simd';
+import { madd, nibbles } from '../assembly/simd';
 
 // @ts-ignore: decorator
 @inline export const Q4: i32 = 0;
@@ -109,7 +109,6 @@ import { madd } from '../assembly/simd';
 @inline export const WHOLE: i32 = 2;
 
 // @ts-ignore: decorator
-@inline export function nibbles(v: v128, which: i32, fifteen: v128): v128 {
-  if (which == WHOLE) return v;
-  return v128.and(which == HIGH ? i16x8.shr_u(v, 4) : v, fifteen);
+@inline export function part(v: v128, which: i32, fifteen: v128): v128 {
+  return which == WHOLE ? v : nibbles(v, which == HIGH, fifteen);
 }

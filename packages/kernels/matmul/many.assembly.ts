@@ -13,7 +13,7 @@ import { dot2, dots } from '../assembly/simd';
 import { begin, finish, TILE_BYTES } from './finish.assembly';
 import {
   bitsOf, FACTORS, groupBytes, groupOf, HALF_MASK, HALF_UNIT, hasMinima, HIGH, highHalves, LOW, lowHalves, loadIf, middleOf,
-  minimum, nibbles, Q4, Q8, scaleBytes, scaled, unforeseen, WHOLE,
+  minimum, part, Q4, Q8, scaleBytes, scaled, unforeseen, WHOLE,
 } from './layout.assembly';
 
 /** Up to this many tokens memory binds more than products do. */
@@ -68,14 +68,14 @@ import {
   const s0 = loadIf(bits == Q8, p + 32, r0), s1 = loadIf(bits == Q8, p + 48, r1);
   const r2 = v128.load(p + step), r3 = v128.load(p + step, 16);
   const s2 = loadIf(bits == Q8, p + 96, r2), s3 = loadIf(bits == Q8, p + 112, r3);
-  const a0 = nibbles(p0, first, fifteen), a1 = nibbles(p1, first, fifteen);
-  const b0 = nibbles(q0, second, fifteen), b1 = nibbles(q1, second, fifteen);
-  const c0 = nibbles(p2, first, fifteen), c1 = nibbles(p3, first, fifteen);
-  const d0 = nibbles(q2, second, fifteen), d1 = nibbles(q3, second, fifteen);
-  const e0 = nibbles(r0, first, fifteen), e1 = nibbles(r1, first, fifteen);
-  const f0 = nibbles(s0, second, fifteen), f1 = nibbles(s1, second, fifteen);
-  const g0 = nibbles(r2, first, fifteen), g1 = nibbles(r3, first, fifteen);
-  const h0 = nibbles(s2, second, fifteen), h1 = nibbles(s3, second, fifteen);
+  const a0 = part(p0, first, fifteen), a1 = part(p1, first, fifteen);
+  const b0 = part(q0, second, fifteen), b1 = part(q1, second, fifteen);
+  const c0 = part(p2, first, fifteen), c1 = part(p3, first, fifteen);
+  const d0 = part(q2, second, fifteen), d1 = part(q3, second, fifteen);
+  const e0 = part(r0, first, fifteen), e1 = part(r1, first, fifteen);
+  const f0 = part(s0, second, fifteen), f1 = part(s1, second, fifteen);
+  const g0 = part(r2, first, fifteen), g1 = part(r3, first, fifteen);
+  const h0 = part(s2, second, fifteen), h1 = part(s3, second, fifteen);
   const begin = finds != PART, last = which == HIGH && leaves == SUMS;
   const units = last ? i32x4.shl(ones, 4) : ones;
   const zero = i32x4.splat(0);

@@ -4,7 +4,7 @@ import { dot2, dot4 } from '../assembly/simd';
 import { begin, finish, TILE_BYTES } from './finish.assembly';
 import {
   bitsOf, blockBytes, FACTORS, groupBytes, groupOf, HALF_MASK, HALF_UNIT, hasMinima, HIGH, highHalves, loadIf, LOW, lowHalves,
-  middleOf, minimum, nibbles, Q4, scaleBytes, scaled, STREAMS, unforeseen,
+  middleOf, minimum, part, Q4, scaleBytes, scaled, STREAMS, unforeseen,
 } from './layout.assembly';
 
 /** Products of `blocks` blocks with one token; `two`, if the last has a second octet. */
@@ -72,15 +72,15 @@ import {
 /** The same of numbers in 4 bits, and of one half of every byte of numbers in 8 bits. */
 // @ts-ignore: decorator
 @inline function dots4(x: usize, a: v128, b: v128, fifteen: v128): v128 {
-  const a0 = nibbles(a, LOW, fifteen), a1 = nibbles(a, HIGH, fifteen);
-  return dots16(x, a0, a1, nibbles(b, LOW, fifteen), nibbles(b, HIGH, fifteen));
+  const a0 = part(a, LOW, fifteen), a1 = part(a, HIGH, fifteen);
+  return dots16(x, a0, a1, part(b, LOW, fifteen), part(b, HIGH, fifteen));
 }
 // @ts-ignore: decorator
 @inline function dots8(
   x0: v128, x1: v128, x2: v128, x3: v128, which: i32, a: v128, b: v128, c: v128, d: v128, fifteen: v128,
 ): v128 {
-  const first = i16x8.add(dot2(x0, nibbles(a, which, fifteen)), dot2(x1, nibbles(b, which, fifteen)));
-  const second = i16x8.add(dot2(x2, nibbles(c, which, fifteen)), dot2(x3, nibbles(d, which, fifteen)));
+  const first = i16x8.add(dot2(x0, part(a, which, fifteen)), dot2(x1, part(b, which, fifteen)));
+  const second = i16x8.add(dot2(x2, part(c, which, fifteen)), dot2(x3, part(d, which, fifteen)));
   return i16x8.add(first, second);
 }
 
