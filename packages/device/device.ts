@@ -79,9 +79,9 @@ export class Device {
   readonly #observer: ProgramObserver | undefined;
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #workers: WorkerHandle[] = [];
-  readonly #dead: Promise<never>;
-  #die: (error: DeviceError) => void = () => {};
   #death: DeviceError | undefined;
+  /** Fails the run under way. */
+  #fail: ((error: DeviceError) => void) | undefined;
   /** Why kernels trapped in this run, in words. */
   #traps: string[] = [];
   #closed = false;
@@ -104,13 +104,6 @@ export class Device {
     this.#allocator = new Allocator(control.address + control.bytes, (end) => this.#grow(end));
     // Before all else, so that programs that are run beside allocations seldom move what comes behind.
     this.#program = { address: this.allocate(programBytes), bytes: programBytes };
-    this.#dead = new Promise((_, reject) => {
-      this.#die = (error) => {
-        this.#death ??= error;
-        reject(error);
-      };
-    });
-    this.#dead.catch(() => {});
   }
 
   /** @throws DeviceError `memory`, and `build` for kernels that would be wrong on this machine. */
@@ -223,8 +216,13 @@ export class Device {
       Atomics.notify(words, word(control.generation));
       // Any one keeps the process from ending.
       this.#workers[0]?.keepAlive(true);
-      await Promise.race([this.#finished(), this.#dead]);
+      // A race with a promise of the device's whole life would leave something behind in it with every run.
+      await new Promise<void>((resolve, reject) => {
+        this.#fail = reject;
+        this.#finished().then(resolve, reject);
+      });
     } finally {
+      this.#fail = undefined;
       signal?.removeEventListener('abort', abort);
       this.#workers[0]?.keepAlive(false);
     }
@@ -261,6 +259,11 @@ export class Device {
       await new Promise((wake) => setTimeout(wake, 10));
     }
     return this.#traps[0] ?? 'unknown reason';
+  }
+
+  #die(error: DeviceError): void {
+    this.#death ??= error;
+    this.#fail?.(error);
   }
 
   #onExit(reason: string): void {

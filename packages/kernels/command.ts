@@ -27,7 +27,7 @@ export const opcodes = {
   weigh: 14,
   fetch: 15,
   scale: 16,
-  argmax: 17,
+  choose: 17,
   pack: 18,
   progressive: 19,
   descend: 20,

@@ -11,7 +11,6 @@ export {
   pageFormats,
   pageSlots,
 } from './append/index.ts';
-export { type Argmax, argmax } from './argmax/index.ts';
 export {
   type Attend,
   allSlots,
@@ -25,6 +24,17 @@ export {
   splitsOf,
 } from './attend/index.ts';
 export { type BoundLists, boundBytes, boundLists, boundRoom, type PageBounds, pageBounds } from './bounds/index.ts';
+export {
+  type Adjustment,
+  adjustmentWordCount,
+  adjustmentWords,
+  type Choice,
+  choiceWordCount,
+  choiceWords,
+  choose,
+  chooseScratch,
+  mostLikely,
+} from './choose/index.ts';
 export { type ChunkLists, type ChunkSums, type Chunks, chunkLists, chunkRoom, chunkSums } from './chunks/index.ts';
 export { add, type Combine, multiply } from './combine/index.ts';
 export { type Bytes8, type Command, opcodes, type StridedRows } from './command.ts';

@@ -1,7 +1,8 @@
 import { type Device, Encoder } from '@loci/device';
-import { add, embed, ropeTables } from '@loci/kernels';
+import { add, type Choice, embed, ropeTables } from '@loci/kernels';
 import { LociError } from '../errors.ts';
 import type { Architecture, LayerShape } from '../families/architecture.ts';
+import { chooseFrom } from './choices.ts';
 import { HiddenProbe } from './hidden.ts';
 import { type LayerContext, recall, recordAttention, recordFeedForward, recordKeys, waits } from './layer.ts';
 import { recordMixing } from './mixing.ts';
@@ -60,6 +61,14 @@ export class Decoder {
       for (const { segment } of placed) segment.cache.unreserve();
       throw error;
     }
+  }
+
+  /**
+   * Chooses a token from logits that were read before; −1 where they hold a NaN or no finite number. May be called while
+   * `forward` runs.
+   */
+  choose(logits: Float32Array, choice: Choice): Promise<number> {
+    return chooseFrom(this.#device, logits, choice);
   }
 
   async #run(

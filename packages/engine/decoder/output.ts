@@ -1,5 +1,6 @@
 import type { Device, Encoder } from '@loci/device';
-import { argmax, copy, loss, negativeLogLikelihood } from '@loci/kernels';
+import { choose, copy, loss, negativeLogLikelihood } from '@loci/kernels';
+import { placeChoices } from './choices.ts';
 import type { LayerContext } from './layer.ts';
 import { linear, normFor } from './linear.ts';
 import type { Placed } from './segment.ts';
@@ -9,8 +10,8 @@ import { lossBatch } from './workspace.ts';
 /** Where a program leaves logits and losses. */
 export interface Output {
   readonly logitRows: readonly number[];
-  /** Rows whose most likely token was chosen, in order. */
-  readonly bestRows: readonly number[];
+  /** Rows behind which a token is chosen, in order. */
+  readonly chosenRows: readonly number[];
   readonly logits: number;
   readonly stride: number;
   /** Rows whose loss was computed, in order. */
@@ -21,8 +22,9 @@ export interface Output {
 export function placeOutput(device: Device, { arch, workspace: w, placed }: LayerContext): Output {
   const stride = Math.ceil(arch.vocabulary / 8) * 8;
   const logitRows = placed.flatMap(({ segment, first }) => (segment.logits ?? []).map((row) => first + row));
-  const bestRows = placed.flatMap(({ segment, first }) => (segment.best ?? []).map((row) => first + row));
-  const rows = [...logitRows, ...bestRows];
+  const choices = placed.flatMap(({ segment }) => segment.choices ?? []);
+  const chosenRows = placed.flatMap(({ segment, first }) => (segment.choices ?? []).map(({ row }) => first + row));
+  const rows = [...logitRows, ...chosenRows];
   const lossRows: number[] = [];
   const targets: number[] = [];
   for (const { segment, first } of placed) {
@@ -36,14 +38,22 @@ export function placeOutput(device: Device, { arch, workspace: w, placed }: Laye
   device.ints(w.targets, targets.length).set(targets);
   device.ints(w.lossRows, lossRows.length).set(lossRows);
   device.ints(w.logitRows, rows.length).set(rows);
+  // Adjustments grow with every token: room for twice as many is not asked for anew soon.
+  const room = (words: number) => w.growing('adjustments', 2 ** Math.ceil(Math.log2(words)));
+  placeChoices(
+    device,
+    choices.map(({ choice }) => choice),
+    w.choices,
+    room,
+  );
   // Losses are taken batch by batch, in the room that the logits take afterwards.
-  return { logitRows, bestRows, logits: rooms > 0 ? w.growing('logits', rooms * stride) : 0, stride, lossRows };
+  return { logitRows, chosenRows, logits: rooms > 0 ? w.growing('logits', rooms * stride) : 0, stride, lossRows };
 }
 
 /** Final norm and output head for those rows, and for no others. */
 export function recordOutput(encoder: Encoder, context: LayerContext, weights: Weights, output: Output): void {
   const { arch, workspace: w, precision } = context;
-  const { logitRows, bestRows, lossRows, logits, stride } = output;
+  const { logitRows, chosenRows, lossRows, logits, stride } = output;
   const { vocabulary: v, width, normEpsilon } = arch;
   const head = (rows: number, n: number) =>
     encoder.record(
@@ -56,11 +66,11 @@ export function recordOutput(encoder: Encoder, context: LayerContext, weights: W
     head(w.lossRows + i * 4, n);
     encoder.record(loss({ logits, stride, n, v, targets: w.targets + i * 4, out: w.losses + i * 8 }));
   }
-  const rows = logitRows.length + bestRows.length;
+  const rows = logitRows.length + chosenRows.length;
   if (rows > 0) head(w.logitRows, rows);
-  if (bestRows.length > 0) {
+  if (chosenRows.length > 0) {
     const x = logits + logitRows.length * stride * 4;
-    encoder.record(argmax({ x, stride, n: bestRows.length, columns: v, out: w.best }));
+    encoder.record(choose({ x, stride, n: chosenRows.length, columns: v, choices: w.choices, out: w.chosen }));
   }
 }
 
@@ -70,18 +80,18 @@ export function readOutput(
   { workspace: w, arch }: LayerContext,
   output: Output,
   { segment, first, n }: Placed,
-): { logits: Float32Array[]; best: number[]; losses: Float64Array } {
+): { logits: Float32Array[]; chosen: number[]; losses: Float64Array } {
   const logits = (segment.logits ?? []).map((row) => {
     const address = output.logits + output.logitRows.indexOf(first + row) * output.stride * 4;
-    return Float32Array.from(device.floats(address, arch.vocabulary));
+    return device.floats(address, arch.vocabulary).slice();
   });
-  const chosen = device.ints(w.best, output.bestRows.length);
-  const best = (segment.best ?? []).map((row) => chosen[output.bestRows.indexOf(first + row)] ?? -1);
+  const ids = device.ints(w.chosen, output.chosenRows.length);
+  const chosen = (segment.choices ?? []).map(({ row }) => ids[output.chosenRows.indexOf(first + row)] ?? -1);
   const losses = new Float64Array(n).fill(Number.NaN);
   const pairs = device.floats(w.losses, output.lossRows.length * 2);
   for (const [i, row] of output.lossRows.entries()) {
     if (row < first || row >= first + n) continue;
     losses[row - first] = negativeLogLikelihood(pairs[2 * i] ?? Number.NaN, pairs[2 * i + 1] ?? Number.NaN);
   }
-  return { logits, best, losses };
+  return { logits, chosen, losses };
 }

@@ -1,3 +1,4 @@
+import type { Choice } from '@loci/kernels';
 import type { Attending } from '../axes/attend.ts';
 import type { Hook, Moment, Ran } from '../axes/hook.ts';
 import type { Remembering } from '../axes/remember.ts';
@@ -22,12 +23,17 @@ export interface Segment {
   readonly counts: number;
   /** Rows whose logits are wanted. */
   readonly logits?: readonly number[];
-  /** Rows whose most likely token is wanted, without the logits. */
-  readonly best?: readonly number[];
+  /** Rows behind which a token is to be chosen, without the logits, and how. */
+  readonly choices?: readonly RowChoice[];
   /** For every row the token whose loss is wanted; −1 for none. */
   readonly targets?: Int32Array;
   /** Rows whose residual stream is wanted at every depth. */
   readonly hidden?: readonly number[];
+}
+
+export interface RowChoice {
+  readonly row: number;
+  readonly choice: Choice;
 }
 
 export type SegmentInput =
@@ -38,8 +44,8 @@ export type SegmentInput =
 export interface SegmentResult {
   /** One [v] per row asked for. */
   readonly logits: readonly Float32Array[];
-  /** One id per row asked for; −1 where the logits hold a NaN or no finite number. */
-  readonly best: readonly number[];
+  /** One id per choice; −1 where the logits hold a NaN or no finite number. */
+  readonly chosen: readonly number[];
   /** −ln p(target) in nats; NaN where the target was −1 or none was given. */
   readonly losses: Float64Array;
   /** Per row asked for: after the embedding, after every block, after the final norm: [layers + 2] of [c]. */

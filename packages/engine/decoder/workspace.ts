@@ -1,5 +1,5 @@
 import type { Device } from '@loci/device';
-import type { ByteRows, Bytes8 } from '@loci/kernels';
+import { type ByteRows, type Bytes8, choiceWordCount } from '@loci/kernels';
 import type { Architecture } from '../families/architecture.ts';
 import type { Rows } from './linear.ts';
 import type { LayerMatrix } from './weight-loader.ts';
@@ -58,8 +58,9 @@ export class Workspace {
   readonly lastRows: number;
   readonly last: Rows;
   readonly targets: number;
-  /** The most likely tokens of rows, int32 [n]. */
-  readonly best: number;
+  /** How tokens are chosen, words [n, `choiceWordCount`], and which they are, int32 [n]. */
+  readonly choices: number;
+  readonly chosen: number;
   /** [n, 2], see the loss kernel. */
   readonly losses: number;
   readonly #device: Device;
@@ -88,7 +89,8 @@ export class Workspace {
     this.lossRows = floats(1);
     this.logitRows = floats(1);
     this.targets = floats(1);
-    this.best = floats(1);
+    this.choices = floats(choiceWordCount);
+    this.chosen = floats(1);
     this.losses = floats(2);
     this.x = floats(width);
     this.normed = forms(width);
@@ -134,7 +136,7 @@ export class Workspace {
   }
 
   /** A buffer of at least `count` floats that is kept until a larger one is asked for under the same name. */
-  growing(name: 'logits' | 'partials' | 'hidden', count: number): number {
+  growing(name: 'logits' | 'partials' | 'hidden' | 'adjustments', count: number): number {
     const held = this.#growing.get(name);
     if (held && held.bytes >= count * 4) return held.address;
     if (held) this.#device.free(held.address);

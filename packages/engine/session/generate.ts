@@ -1,5 +1,5 @@
 import { LociError } from '../errors.ts';
-import type { Tokenizer } from '../text/types.ts';
+import type { Model } from './model.ts';
 import { Sampler, type SamplingOptions } from './sampler.ts';
 import type { ReadOptions, Sequence } from './sequence.ts';
 import { StopWatch } from './stop.ts';
@@ -47,34 +47,31 @@ export interface Prefilled {
 /** Generates from a read prompt, token by token. What is generated is in the sequence, but for the last token. */
 export async function* generate(
   sequence: Sequence,
-  tokenizer: Tokenizer,
+  { tokenizer, arch }: Pick<Model, 'tokenizer' | 'arch'>,
   prefill: () => Promise<Prefilled>,
   options: GenerateOptions,
 ): AsyncGenerator<Token, GenerationResult> {
   const { maxTokens = Number.POSITIVE_INFINITY, signal } = options;
   if (!(maxTokens >= 0)) throw new LociError('bad-option', `maxTokens is ${maxTokens}; it must be 0 or more`);
-  const sampler = new Sampler(options);
+  const sampler = new Sampler(options, arch.vocabulary);
   const read = await prefill();
-  const seen = new Set(sequence.ids);
-  const generated = new Set<number>();
+  sampler.begin(sequence.ids);
   const detokenizer = tokenizer.detokenizer({ skipSpecial: true, continues: true });
   const watch = new StopWatch(options.stop);
   const ids: number[] = [];
   let text = '';
-  let logits = read.logits;
-  /** The next token where it was chosen on the device. */
-  let best: number | undefined;
+  let next: number | undefined;
   let stopReason: GenerationResult['stopReason'] = 'length';
   let decodeMs = 0;
   while (ids.length < maxTokens) {
-    const id = best ?? sampler.sample(logits, seen, generated);
+    const id = next ?? (await sequence.choose(read.logits, sampler.choice()));
+    if (id < 0) throw new LociError('bad-numbers', 'the model computed NaN; its weights may be damaged');
     if (tokenizer.endOfGeneration.has(id) && !options.ignoreEnd) {
       stopReason = 'end';
       break;
     }
     ids.push(id);
-    seen.add(id);
-    generated.add(id);
+    sampler.add(id);
     const piece = watch.push(detokenizer.push(id));
     text += piece.text;
     yield { id, text: piece.text };
@@ -89,12 +86,9 @@ export async function* generate(
     }
     const started = performance.now();
     const input = { kind: 'ids', ids: Int32Array.of(id) } as const;
-    const step = await sequence.read(input, { behindPrompt: true, best: sampler.isGreedy }, { signal });
+    const step = await sequence.read(input, { behindPrompt: true, choice: sampler.choice() }, { signal });
     decodeMs += performance.now() - started;
-    logits = step.logits;
-    if (!sampler.isGreedy) continue;
-    if (step.best < 0) throw new LociError('bad-numbers', 'the model computed NaN; its weights may be damaged');
-    best = step.best;
+    next = step.chosen;
   }
   if (stopReason !== 'stop') {
     const rest = watch.push(detokenizer.flush());

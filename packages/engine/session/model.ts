@@ -1,5 +1,5 @@
 import { Device, type KernelBuild, type ProgramObserver } from '@loci/device';
-import { attendScratch, matmulScratch, type PageFormat, progressiveScratch } from '@loci/kernels';
+import { attendScratch, chooseScratch, matmulScratch, type PageFormat, progressiveScratch } from '@loci/kernels';
 import { type Attend, dense } from '../axes/attend.ts';
 import type { Keep } from '../axes/keep.ts';
 import type { Mixers } from '../axes/mix.ts';
@@ -146,11 +146,18 @@ export class Model {
   static async #read(platform: Platform, files: OpenedFiles, device: Device, options: LoadOptions): Promise<Model> {
     const { description } = files;
     const arch = describe(description, isMixed(description) ? await options.mixers?.() : undefined);
-    const { heads, kvHeads, headSize, width } = arch;
+    const { heads, kvHeads, headSize, width, vocabulary } = arch;
     const products = options.weights?.layout === 'progressive' ? progressiveScratch(options.weights.group) : 0;
     const own = arch.layers.map(({ mix }) => mix?.layer.scratchBytes ?? 0);
     device.reserveScratch(
-      Math.max(matmulScratch, products, attendScratch(heads, kvHeads, headSize), width * 4, ...own),
+      Math.max(
+        matmulScratch,
+        products,
+        attendScratch(heads, kvHeads, headSize),
+        chooseScratch(vocabulary),
+        width * 4,
+        ...own,
+      ),
     );
     // In steps, while the threads pack, and from when the first weights are on their way to them.
     const besides = async () => {

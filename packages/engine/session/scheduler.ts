@@ -1,3 +1,4 @@
+import type { Choice } from '@loci/kernels';
 import type { KvCache } from '../cache/cache.ts';
 import type { Decoder } from '../decoder/decoder.ts';
 import { inputLength, type Segment, type SegmentResult } from '../decoder/segment.ts';
@@ -40,6 +41,18 @@ export class Scheduler {
       this.#busy = true;
       void this.#work();
     });
+  }
+
+  /**
+   * Chooses a token from logits; −1 where they hold a NaN or no finite number.
+   * @throws LociError `device-failed`, `out-of-memory`.
+   */
+  async choose(logits: Float32Array, choice: Choice): Promise<number> {
+    try {
+      return await this.#decoder.choose(logits, choice);
+    } catch (error) {
+      throw asLociError(error);
+    }
   }
 
   async #work(): Promise<void> {

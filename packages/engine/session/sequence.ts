@@ -1,3 +1,4 @@
+import { type Choice, mostLikely } from '@loci/kernels';
 import type { Moment } from '../axes/hook.ts';
 import type { SavedBlocks } from '../axes/method.ts';
 import type { KvCache } from '../cache/cache.ts';
@@ -30,8 +31,8 @@ export interface ReadWants {
   readonly targets?: Int32Array;
   /** The residual stream of the last row at every depth. */
   readonly hidden?: boolean;
-  /** Only the most likely token behind the last row, in place of its logits. */
-  readonly best?: boolean;
+  /** How the token behind the last row is chosen: only it is read, in place of its logits. */
+  readonly choice?: Choice;
   /** The rows will be read again: probes do not see them. */
   readonly rehearsal?: boolean;
   /** Whether the rows are a prompt (the default) or what follows one. */
@@ -39,10 +40,10 @@ export interface ReadWants {
 }
 
 export interface ReadResult {
-  /** Of the last row: [v]; empty where only the best token was wanted. */
+  /** Of the last row: [v]; empty where a token was chosen. */
   readonly logits: Float32Array;
-  /** The most likely token behind the last row, where it was wanted; −1 where there is none. */
-  readonly best: number;
+  /** The token behind the last row, where one was to be chosen; −1 where there is none. */
+  readonly chosen: number;
   readonly losses: Float64Array;
   readonly hidden: readonly Float32Array[];
 }
@@ -131,6 +132,7 @@ export class Sequence {
 
   async #read(input: SegmentInput, wants: ReadWants, { signal, onProgress }: ReadOptions): Promise<ReadResult> {
     const { remembering } = this.methods;
+    const { choice } = wants;
     const total = inputLength(input);
     if (total === 0) throw new LociError('bad-option', 'there are no tokens to read');
     this.checkFits(this.#ids.length + total);
@@ -163,7 +165,7 @@ export class Sequence {
           input: slice(input, from, n),
           before: this.#ids,
           positions: Int32Array.from({ length: n }, (_, i) => start + i),
-          ...(isLast && (wants.best ? { best: [n - 1] } : { logits: [n - 1] })),
+          ...(isLast && (choice ? { choices: [{ row: n - 1, choice }] } : { logits: [n - 1] })),
           ...(targets && { targets: targets.subarray(from, from + n) }),
           ...(wants.hidden && isLast && { hidden: [n - 1] }),
         },
@@ -184,17 +186,22 @@ export class Sequence {
     }
     return {
       logits: last?.logits[0] ?? new Float32Array(),
-      best: last?.best[0] ?? -1,
+      chosen: last?.chosen[0] ?? -1,
       losses,
       hidden: last?.hidden[0] ?? [],
     };
+  }
+
+  /** Chooses a token from logits that were read before; −1 where they hold a NaN or no finite number. */
+  choose(logits: Float32Array, choice: Choice): Promise<number> {
+    return this.#scheduler.choose(logits, choice);
   }
 
   /** Reads the rows that come next on a fork, for what they bring back. */
   async #rehearse(input: SegmentInput, signal: AbortSignal | undefined): Promise<void> {
     const fork = this.fork();
     try {
-      await fork.read(input, { best: true, rehearsal: true }, { signal });
+      await fork.read(input, { choice: mostLikely, rehearsal: true }, { signal });
       this.methods.addReads(fork.methods);
       const { remembering } = fork.methods;
       if (remembering) this.methods.remembering?.recollect?.(remembering);

@@ -113,7 +113,7 @@ export class Session {
     this.#enter();
     try {
       const prefill = () => this.#prefill(prompt, options);
-      return yield* generate(this.#sequence, this.model.tokenizer, prefill, options);
+      return yield* generate(this.#sequence, this.model, prefill, options);
     } finally {
       this.#busy = false;
     }

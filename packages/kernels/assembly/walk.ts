@@ -2,9 +2,9 @@
 // commands the threads meet at a barrier, unless the command says that the next one does not depend on it.
 import { activate } from '../activate/assembly';
 import { append } from '../append/assembly';
-import { argmax } from '../argmax/assembly';
 import { attend, merge } from '../attend/assembly';
 import { boundLists, pageBounds } from '../bounds/assembly';
+import { choose } from '../choose/assembly';
 import { chunkLists, chunkSums } from '../chunks/assembly';
 import { combine } from '../combine/assembly';
 import { convolve } from '../convolve/assembly';
@@ -93,7 +93,7 @@ export function walk(program: usize, control: usize, threads: i32, scratch: usiz
         scale(args, counter);
         break;
       case 17:
-        argmax(args, counter);
+        choose(args, counter, scratch);
         break;
       case 18:
         pack(args, counter);

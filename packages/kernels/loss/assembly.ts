@@ -22,7 +22,7 @@ export function loss(args: usize, counter: usize, scratch: usize): void {
     const target = load<i32>(targets + (<usize>r << 2));
     const to = out + (<usize>r << 3);
     store<f32>(to, load<f32>(row + (<usize>target << 2)) - m);
-    store<f32>(to, <f32>sumOfPowers(row, v, m, scratch), 4);
+    store<f32>(to, <f32>sumOfPowers(row, v, m, 1, scratch), 4);
   }
 }
 
@@ -45,10 +45,10 @@ function largestOf(row: usize, v: i32, spare: usize): f32 {
   return m;
 }
 
-/** Σ exp(x − m), NaN where one is. */
-function sumOfPowers(row: usize, v: i32, m: f32, spare: usize): f64 {
+/** Σ exp((x − m) · factor), NaN where one is. Needs 64 spare bytes. */
+export function sumOfPowers(row: usize, v: i32, m: f32, factor: f32, spare: usize): f64 {
   const end = row + (<usize>(v & ~15) << 2), all = row + (<usize>v << 2);
-  const mm = f32x4.splat(m);
+  const mm = f32x4.splat(m), f = f32x4.splat(factor);
   // A vocabulary of small terms beside one of size 1 would vanish in a single float32 sum.
   let total: f64 = 0;
   while (row < end) {
@@ -56,12 +56,12 @@ function sumOfPowers(row: usize, v: i32, m: f32, spare: usize): f64 {
     let a = f32x4.splat(0), b = a, c = a, d = a;
     for (; row < to; row += 64) {
       const x0 = v128.load(row), x1 = v128.load(row, 16), x2 = v128.load(row, 32), x3 = v128.load(row, 48);
-      a = f32x4.add(a, exp(f32x4.sub(x0, mm))), b = f32x4.add(b, exp(f32x4.sub(x1, mm)));
-      c = f32x4.add(c, exp(f32x4.sub(x2, mm))), d = f32x4.add(d, exp(f32x4.sub(x3, mm)));
+      a = f32x4.add(a, exp(f32x4.mul(f32x4.sub(x0, mm), f))), b = f32x4.add(b, exp(f32x4.mul(f32x4.sub(x1, mm), f)));
+      c = f32x4.add(c, exp(f32x4.mul(f32x4.sub(x2, mm), f))), d = f32x4.add(d, exp(f32x4.mul(f32x4.sub(x3, mm), f)));
     }
     store4(spare, a, b, c, d);
     total += sum(f32x4.add(f32x4.add(v128.load(spare), v128.load(spare, 16)), f32x4.add(v128.load(spare, 32), v128.load(spare, 48))));
   }
-  for (; row < all; row += 4) total += f32x4.extract_lane(exp(f32x4.splat(load<f32>(row) - m)), 0);
+  for (; row < all; row += 4) total += f32x4.extract_lane(exp(f32x4.splat((load<f32>(row) - m) * factor)), 0);
   return total;
 }
