@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import type { Sampling } from './protocol.ts';
 
 export interface Peer {
   loadModel(options: { readonly modelPath: string; readonly useMmap?: boolean }): Promise<PeerModel>;
@@ -47,7 +48,10 @@ export interface PeerSequence {
   ): Promise<readonly (undefined | { readonly next: { readonly logits?: ReadonlyMap<number, number> } })[]>;
   evaluateWithoutGeneratingNewTokens(tokens: readonly number[]): Promise<void>;
   /** Greedy by default; the generator is ended by its caller. */
-  evaluate(tokens: readonly number[], options: { readonly yieldEogToken: true }): AsyncGenerator<number, void, void>;
+  evaluate(
+    tokens: readonly number[],
+    options: { readonly yieldEogToken: true } & Partial<Sampling>,
+  ): AsyncGenerator<number, void, void>;
 }
 
 interface PeerModule {

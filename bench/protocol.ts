@@ -13,8 +13,20 @@ export interface Setup {
   readonly keep?: string;
   /** A method of the axis `attend` with its options; all keys are read without one. */
   readonly attend?: string;
+  /** How tokens are drawn; without it the most likely ones are taken. */
+  readonly sampling?: Sampling;
+  /** Whether each token is given out as soon as it is there, so that its step has a time of its own. */
+  readonly oneByOne?: boolean;
   /** Which kernels compute, where the engine has several. */
   readonly build?: KernelBuild;
+}
+
+/** Options of these names and meanings both engines have. */
+export interface Sampling {
+  readonly temperature: number;
+  readonly topK: number;
+  readonly topP: number;
+  readonly seed: number;
 }
 
 /** Read `ids` with empty caches, then generate `decode` tokens after the first, in `sequences` sequences side by side. */
@@ -36,7 +48,7 @@ export interface Timing {
   readonly prefillMs: number;
   /** Of every token after the first, in all sequences together. */
   readonly stepsMs: readonly number[];
-  /** What the first sequence generated, greedily. */
+  /** What the first sequence generated. */
   readonly ids: readonly number[];
   /** The most memory that this process has had resident so far. */
   readonly peakBytes: number;
@@ -49,7 +61,7 @@ export interface Engine {
 }
 
 export interface Context {
-  /** Greedy tokens behind a prompt, without end. */
+  /** Tokens behind a prompt, without end. */
   generate(ids: readonly number[], tokens: number): AsyncGenerator<number, unknown, void>;
   close(): Promise<void>;
 }

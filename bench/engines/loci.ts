@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { LoadModelOptions, Model, OpenOptions } from '../../packages/engine/index.ts';
+import type { GenerateOptions, LoadModelOptions, Model, OpenOptions } from '../../packages/engine/index.ts';
 import { serve } from '../protocol.ts';
 
 const [, , , root = ''] = process.argv;
@@ -13,13 +13,19 @@ const packageOf = (name: string) => {
 };
 let model: Model;
 let options: OpenOptions;
+let drawing: GenerateOptions;
 
 serve({
-  async load({ file, threads, store, keep, attend, build }) {
+  async load({ file, threads, store, keep, attend, build, sampling, oneByOne }) {
     const { loadModel }: typeof import('../../packages/engine/index.ts') = await import(packageOf('engine'));
-    const settings: LoadModelOptions = { threads, ...(build && { build }) };
+    const settings: LoadModelOptions = {
+      threads,
+      ...(build && { build }),
+      ...(oneByOne && { burst: { tokens: 1, ms: 0 } }),
+    };
     model = await loadModel(file, settings);
     if (build && model.build !== build) throw new Error(`this checkout cannot be told to use its ${build} kernels`);
+    drawing = sampling ?? { temperature: 0 };
     options = {
       store: await knownStore(store),
       ...(keep !== undefined && { keep: await keepMethod(keep) }),
@@ -30,8 +36,8 @@ serve({
     const session = await model.open(options);
     return {
       async *generate(ids, tokens) {
-        const greedy = { maxTokens: tokens, temperature: 0, ignoreEnd: true };
-        for await (const { id } of session.generate({ ids }, greedy)) if (id !== undefined) yield id;
+        const endless = { ...drawing, maxTokens: tokens, ignoreEnd: true };
+        for await (const { id } of session.generate({ ids }, endless)) if (id !== undefined) yield id;
       },
       close: async () => session.close(),
     };

@@ -7,6 +7,7 @@ import type { Outcome } from '../outcome.ts';
 export const suiteNames = [
   'lengths',
   'stores',
+  'sampled',
   'kept',
   'sparse',
   'freed',

@@ -9,6 +9,7 @@ import { line } from './line.ts';
 import { memory } from './memory.ts';
 import { plain } from './plain.ts';
 import { roofline } from './roofline.ts';
+import { sampled } from './sampled.ts';
 import { sparse } from './sparse.ts';
 import { stores } from './stores.ts';
 import { threads } from './threads.ts';
@@ -17,6 +18,7 @@ import { threads } from './threads.ts';
 export const suites: readonly Suite[] = [
   lengths,
   stores,
+  sampled,
   kept,
   sparse,
   cold,

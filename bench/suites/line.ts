@@ -17,7 +17,7 @@ export const line = gridSuite({
   async plan(bench) {
     const decode = bench.quick ? 1920 : 7872;
     const workload = { tokens: promptTokens, decode, sequences: 1 };
-    return { contestants: [loci(bench)], workloads: [workload], processes: 'kept', rounds };
+    return { contestants: [loci(bench, { oneByOne: true })], workloads: [workload], processes: 'kept', rounds };
   },
   judge: (cells, bench) => judge(cells.at(names.loci, promptTokens).leastStepsMs, bench),
 });

@@ -288,4 +288,23 @@ describe('the process', () => {
       await device.close();`;
     expect(await node(body)).toEqual({ code: 0, out: 'trap\n' });
   });
+
+  test('keeps nothing of a run that has ended', async () => {
+    const body = `
+      const { setFlagsFromString } = await import('node:v8');
+      const { runInNewContext } = await import('node:vm');
+      setFlagsFromString('--expose-gc');
+      const gc = runInNewContext('gc');
+      const empty = { program: () => Int32Array.of(0) };
+      const held = async () => {
+        for (let i = 0; i < 5000; i++) await device.run(empty);
+        gc();
+        return process.memoryUsage().heapUsed;
+      };
+      await held();
+      const before = await held();
+      console.log((await held()) - before < 5000 * 50);
+      await device.close();`;
+    expect(await node(body)).toEqual({ code: 0, out: 'true\n' });
+  });
 });

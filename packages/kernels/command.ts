@@ -51,6 +51,7 @@ export const opcodes = {
   slashLists: 48,
   delta: 49,
   gate: 50,
+  advance: 51,
 } as const;
 
 const floats = new Float32Array(1);

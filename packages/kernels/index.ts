@@ -1,5 +1,6 @@
 /** Compute kernels: each folder holds one kernel's definition (reference), its WebAssembly and the command that calls it. */
 export { type Activation, activate } from './activate/index.ts';
+export { type Advance, advance } from './advance/index.ts';
 export {
   append,
   type Head,
@@ -10,6 +11,7 @@ export {
   pageBytes,
   pageFormats,
   pageSlots,
+  slotsAreApart,
 } from './append/index.ts';
 export {
   type Attend,

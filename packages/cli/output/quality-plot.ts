@@ -155,7 +155,8 @@ function said(value: number): string {
 function linearScale(values: readonly number[]): Scale {
   const known = values.filter(Number.isFinite);
   const [least, most] = [Math.min(0, ...known), Math.max(0, ...known)];
-  const span = most - least || 1;
+  // Below this, ticks could no longer be told apart from zero.
+  const span = most - least > 1e-99 ? most - least : 1;
   const power = 10 ** Math.floor(Math.log10(span / 5));
   const step = ([1, 2, 5].find((times) => span / (times * power) <= 6) ?? 10) * power;
   const [low, high] = [least - span / 25, least + span * (1 + 1 / 25)];

@@ -96,6 +96,11 @@ export class KvCache {
     return this.#table.address + (layer * this.#g + kvHead) * headBytes;
   }
 
+  /** Where the entries of all heads of all layers stand, and how many they are. */
+  get allHeads(): { readonly heads: number; readonly count: number } {
+    return { heads: this.#table.address, count: this.#heads.length };
+  }
+
   /** Slots that one head uses. */
   usedOf(layer: number, kvHead: number): number {
     return this.#head(layer * this.#g + kvHead).used;

@@ -1,14 +1,15 @@
 import { type Device, Encoder } from '@loci/device';
-import { add, type Choice, embed, ropeTables } from '@loci/kernels';
+import { add, advance, type Choice, embed, ropeTables } from '@loci/kernels';
 import { LociError } from '../errors.ts';
 import type { Architecture, LayerShape } from '../families/architecture.ts';
 import { chooseFrom } from './choices.ts';
 import { HiddenProbe } from './hidden.ts';
-import { type LayerContext, recall, recordAttention, recordFeedForward, recordKeys, waits } from './layer.ts';
+import { type LayerContext, recall, recordAttention, recordFeedForward, recordKeys, rowOf, waits } from './layer.ts';
 import { recordMixing } from './mixing.ts';
 import { placeOutput, readOutput, recordOutput } from './output.ts';
 import { inputLength, type Placed, ranOf, repeatedOf, type Segment, type SegmentResult } from './segment.ts';
 import { signatureOf } from './signature.ts';
+import { stepsOf } from './steps.ts';
 import type { Weights } from './weights.ts';
 import { maxRows, type Precision, Workspace } from './workspace.ts';
 
@@ -45,9 +46,15 @@ export class Decoder {
 
   /**
    * Appends the segments' tokens to their caches and returns what each asked for. At most `maxRows` tokens in all; one
-   * call at a time. When it fails or is aborted no cache has changed.
+   * call at a time. When it fails or is aborted no cache has changed. Where all segments may go on with what they choose
+   * it takes up to `steps` tokens of each.
    */
-  async forward(segments: readonly Segment[], precision: Precision, signal?: AbortSignal): Promise<SegmentResult[]> {
+  async forward(
+    segments: readonly Segment[],
+    precision: Precision,
+    signal?: AbortSignal,
+    steps = 1,
+  ): Promise<SegmentResult[]> {
     let n = 0;
     const placed = segments.map((segment): Placed => {
       const first = n;
@@ -56,7 +63,8 @@ export class Decoder {
     });
     if (n === 0 || n > maxRows) throw new RangeError(`${n} rows in one program`);
     try {
-      return await this.#run(placed, n, precision, signal);
+      const possible = this.#wantsRepeated ? 1 : stepsOf(placed, this.weights.layers.length, steps);
+      return await this.#run(placed, n, precision, signal, possible);
     } catch (error) {
       for (const { segment } of placed) segment.cache.unreserve();
       throw error;
@@ -76,40 +84,49 @@ export class Decoder {
     n: number,
     precision: Precision,
     signal: AbortSignal | undefined,
+    steps: number,
   ): Promise<SegmentResult[]> {
-    for (const { segment, n: rows } of placed) segment.cache.reserve(rows);
-    const context: LayerContext = { arch: this.arch, workspace: this.#workspace, precision, n, placed };
-    for (const one of placed) this.#placeInput(one);
-    const output = placeOutput(this.#device, context);
+    for (const { segment, n: rows } of placed) segment.cache.reserve(rows + steps - 1);
+    const context: LayerContext = { arch: this.arch, workspace: this.#workspace, precision, n, placed, step: 0 };
+    const contexts = Array.from({ length: steps }, (_, step) => ({ ...context, step }));
+    for (const step of contexts) for (const one of placed) this.#placeInput(step, one);
+    const output = placeOutput(this.#device, context, steps);
     const probe = new HiddenProbe(this.#device, context);
     const signature = signatureOf(context, output);
     const known = signature !== undefined && signature === this.#last?.signature ? this.#last.encoder : undefined;
-    const encoder = known ?? (await this.#record(context, probe, signal));
+    let encoder = known ?? new Encoder();
     if (!known) {
-      recordOutput(encoder, context, this.weights, output);
+      for (const step of contexts) {
+        encoder = await this.#record(encoder, step, probe, signal);
+        recordOutput(encoder, step, this.weights, output);
+      }
       this.#last = signature === undefined ? undefined : { signature, encoder };
     }
     await this.#device.run(encoder, signal);
     for (const { segment, n: rows } of placed) {
-      segment.cache.commit(rows);
+      segment.cache.commit(rows + steps - 1);
       for (const hook of segment.hooks) hook.ran?.(ranOf(segment, rows));
     }
     return placed.map((one) => ({ ...readOutput(this.#device, context, output, one), hidden: probe.read(one) }));
   }
 
-  /** All but the output. What methods wait for has run when it returns. */
-  async #record(context: LayerContext, probe: HiddenProbe, signal: AbortSignal | undefined): Promise<Encoder> {
+  /** One step but for its output. What methods wait for has run when it returns, and the rest is in another encoder. */
+  async #record(
+    encoder: Encoder,
+    context: LayerContext,
+    probe: HiddenProbe,
+    signal: AbortSignal | undefined,
+  ): Promise<Encoder> {
     const { placed } = context;
-    let encoder = new Encoder();
     const remembers = placed.some(({ segment }) => segment.remembering !== undefined);
-    for (const one of placed) this.#recordInput(encoder, one);
+    for (const one of placed) this.#recordInput(encoder, context, one);
     probe.record(encoder, 0);
     for (const [index, weights] of this.weights.layers.entries()) {
       const shape = this.#layer(index);
       const layer = { index, shape, weights };
       if (weights.mixing.kind === 'state') recordMixing(encoder, context, layer, weights.mixing);
       else {
-        const attending = { ...layer, mixing: weights.mixing, table: this.#tableOf(shape) };
+        const attending = { ...layer, mixing: weights.mixing, table: this.#tableOf(shape, context) };
         recordKeys(encoder, context, attending);
         if (remembers && waits(context, attending)) {
           await this.#device.run(encoder, signal);
@@ -125,42 +142,55 @@ export class Decoder {
   }
 
   /** Puts ids (or embeddings), positions and rotations where the program finds them. */
-  #placeInput({ segment, first, n }: Placed): void {
+  #placeInput(context: LayerContext, placed: Placed): void {
+    const { segment, n } = placed;
+    const { step } = context;
+    const first = rowOf(context, placed);
+    const positions = step === 0 ? segment.positions : segment.positions.map((position) => position + step);
     const { width, rotated } = this.arch;
     const w = this.#workspace;
-    this.#device.ints(w.positions + first * 4, n).set(segment.positions);
+    this.#device.ints(w.positions + first * 4, n).set(positions);
     if (this.#wantsRepeated) this.#device.floats(w.repeated + first * 4, n).set(repeatedOf(segment));
     const pairs = rotated / 2;
     for (const [i, { frequencies, rotationFactor }] of this.#rotations.entries()) {
       const table = w.table(i);
       const cos = this.#device.floats(table.cos + first * pairs * 4, n * pairs);
       const sin = this.#device.floats(table.sin + first * pairs * 4, n * pairs);
-      ropeTables(cos, sin, segment.positions, frequencies, rotationFactor);
+      ropeTables(cos, sin, positions, frequencies, rotationFactor);
     }
+    // Later steps read what was chosen.
+    if (step > 0) return;
     const { input } = segment;
     if (input.kind === 'ids') this.#device.ints(w.ids + first * 4, n).set(input.ids);
     else this.#device.floats(w.x + first * width * 4, n * width).set(input.rows);
   }
 
-  #recordInput(encoder: Encoder, { segment, first, n }: Placed): void {
+  #recordInput(encoder: Encoder, context: LayerContext, placed: Placed): void {
+    const { segment, first, n } = placed;
     if (segment.input.kind === 'embeddings') return;
+    const row = rowOf(context, placed);
     const { width, embedFactor: factor } = this.arch;
     const w = this.#workspace;
     const out = w.x + first * width * 4;
-    encoder.record(embed({ table: this.weights.embedding, ids: w.ids + first * 4, n, out, factor }));
+    const isFirst = context.step === 0;
+    const ids = isFirst ? w.ids + first * 4 : w.chosen + (row - context.n) * 4;
+    if (!isFirst) encoder.record(advance({ ...segment.cache.allHeads, n: 1, join: false }));
+    encoder.record(embed({ table: this.weights.embedding, ids, n, out, factor }));
     const { positions } = this.weights;
     if (!positions) return;
     const rows = (address: number) => ({ address, stride: width });
     const at = w.block + first * width * 4;
     encoder.record(
-      embed({ table: positions, ids: w.positions + first * 4, n, out: at, factor: 1 }),
+      embed({ table: positions, ids: w.positions + row * 4, n, out: at, factor: 1 }),
       add({ a: rows(out), b: rows(at), out: rows(out), n, columns: width }),
     );
   }
 
-  #tableOf(shape: LayerShape): { readonly cos: number; readonly sin: number } | undefined {
+  #tableOf(shape: LayerShape, { n, step }: LayerContext): { readonly cos: number; readonly sin: number } | undefined {
     if (this.arch.rotated === 0) return undefined;
-    return this.#workspace.table(this.#rotations.findIndex((other) => sameRotation(other, shape)));
+    const { cos, sin } = this.#workspace.table(this.#rotations.findIndex((other) => sameRotation(other, shape)));
+    const skipped = (step * n * this.arch.rotated * 4) / 2;
+    return { cos: cos + skipped, sin: sin + skipped };
   }
 
   #layer(index: number): LayerShape {

@@ -43,6 +43,13 @@ export interface LayerContext {
   /** Rows of the program. */
   readonly n: number;
   readonly placed: readonly Placed[];
+  /** Which token of every segment it is, where programs go on with what they have chosen; else 0. */
+  readonly step: number;
+}
+
+/** Where a segment's rows lie in what is placed for every step: ids, positions, rotations and choices. */
+export function rowOf({ n, step }: LayerContext, { first }: Placed): number {
+  return step * n + first;
 }
 
 /** Queries, keys and values: norm → q, k, v → rope → append. */
@@ -67,7 +74,8 @@ export function recordKeys(encoder: Encoder, context: LayerContext, layer: Atten
     encoder.record(rope({ ...rotate, x: w.q, heads: h, join: false }), rope({ ...rotate, x: w.k, heads: g }));
   }
   callHooks('rotated', encoder, context, layer);
-  for (const [i, { segment, first, n: rows }] of placed.entries()) {
+  for (const [i, one] of placed.entries()) {
+    const { segment, first, n: rows } = one;
     const at = first * g * d * 4;
     encoder.record(
       append({
@@ -77,7 +85,7 @@ export function recordKeys(encoder: Encoder, context: LayerContext, layer: Atten
         g,
         d,
         heads: segment.cache.headsOf(index),
-        positions: w.positions + first * 4,
+        positions: w.positions + rowOf(context, one) * 4,
         format: segment.cache.pool.format,
         join: i === placed.length - 1,
       }),
@@ -137,11 +145,9 @@ function callHooks(place: 'rotated' | 'attended', encoder: Encoder, context: Lay
   }
 }
 
-function viewOf(
-  { arch, workspace: w }: LayerContext,
-  { index, shape }: Layer,
-  { segment, first, n }: Placed,
-): LayerView {
+function viewOf(context: LayerContext, { index, shape }: Layer, placed: Placed): LayerView {
+  const { arch, workspace: w, step } = context;
+  const { segment, first, n } = placed;
   const { heads: h, kvHeads: g, headSize: d, attentionScale: scale } = arch;
   const { cache, moment, counts } = segment;
   return {
@@ -150,8 +156,8 @@ function viewOf(
     keys: w.k + first * g * d * 4,
     values: w.v + first * g * d * 4,
     attended: w.mixed.float + first * h * d * 4,
-    positions: w.positions + first * 4,
-    slots: cache.slotsOf(index) + n,
+    positions: w.positions + rowOf(context, placed) * 4,
+    slots: cache.slotsOf(index) + step + n,
     scale,
     window: shape.window,
     counts,

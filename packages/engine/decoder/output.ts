@@ -1,5 +1,5 @@
 import type { Device, Encoder } from '@loci/device';
-import { choose, copy, loss, negativeLogLikelihood } from '@loci/kernels';
+import { choiceWordCount, choose, copy, loss, negativeLogLikelihood } from '@loci/kernels';
 import { placeChoices } from './choices.ts';
 import type { LayerContext } from './layer.ts';
 import { linear, normFor } from './linear.ts';
@@ -16,13 +16,19 @@ export interface Output {
   readonly stride: number;
   /** Rows whose loss was computed, in order. */
   readonly lossRows: readonly number[];
+  /** Tokens of every segment that the program takes. */
+  readonly steps: number;
 }
 
 /** Puts the numbers of the rows that want logits or a loss where the program finds them. */
-export function placeOutput(device: Device, { arch, workspace: w, placed }: LayerContext): Output {
+export function placeOutput(device: Device, { arch, workspace: w, placed }: LayerContext, steps: number): Output {
   const stride = Math.ceil(arch.vocabulary / 8) * 8;
   const logitRows = placed.flatMap(({ segment, first }) => (segment.logits ?? []).map((row) => first + row));
-  const choices = placed.flatMap(({ segment }) => segment.choices ?? []);
+  const choices = Array.from({ length: steps }, (_, step) =>
+    placed.flatMap(({ segment: { choices = [], ahead = [] } }) =>
+      step === 0 ? choices.map(({ choice }) => choice) : ahead.slice(step - 1, step),
+    ),
+  );
   const chosenRows = placed.flatMap(({ segment, first }) => (segment.choices ?? []).map(({ row }) => first + row));
   const rows = [...logitRows, ...chosenRows];
   const lossRows: number[] = [];
@@ -40,19 +46,21 @@ export function placeOutput(device: Device, { arch, workspace: w, placed }: Laye
   device.ints(w.logitRows, rows.length).set(rows);
   // Adjustments grow with every token: room for twice as many is not asked for anew soon.
   const room = (words: number) => w.growing('adjustments', 2 ** Math.ceil(Math.log2(words)));
-  placeChoices(
-    device,
-    choices.map(({ choice }) => choice),
-    w.choices,
-    room,
-  );
+  placeChoices(device, choices.flat(), w.choices, room);
   // Losses are taken batch by batch, in the room that the logits take afterwards.
-  return { logitRows, chosenRows, logits: rooms > 0 ? w.growing('logits', rooms * stride) : 0, stride, lossRows };
+  return {
+    logitRows,
+    chosenRows,
+    logits: rooms > 0 ? w.growing('logits', rooms * stride) : 0,
+    stride,
+    lossRows,
+    steps,
+  };
 }
 
 /** Final norm and output head for those rows, and for no others. */
 export function recordOutput(encoder: Encoder, context: LayerContext, weights: Weights, output: Output): void {
-  const { arch, workspace: w, precision } = context;
+  const { arch, workspace: w, precision, step } = context;
   const { logitRows, chosenRows, lossRows, logits, stride } = output;
   const { vocabulary: v, width, normEpsilon } = arch;
   const head = (rows: number, n: number) =>
@@ -70,7 +78,9 @@ export function recordOutput(encoder: Encoder, context: LayerContext, weights: W
   if (rows > 0) head(w.logitRows, rows);
   if (chosenRows.length > 0) {
     const x = logits + logitRows.length * stride * 4;
-    encoder.record(choose({ x, stride, n: chosenRows.length, columns: v, choices: w.choices, out: w.chosen }));
+    const n = chosenRows.length;
+    const choices = w.choices + step * n * choiceWordCount * 4;
+    encoder.record(choose({ x, stride, n, columns: v, choices, out: w.chosen + step * n * 4 }));
   }
 }
 
@@ -85,8 +95,11 @@ export function readOutput(
     const address = output.logits + output.logitRows.indexOf(first + row) * output.stride * 4;
     return device.floats(address, arch.vocabulary).slice();
   });
-  const ids = device.ints(w.chosen, output.chosenRows.length);
-  const chosen = (segment.choices ?? []).map(({ row }) => ids[output.chosenRows.indexOf(first + row)] ?? -1);
+  const { chosenRows, steps } = output;
+  const ids = device.ints(w.chosen, steps * chosenRows.length);
+  const chosen = Array.from({ length: steps }, (_, step) =>
+    (segment.choices ?? []).map(({ row }) => ids[step * chosenRows.length + chosenRows.indexOf(first + row)] ?? -1),
+  ).flat();
   const losses = new Float64Array(n).fill(Number.NaN);
   const pairs = device.floats(w.losses, output.lossRows.length * 2);
   for (const [i, row] of output.lossRows.entries()) {

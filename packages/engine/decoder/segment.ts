@@ -25,6 +25,11 @@ export interface Segment {
   readonly logits?: readonly number[];
   /** Rows behind which a token is to be chosen, without the logits, and how. */
   readonly choices?: readonly RowChoice[];
+  /**
+   * How further tokens are chosen, where there is one row with one choice: the program may read what was chosen and go on
+   * from there.
+   */
+  readonly ahead?: readonly Choice[];
   /** For every row the token whose loss is wanted; −1 for none. */
   readonly targets?: Int32Array;
   /** Rows whose residual stream is wanted at every depth. */
@@ -44,7 +49,7 @@ export type SegmentInput =
 export interface SegmentResult {
   /** One [v] per row asked for. */
   readonly logits: readonly Float32Array[];
-  /** One id per choice; −1 where the logits hold a NaN or no finite number. */
+  /** One id per choice, and per further step of the program; −1 where the logits hold a NaN or no finite number. */
   readonly chosen: readonly number[];
   /** −ln p(target) in nats; NaN where the target was −1 or none was given. */
   readonly losses: Float64Array;

@@ -4,6 +4,9 @@ import { Sampler, type SamplingOptions } from './sampler.ts';
 import type { ReadOptions, Sequence } from './sequence.ts';
 import { StopWatch } from './stop.ts';
 
+/** Tokens that are offered to be taken ahead, at most. */
+const mostAhead = 63;
+
 export interface GenerateOptions extends SamplingOptions, ReadOptions {
   /** Tokens to generate at most. The default is what the window leaves. */
   readonly maxTokens?: number;
@@ -63,32 +66,39 @@ export async function* generate(
   let next: number | undefined;
   let stopReason: GenerationResult['stopReason'] = 'length';
   let decodeMs = 0;
-  while (ids.length < maxTokens) {
-    const id = next ?? (await sequence.choose(read.logits, sampler.choice()));
-    if (id < 0) throw new LociError('bad-numbers', 'the model computed NaN; its weights may be damaged');
-    if (tokenizer.endOfGeneration.has(id) && !options.ignoreEnd) {
-      stopReason = 'end';
-      break;
+  try {
+    while (ids.length < maxTokens) {
+      const id = next ?? (await sequence.choose(read.logits, sampler.choice()));
+      if (id < 0) throw new LociError('bad-numbers', 'the model computed NaN; its weights may be damaged');
+      if (tokenizer.endOfGeneration.has(id) && !options.ignoreEnd) {
+        stopReason = 'end';
+        break;
+      }
+      ids.push(id);
+      sampler.add(id);
+      const piece = watch.push(detokenizer.push(id));
+      text += piece.text;
+      yield { id, text: piece.text };
+      if (piece.stopped) {
+        stopReason = 'stop';
+        break;
+      }
+      if (ids.length >= maxTokens) break;
+      if (sequence.length >= sequence.window) {
+        stopReason = 'window';
+        break;
+      }
+      const started = performance.now();
+      const input = { kind: 'ids', ids: Int32Array.of(id) } as const;
+      const choice = sampler.choice();
+      const left = Math.min(maxTokens - ids.length, sequence.window - sequence.length);
+      const wants = { behindPrompt: true, choice, ahead: sampler.ahead(Math.min(left - 1, mostAhead)) };
+      const step = await sequence.read(input, wants, { signal });
+      decodeMs += performance.now() - started;
+      next = step.chosen;
     }
-    ids.push(id);
-    sampler.add(id);
-    const piece = watch.push(detokenizer.push(id));
-    text += piece.text;
-    yield { id, text: piece.text };
-    if (piece.stopped) {
-      stopReason = 'stop';
-      break;
-    }
-    if (ids.length >= maxTokens) break;
-    if (sequence.length >= sequence.window) {
-      stopReason = 'window';
-      break;
-    }
-    const started = performance.now();
-    const input = { kind: 'ids', ids: Int32Array.of(id) } as const;
-    const step = await sequence.read(input, { behindPrompt: true, choice: sampler.choice() }, { signal });
-    decodeMs += performance.now() - started;
-    next = step.chosen;
+  } finally {
+    sequence.dropAhead();
   }
   if (stopReason !== 'stop') {
     const rest = watch.push(detokenizer.flush());

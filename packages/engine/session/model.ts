@@ -26,7 +26,7 @@ import { asLociError } from './device-errors.ts';
 import { type MethodSet, OpenMethods, specsOf } from './methods.ts';
 import type { OpenedFiles } from './open-files.ts';
 import type { Platform } from './platform.ts';
-import { Scheduler } from './scheduler.ts';
+import { type Burst, defaultBurst, Scheduler } from './scheduler.ts';
 import { Sequence } from './sequence.ts';
 import { type Prompt, Session } from './session.ts';
 import { readSnapshot, type SavedMethods, type SnapshotHeader } from './snapshot.ts';
@@ -45,6 +45,8 @@ export interface LoadOptions {
   readonly weights?: WeightCodec;
   /** `plain` kernels do without relaxed SIMD; by default the machine decides. `bytes` are refused where they would be wrong. */
   readonly build?: KernelBuild;
+  /** By default 16 tokens or what 40 ms bring; 1 token gives each out as soon as it is there. */
+  readonly burst?: Burst;
   /** Sees every program of the model before it runs. */
   readonly observer?: ProgramObserver;
   readonly onProgress?: (progress: LoadProgress) => void;
@@ -99,10 +101,11 @@ export class Model {
     made: Pick<Model, 'tokenizer' | 'fingerprint'>,
     device: Device,
     decoder: Decoder,
+    burst: Burst,
   ) {
     this.#platform = platform;
     this.#device = device;
-    this.#scheduler = new Scheduler(decoder);
+    this.#scheduler = new Scheduler(decoder, burst);
     this.#chatTemplate = files.chatTemplate;
     this.name = files.name;
     this.tokenizer = made.tokenizer;
@@ -180,7 +183,7 @@ export class Model {
     // Other weights are another model: what was computed with these does not fit them.
     const made = options.weights ? `${fingerprint}+${options.weights.name}` : fingerprint;
     const decoder = new Decoder(device, arch, weights);
-    return new Model(platform, files, { tokenizer, fingerprint: made }, device, decoder);
+    return new Model(platform, files, { tokenizer, fingerprint: made }, device, decoder, options.burst ?? defaultBurst);
   }
 
   /** Opens a session with an empty cache. */

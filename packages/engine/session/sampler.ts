@@ -30,6 +30,8 @@ export class Sampler {
   /** Changes of single logits, by token. */
   readonly #adjustments = new Map<number, Adjustment>();
   readonly #generated = new Set<number>();
+  /** Choices that were told ahead. */
+  readonly #told: Choice[] = [];
   #state: number;
 
   /** @throws LociError `bad-option` naming the option, the value and the range. */
@@ -83,8 +85,20 @@ export class Sampler {
     this.#generated.add(id);
   }
 
-  /** How the next token is chosen: every call draws. */
+  /** How the next token is chosen, by the token: every call is for another one. */
   choice(): Choice {
+    return this.#told.shift() ?? this.#draw();
+  }
+
+  /** What the next calls of `choice` will give; nothing where that depends on the tokens between. */
+  ahead(count: number): readonly Choice[] {
+    const { repetitionPenalty, presencePenalty } = this.#options;
+    if (repetitionPenalty !== 1 || presencePenalty !== 0) return [];
+    while (this.#told.length < count) this.#told.push(this.#draw());
+    return this.#told.slice(0, count);
+  }
+
+  #draw(): Choice {
     const { temperature, topK, topP, minP } = this.#options;
     const adjustments = [...this.#adjustments.values()];
     return { adjustments, temperature, topK, topP, minP, draw: temperature > 0 ? this.#random() : 0 };

@@ -15,19 +15,33 @@ interface Job {
   reject(error: unknown): void;
 }
 
+/** How many tokens are generated before the first of them is given out: as many as take `ms`, and at most `tokens`. */
+export interface Burst {
+  readonly tokens: number;
+  readonly ms: number;
+}
+
+/** Nobody minds a text that grows 25 times a second, and between two programs the threads have nothing to do. */
+export const defaultBurst: Burst = { tokens: 16, ms: 40 };
+
 /**
  * Puts the segments that sessions submit at the same time into one program: sequences that generate together read the
  * weights once for all of them.
  */
 export class Scheduler {
   readonly #decoder: Decoder;
+  readonly #burst: Burst;
   readonly #queue: Job[] = [];
   #busy = false;
   /** Of the sequences that the last program answered. */
   #answered: readonly KvCache[] = [];
 
-  constructor(decoder: Decoder) {
+  /** What the last program of single tokens took for each, and of how many sequences. */
+  #pace = { sequences: 0, ms: 0 };
+
+  constructor(decoder: Decoder, burst: Burst) {
     this.#decoder = decoder;
+    this.#burst = burst;
   }
 
   /**
@@ -94,7 +108,12 @@ export class Scheduler {
       const segments = batch.map(({ segment }) => segment);
       // One program cannot stop for one of several sequences; alone it stops at once.
       const signal = batch.length === 1 ? first.signal : undefined;
-      const results = await this.#decoder.forward(segments, first.precision, signal);
+      const started = performance.now();
+      const results = await this.#decoder.forward(segments, first.precision, signal, this.#steps(segments));
+      const steps = results[0]?.chosen.length ?? 0;
+      if (segments.every(({ input }) => inputLength(input) === 1) && steps > 0) {
+        this.#pace = { sequences: segments.length, ms: (performance.now() - started) / steps };
+      }
       for (const [i, job] of batch.entries()) {
         const result = results[i];
         if (result) job.resolve(result);
@@ -102,5 +121,13 @@ export class Scheduler {
     } catch (error) {
       for (const job of batch) job.reject(asLociError(error));
     }
+  }
+
+  /** Tokens that a program may take of every segment: one where others wait for it, or where its time is not known. */
+  #steps(segments: readonly Segment[]): number {
+    const { sequences, ms } = this.#pace;
+    if (this.#queue.length > 0 || sequences !== segments.length) return 1;
+    const most = Math.min(...segments.map(({ ahead = [] }) => 1 + ahead.length), this.#burst.tokens);
+    return Math.max(1, Math.min(most, Math.floor(this.#burst.ms / ms)));
   }
 }

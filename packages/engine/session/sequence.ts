@@ -33,6 +33,8 @@ export interface ReadWants {
   readonly hidden?: boolean;
   /** How the token behind the last row is chosen: only it is read, in place of its logits. */
   readonly choice?: Choice;
+  /** How the tokens behind that one will be chosen if they are read one by one: some may be taken ahead. */
+  readonly ahead?: readonly Choice[];
   /** The rows will be read again: probes do not see them. */
   readonly rehearsal?: boolean;
   /** Whether the rows are a prompt (the default) or what follows one. */
@@ -48,6 +50,14 @@ export interface ReadResult {
   readonly hidden: readonly Float32Array[];
 }
 
+/** Tokens that a program has taken beyond what was asked for. */
+interface Ahead {
+  /** All but the last are in the cache, behind those of the sequence. */
+  readonly tokens: number[];
+  /** How each but the first was chosen. */
+  readonly choices: Choice[];
+}
+
 /** The tokens whose keys and values are in a cache, and how more of them get there. */
 export class Sequence {
   readonly cache: KvCache;
@@ -57,6 +67,7 @@ export class Sequence {
   /** Tokens it may hold. */
   readonly window: number;
   #ids: number[];
+  #ahead: Ahead | undefined;
 
   constructor(
     cache: KvCache,
@@ -84,7 +95,9 @@ export class Sequence {
 
   fork(others?: Parameters<OpenMethods['fork']>[0]): Sequence {
     const methods = this.methods.fork(others);
-    return new Sequence(this.cache.fork(), methods, this.#scheduler, this.#precision, this.window, this.#ids);
+    const cache = this.cache.fork();
+    if (this.#ahead) cache.truncate(this.#ids.length);
+    return new Sequence(cache, methods, this.#scheduler, this.#precision, this.window, this.#ids);
   }
 
   /**
@@ -92,6 +105,7 @@ export class Sequence {
    * behind it, the sequence would not be what it was at that length. Returns how many tokens are left.
    */
   truncate(length: number): number {
+    this.dropAhead();
     if (length >= this.#ids.length) return this.#ids.length;
     const left = length < this.cache.exactFrom ? 0 : length;
     this.cache.truncate(length);
@@ -122,12 +136,36 @@ export class Sequence {
    * @throws LociError `too-long` before anything is read, `aborted`, `device-failed`, `out-of-memory`.
    */
   async read(input: SegmentInput, wants: ReadWants = {}, options: ReadOptions = {}): Promise<ReadResult> {
+    const taken = this.#takeAhead(input, wants, options);
+    if (taken) return taken;
+    this.dropAhead();
     try {
       return await this.#read(input, wants, options);
     } catch (error) {
       this.methods.remembering?.recollect?.(undefined);
       throw error;
     }
+  }
+
+  /** Forgets what was taken ahead: the cache holds the tokens of the sequence and no others. */
+  dropAhead(): void {
+    if (!this.#ahead) return;
+    this.#ahead = undefined;
+    this.cache.truncate(this.#ids.length);
+  }
+
+  /** Reads a token that was taken ahead, if it is that one and the next is to be chosen as it was. */
+  #takeAhead(input: SegmentInput, { choice }: ReadWants, { signal }: ReadOptions): ReadResult | undefined {
+    const { tokens, choices } = this.#ahead ?? { tokens: [], choices: [] };
+    const [id, chosen] = tokens;
+    if (id === undefined || chosen === undefined || choice !== choices[0]) return undefined;
+    if (input.kind !== 'ids' || input.ids.length !== 1 || input.ids[0] !== id) return undefined;
+    if (signal?.aborted) throw new LociError('aborted', 'stopped');
+    this.#ids.push(id);
+    tokens.shift();
+    choices.shift();
+    if (choices.length === 0) this.#ahead = undefined;
+    return { logits: new Float32Array(), chosen, losses: Float64Array.of(Number.NaN), hidden: [] };
   }
 
   async #read(input: SegmentInput, wants: ReadWants, { signal, onProgress }: ReadOptions): Promise<ReadResult> {
@@ -166,6 +204,7 @@ export class Sequence {
           before: this.#ids,
           positions: Int32Array.from({ length: n }, (_, i) => start + i),
           ...(isLast && (choice ? { choices: [{ row: n - 1, choice }] } : { logits: [n - 1] })),
+          ...(isLast && wants.ahead && !this.methods.keeper && { ahead: wants.ahead }),
           ...(targets && { targets: targets.subarray(from, from + n) }),
           ...(wants.hidden && isLast && { hidden: [n - 1] }),
         },
@@ -173,6 +212,9 @@ export class Sequence {
         signal,
       );
       losses.set(last.losses, from);
+      const { chosen } = last;
+      if (chosen.length > 1)
+        this.#ahead = { tokens: [...chosen], choices: (wants.ahead ?? []).slice(0, chosen.length - 1) };
       for (let i = 0; i < n; i++)
         this.#ids.push(input.kind === 'ids' ? (input.ids[from + i] ?? embeddedRow) : embeddedRow);
       // What was asked for may be other tokens than those that follow.
@@ -218,6 +260,7 @@ export class Sequence {
 
   /** What a saved session holds of it beside the pages. */
   saved(): { readonly methods: SavedMethods; readonly blocks: readonly SavedBlocks[] } {
+    this.dropAhead();
     const { state, blocks } = this.methods.save();
     const specs = specsOf(this.methods.set);
     const methods = {
@@ -247,6 +290,7 @@ export class Sequence {
   }
 
   close(): void {
+    this.#ahead = undefined;
     this.methods.close();
     this.cache.close();
     this.#ids = [];

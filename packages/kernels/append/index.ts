@@ -29,6 +29,11 @@ export function pageBytes(format: PageFormat, d: number): number {
   }
 }
 
+/** Whether the bytes of a slot do not depend on other slots: then what is appended and dropped again leaves nothing behind. */
+export function slotsAreApart(format: PageFormat): boolean {
+  return format !== 'q4';
+}
+
 /** What kernels know of one key/value head; `headWords` puts it into the words that they read. */
 export interface Head {
   /** Address of the addresses of its pages. */

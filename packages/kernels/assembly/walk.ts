@@ -1,6 +1,7 @@
 // Every thread walks the same recorded program. Commands share out their work through a counter of their own; between
 // commands the threads meet at a barrier, unless the command says that the next one does not depend on it.
 import { activate } from '../activate/assembly';
+import { advance } from '../advance/assembly';
 import { append } from '../append/assembly';
 import { attend, merge } from '../attend/assembly';
 import { boundLists, pageBounds } from '../bounds/assembly';
@@ -163,6 +164,9 @@ export function walk(program: usize, control: usize, threads: i32, scratch: usiz
         break;
       case 50:
         gate(args, counter);
+        break;
+      case 51:
+        advance(args, counter);
         break;
       default:
         unreachable();

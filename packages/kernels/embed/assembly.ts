@@ -14,7 +14,8 @@ export function embed(args: usize, counter: usize, scratch: usize): void {
   // Eight rows are expanded to use one of them: simple, and far below one part in a thousand of a step.
   const bytes = blockBytes(layout, columns);
   for (let t = take(counter); t < n; t = take(counter)) {
-    const id = load<i32>(ids + (<usize>t << 2));
+    // −1 is a token that could not be chosen: what follows from it is not used.
+    const id = max(load<i32>(ids + (<usize>t << 2)), 0);
     const block = table + <usize>(id >> 4) * bytes, octet = <usize>((id >> 3) & 1);
     const lane = <usize>(id & 7) << 2;
     const row = out + <usize>t * (<usize>columns << 2);

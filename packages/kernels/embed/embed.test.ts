@@ -24,7 +24,7 @@ describe.each(builds)('%s build', (build) => {
         const next = random(seed);
         const columns = layout === 'f32' ? groups * 16 - (seed & 7) : groups * (layout.includes('x32') ? 32 : 16);
         const w = weights(layout, rows, columns, next, fill);
-        const ids = ints(n, next, 0, rows);
+        const ids = ints(n, next, -1, rows);
         const table = { layout, rows, columns, address: machine.reset().input(w.packed) };
         const out = machine.output(4 * n * columns);
         machine.run([embed({ table, ids: machine.input(ids), n, out, factor })], 4 * 8 * 32);

@@ -11,7 +11,7 @@ interface Embed {
   readonly factor: number;
 }
 
-/** Rows of the embedding table as float32, times a factor. */
+/** Rows of the embedding table as float32, times a factor; the first where an id is below 0, as that of no token is. */
 export function embed({ table, ids, n, out, factor }: Embed): Command {
   const layout = layouts.indexOf(table.layout);
   return command('embed', [table.address, layout, table.columns, ids, n, out, floatWord(factor)]);

@@ -11,6 +11,9 @@ import { mixerLayers } from '../mixers.ts';
 import { trainOn } from './train-on.ts';
 
 /** Trains on the bundled books, byte by byte, and opens the file of the model in the engine. */
+/** Every token is given out as soon as it is there, so that it has a time of its own. */
+const burst = { tokens: 1, ms: 0 };
+
 async function withTrained<T>(
   workbench: Workbench,
   layers: readonly string[],
@@ -126,7 +129,7 @@ export function decodedAt(
     return { layers: [...layers], at };
   };
   return workbench.once(`decoded at ${prompts.join(' ')} ${steps} ${layers.join(' ')}`, () =>
-    withTrained(workbench, layers, steps, work, { observer: profile.observer }),
+    withTrained(workbench, layers, steps, work, { burst, observer: profile.observer }),
   );
 }
 
