@@ -1,12 +1,12 @@
 import { type Device, Encoder } from '@loci/device';
-import { add, advance, type Choice, embed, ropeTables } from '@loci/kernels';
+import { add, type Choice, embed, ropeTables } from '@loci/kernels';
 import { LociError } from '../errors.ts';
 import type { Architecture, LayerShape } from '../families/architecture.ts';
 import { chooseFrom } from './choices.ts';
 import { HiddenProbe } from './hidden.ts';
 import { type LayerContext, recall, recordAttention, recordFeedForward, recordKeys, rowOf, waits } from './layer.ts';
 import { recordMixing } from './mixing.ts';
-import { placeOutput, readOutput, recordOutput } from './output.ts';
+import { placeOutput, readOutput, recordAdvance, recordOutput, stepsRun } from './output.ts';
 import { inputLength, type Placed, ranOf, repeatedOf, type Segment, type SegmentResult } from './segment.ts';
 import { signatureOf } from './signature.ts';
 import { stepsOf } from './steps.ts';
@@ -97,17 +97,20 @@ export class Decoder {
     let encoder = known ?? new Encoder();
     if (!known) {
       for (const step of contexts) {
+        if (step.step > 0) recordAdvance(encoder, step, output);
         encoder = await this.#record(encoder, step, probe, signal);
         recordOutput(encoder, step, this.weights, output);
       }
       this.#last = signature === undefined ? undefined : { signature, encoder };
     }
     await this.#device.run(encoder, signal);
+    const done = stepsRun(this.#device, context, output);
     for (const { segment, n: rows } of placed) {
-      segment.cache.commit(rows + steps - 1);
+      segment.cache.commit(rows + done - 1);
+      if (done < steps) segment.cache.unreserve();
       for (const hook of segment.hooks) hook.ran?.(ranOf(segment, rows));
     }
-    return placed.map((one) => ({ ...readOutput(this.#device, context, output, one), hidden: probe.read(one) }));
+    return placed.map((one) => ({ ...readOutput(this.#device, context, output, done, one), hidden: probe.read(one) }));
   }
 
   /** One step but for its output. What methods wait for has run when it returns, and the rest is in another encoder. */
@@ -172,9 +175,7 @@ export class Decoder {
     const { width, embedFactor: factor } = this.arch;
     const w = this.#workspace;
     const out = w.x + first * width * 4;
-    const isFirst = context.step === 0;
-    const ids = isFirst ? w.ids + first * 4 : w.chosen + (row - context.n) * 4;
-    if (!isFirst) encoder.record(advance({ ...segment.cache.allHeads, n: 1, join: false }));
+    const ids = context.step === 0 ? w.ids + first * 4 : w.chosen + (row - context.n) * 4;
     encoder.record(embed({ table: this.weights.embedding, ids, n, out, factor }));
     const { positions } = this.weights;
     if (!positions) return;

@@ -30,6 +30,8 @@ export interface Segment {
    * from there.
    */
   readonly ahead?: readonly Choice[];
+  /** Tokens behind which it need not go on. */
+  readonly ends?: readonly number[];
   /** For every row the token whose loss is wanted; −1 for none. */
   readonly targets?: Int32Array;
   /** Rows whose residual stream is wanted at every depth. */

@@ -61,6 +61,8 @@ export class Workspace {
   /** How tokens are chosen, words [n, `choiceWordCount`], and which they are, int32 [n]. */
   readonly choices: number;
   readonly chosen: number;
+  /** Tokens that end a text, int32. */
+  readonly ends: number;
   /** [n, 2], see the loss kernel. */
   readonly losses: number;
   readonly #device: Device;
@@ -91,6 +93,7 @@ export class Workspace {
     this.targets = floats(1);
     this.choices = floats(choiceWordCount);
     this.chosen = floats(1);
+    this.ends = floats(1);
     this.losses = floats(2);
     this.x = floats(width);
     this.normed = forms(width);

@@ -103,6 +103,23 @@ describe('tokens that are taken ahead', () => {
     for (const taken of [1, 2, 4, 7, 12]) expect(await left(bursts, taken)).toEqual(await left(single, taken));
   });
 
+  test('end where the text ends', async () => {
+    const said = async (model: Model) => {
+      const session = await model.open();
+      programs = 0;
+      const content = 'Name a river in France.';
+      const { ids, text, stopReason, kvBytes } = await session.complete({ messages: [{ role: 'user', content }] });
+      const { reads } = session;
+      session.close();
+      return { ids, text, stopReason, kvBytes, reads };
+    };
+    const alone = await said(single);
+    expect(alone.stopReason).toBe('end');
+    // What is read beyond the end would count as read too.
+    expect(await said(bursts)).toEqual(alone);
+    expect(programs).toBeLessThan(alone.ids.length);
+  });
+
   test('end with a stop string or an abort between them, and the session goes on', async () => {
     const session = await bursts.open();
     const whole = await session.complete(prompt, { ...greedy, maxTokens: 24 });

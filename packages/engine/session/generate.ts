@@ -61,6 +61,7 @@ export async function* generate(
   sampler.begin(sequence.ids);
   const detokenizer = tokenizer.detokenizer({ skipSpecial: true, continues: true });
   const watch = new StopWatch(options.stop);
+  const ends = options.ignoreEnd ? [] : [...tokenizer.endOfGeneration];
   const ids: number[] = [];
   let text = '';
   let next: number | undefined;
@@ -92,7 +93,8 @@ export async function* generate(
       const input = { kind: 'ids', ids: Int32Array.of(id) } as const;
       const choice = sampler.choice();
       const left = Math.min(maxTokens - ids.length, sequence.window - sequence.length);
-      const wants = { behindPrompt: true, choice, ahead: sampler.ahead(Math.min(left - 1, mostAhead)) };
+      const ahead = sampler.ahead(Math.min(left - 1, mostAhead));
+      const wants = { behindPrompt: true, choice, ahead, ends };
       const step = await sequence.read(input, wants, { signal });
       decodeMs += performance.now() - started;
       next = step.chosen;

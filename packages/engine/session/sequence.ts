@@ -35,6 +35,8 @@ export interface ReadWants {
   readonly choice?: Choice;
   /** How the tokens behind that one will be chosen if they are read one by one: some may be taken ahead. */
   readonly ahead?: readonly Choice[];
+  /** Tokens behind which none need be taken. */
+  readonly ends?: readonly number[];
   /** The rows will be read again: probes do not see them. */
   readonly rehearsal?: boolean;
   /** Whether the rows are a prompt (the default) or what follows one. */
@@ -204,7 +206,7 @@ export class Sequence {
           before: this.#ids,
           positions: Int32Array.from({ length: n }, (_, i) => start + i),
           ...(isLast && (choice ? { choices: [{ row: n - 1, choice }] } : { logits: [n - 1] })),
-          ...(isLast && wants.ahead && !this.methods.keeper && { ahead: wants.ahead }),
+          ...(isLast && wants.ahead && !this.methods.keeper && { ahead: wants.ahead, ends: wants.ends ?? [] }),
           ...(targets && { targets: targets.subarray(from, from + n) }),
           ...(wants.hidden && isLast && { hidden: [n - 1] }),
         },

@@ -32,7 +32,7 @@ import { scale } from '../scale/assembly';
 import { similar } from '../similar/assembly';
 import { slashLists } from '../slash/assembly';
 import { weigh, weighStates } from '../weigh/assembly';
-import { barrier } from './barrier';
+import { barrier, leave } from './barrier';
 
 /**
  * Runs the program at `program` as thread `thread` of `threads`.
@@ -166,7 +166,7 @@ export function walk(program: usize, control: usize, threads: i32, scratch: usiz
         gate(args, counter);
         break;
       case 51:
-        advance(args, counter);
+        if (advance(args, counter)) leave(control);
         break;
       default:
         unreachable();
