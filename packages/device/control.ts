@@ -23,8 +23,7 @@ export const control = {
   scratchBytes: 576,
 } as const;
 
-/** `ended` is a program's own doing: it needs none of its commands that are left. */
-export const stop = { go: 0, abort: 1, failed: 2, quit: 3, ended: 4 } as const;
+export const stop = { go: 0, abort: 1, failed: 2, quit: 3 } as const;
 
 /** Index into an Int32Array over all of device memory. */
 export function word(offset: number): number {

@@ -51,7 +51,7 @@ export const opcodes = {
   slashLists: 48,
   delta: 49,
   gate: 50,
-  advance: 51,
+  repeat: 51,
 } as const;
 
 const floats = new Float32Array(1);

@@ -1,6 +1,5 @@
 /** Compute kernels: each folder holds one kernel's definition (reference), its WebAssembly and the command that calls it. */
 export { type Activation, activate } from './activate/index.ts';
-export { type Advance, advance } from './advance/index.ts';
 export {
   append,
   type Head,
@@ -110,6 +109,7 @@ export {
   recurBytes,
   recurScratch,
 } from './recur/index.ts';
+export { type Repeat, repeat, stepWordCount, stepWordOfDone, stepWords } from './repeat/index.ts';
 export { type RopePairs, rope, ropeTables } from './rope/index.ts';
 export { type Scale, scale } from './scale/index.ts';
 export { packVector, type Similar, similar, similarScratch, vectorBytes } from './similar/index.ts';

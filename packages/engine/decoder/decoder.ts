@@ -4,12 +4,12 @@ import { LociError } from '../errors.ts';
 import type { Architecture, LayerShape } from '../families/architecture.ts';
 import { chooseFrom } from './choices.ts';
 import { HiddenProbe } from './hidden.ts';
-import { type LayerContext, recall, recordAttention, recordFeedForward, recordKeys, rowOf, waits } from './layer.ts';
+import { type LayerContext, recall, recordAttention, recordFeedForward, recordKeys, waits } from './layer.ts';
 import { recordMixing } from './mixing.ts';
-import { placeOutput, readOutput, recordAdvance, recordOutput, stepsRun } from './output.ts';
+import { placeOutput, readOutput, recordOutput } from './output.ts';
 import { inputLength, type Placed, ranOf, repeatedOf, type Segment, type SegmentResult } from './segment.ts';
 import { signatureOf } from './signature.ts';
-import { stepsOf } from './steps.ts';
+import { placeSteps, recordRepeat, type Steps, stepsOf, tokensTaken } from './steps.ts';
 import type { Weights } from './weights.ts';
 import { maxRows, type Precision, Workspace } from './workspace.ts';
 
@@ -46,14 +46,14 @@ export class Decoder {
 
   /**
    * Appends the segments' tokens to their caches and returns what each asked for. At most `maxRows` tokens in all; one
-   * call at a time. When it fails or is aborted no cache has changed. Where all segments may go on with what they choose
-   * it takes up to `steps` tokens of each.
+   * call at a time. When it fails or is aborted no cache has changed. Told how many `steps` it may take, it goes on with the
+   * tokens that it chooses where all segments allow it.
    */
   async forward(
     segments: readonly Segment[],
     precision: Precision,
     signal?: AbortSignal,
-    steps = 1,
+    steps?: number,
   ): Promise<SegmentResult[]> {
     let n = 0;
     const placed = segments.map((segment): Placed => {
@@ -63,7 +63,8 @@ export class Decoder {
     });
     if (n === 0 || n > maxRows) throw new RangeError(`${n} rows in one program`);
     try {
-      const possible = this.#wantsRepeated ? 1 : stepsOf(placed, this.weights.layers.length, steps);
+      const goesOn = steps !== undefined && !this.#wantsRepeated;
+      const possible = goesOn ? stepsOf(placed, this.weights.layers.length, steps) : undefined;
       return await this.#run(placed, n, precision, signal, possible);
     } catch (error) {
       for (const { segment } of placed) segment.cache.unreserve();
@@ -84,52 +85,59 @@ export class Decoder {
     n: number,
     precision: Precision,
     signal: AbortSignal | undefined,
-    steps: number,
+    steps: Steps | undefined,
   ): Promise<SegmentResult[]> {
-    for (const { segment, n: rows } of placed) segment.cache.reserve(rows + steps - 1);
-    const context: LayerContext = { arch: this.arch, workspace: this.#workspace, precision, n, placed, step: 0 };
-    const contexts = Array.from({ length: steps }, (_, step) => ({ ...context, step }));
-    for (const step of contexts) for (const one of placed) this.#placeInput(step, one);
-    const output = placeOutput(this.#device, context, steps);
-    const probe = new HiddenProbe(this.#device, context);
-    const signature = signatureOf(context, output);
-    const known = signature !== undefined && signature === this.#last?.signature ? this.#last.encoder : undefined;
-    let encoder = known ?? new Encoder();
-    if (!known) {
-      for (const step of contexts) {
-        if (step.step > 0) recordAdvance(encoder, step, output);
-        encoder = await this.#record(encoder, step, probe, signal);
-        recordOutput(encoder, step, this.weights, output);
+    const count = steps?.count ?? 1;
+    for (const { segment, n: rows } of placed) segment.cache.reserve(rows + count - 1);
+    const context: LayerContext = { arch: this.arch, workspace: this.#workspace, precision, n, placed };
+    for (const one of placed) this.#placeInput(one);
+    for (let step = 1; step < count; step++) {
+      for (const { segment, first } of placed) {
+        this.#placePositions(
+          step * n + first,
+          segment.positions.map((position) => position + step),
+        );
       }
+    }
+    const output = placeOutput(this.#device, context, count);
+    if (steps) placeSteps(this.#device, context, steps);
+    const probe = new HiddenProbe(this.#device, context);
+    const signature = signatureOf(context, output, steps?.ends.length);
+    const known = signature !== undefined && signature === this.#last?.signature ? this.#last.encoder : undefined;
+    const encoder = known ?? (await this.#record(context, probe, signal));
+    if (!known) {
+      recordOutput(encoder, context, this.weights, output);
+      if (steps) recordRepeat(encoder, context, steps.ends, this.#rotations.length);
       this.#last = signature === undefined ? undefined : { signature, encoder };
     }
     await this.#device.run(encoder, signal);
-    const done = stepsRun(this.#device, context, output);
+    const taken = steps && tokensTaken(this.#device, context);
+    const more = taken ? taken.length - 1 : 0;
     for (const { segment, n: rows } of placed) {
-      segment.cache.commit(rows + done - 1);
-      if (done < steps) segment.cache.unreserve();
+      segment.cache.commit(rows + more);
+      if (more < count - 1) segment.cache.unreserve();
       for (const hook of segment.hooks) hook.ran?.(ranOf(segment, rows));
     }
-    return placed.map((one) => ({ ...readOutput(this.#device, context, output, done, one), hidden: probe.read(one) }));
+    return placed.map((one) => ({
+      ...readOutput(this.#device, context, output, one),
+      ...(taken && { chosen: taken.map((tokens) => tokens[one.first] ?? -1) }),
+      hidden: probe.read(one),
+    }));
   }
 
-  /** One step but for its output. What methods wait for has run when it returns, and the rest is in another encoder. */
-  async #record(
-    encoder: Encoder,
-    context: LayerContext,
-    probe: HiddenProbe,
-    signal: AbortSignal | undefined,
-  ): Promise<Encoder> {
+  /** All but the output. What methods wait for has run when it returns. */
+  async #record(context: LayerContext, probe: HiddenProbe, signal: AbortSignal | undefined): Promise<Encoder> {
     const { placed } = context;
+    let encoder = new Encoder();
     const remembers = placed.some(({ segment }) => segment.remembering !== undefined);
-    for (const one of placed) this.#recordInput(encoder, context, one);
+    for (const one of placed) this.#recordInput(encoder, one);
     probe.record(encoder, 0);
     for (const [index, weights] of this.weights.layers.entries()) {
       const shape = this.#layer(index);
       const layer = { index, shape, weights };
       if (weights.mixing.kind === 'state') recordMixing(encoder, context, layer, weights.mixing);
       else {
-        const attending = { ...layer, mixing: weights.mixing, table: this.#tableOf(shape, context) };
+        const attending = { ...layer, mixing: weights.mixing, table: this.#tableOf(shape) };
         recordKeys(encoder, context, attending);
         if (remembers && waits(context, attending)) {
           await this.#device.run(encoder, signal);
@@ -145,53 +153,48 @@ export class Decoder {
   }
 
   /** Puts ids (or embeddings), positions and rotations where the program finds them. */
-  #placeInput(context: LayerContext, placed: Placed): void {
-    const { segment, n } = placed;
-    const { step } = context;
-    const first = rowOf(context, placed);
-    const positions = step === 0 ? segment.positions : segment.positions.map((position) => position + step);
-    const { width, rotated } = this.arch;
+  #placeInput({ segment, first, n }: Placed): void {
+    const w = this.#workspace;
+    this.#placePositions(first, segment.positions);
+    if (this.#wantsRepeated) this.#device.floats(w.repeated + first * 4, n).set(repeatedOf(segment));
+    const { input } = segment;
+    if (input.kind === 'ids') this.#device.ints(w.ids + first * 4, n).set(input.ids);
+    else this.#device.floats(w.x + first * this.arch.width * 4, n * this.arch.width).set(input.rows);
+  }
+
+  /** Positions and their rotations, from a row on. */
+  #placePositions(first: number, positions: Int32Array): void {
+    const n = positions.length;
     const w = this.#workspace;
     this.#device.ints(w.positions + first * 4, n).set(positions);
-    if (this.#wantsRepeated) this.#device.floats(w.repeated + first * 4, n).set(repeatedOf(segment));
-    const pairs = rotated / 2;
+    const pairs = this.arch.rotated / 2;
     for (const [i, { frequencies, rotationFactor }] of this.#rotations.entries()) {
       const table = w.table(i);
       const cos = this.#device.floats(table.cos + first * pairs * 4, n * pairs);
       const sin = this.#device.floats(table.sin + first * pairs * 4, n * pairs);
       ropeTables(cos, sin, positions, frequencies, rotationFactor);
     }
-    // Later steps read what was chosen.
-    if (step > 0) return;
-    const { input } = segment;
-    if (input.kind === 'ids') this.#device.ints(w.ids + first * 4, n).set(input.ids);
-    else this.#device.floats(w.x + first * width * 4, n * width).set(input.rows);
   }
 
-  #recordInput(encoder: Encoder, context: LayerContext, placed: Placed): void {
-    const { segment, first, n } = placed;
+  #recordInput(encoder: Encoder, { segment, first, n }: Placed): void {
     if (segment.input.kind === 'embeddings') return;
-    const row = rowOf(context, placed);
     const { width, embedFactor: factor } = this.arch;
     const w = this.#workspace;
     const out = w.x + first * width * 4;
-    const ids = context.step === 0 ? w.ids + first * 4 : w.chosen + (row - context.n) * 4;
-    encoder.record(embed({ table: this.weights.embedding, ids, n, out, factor }));
+    encoder.record(embed({ table: this.weights.embedding, ids: w.ids + first * 4, n, out, factor }));
     const { positions } = this.weights;
     if (!positions) return;
     const rows = (address: number) => ({ address, stride: width });
     const at = w.block + first * width * 4;
     encoder.record(
-      embed({ table: positions, ids: w.positions + row * 4, n, out: at, factor: 1 }),
+      embed({ table: positions, ids: w.positions + first * 4, n, out: at, factor: 1 }),
       add({ a: rows(out), b: rows(at), out: rows(out), n, columns: width }),
     );
   }
 
-  #tableOf(shape: LayerShape, { n, step }: LayerContext): { readonly cos: number; readonly sin: number } | undefined {
+  #tableOf(shape: LayerShape): { readonly cos: number; readonly sin: number } | undefined {
     if (this.arch.rotated === 0) return undefined;
-    const { cos, sin } = this.#workspace.table(this.#rotations.findIndex((other) => sameRotation(other, shape)));
-    const skipped = (step * n * this.arch.rotated * 4) / 2;
-    return { cos: cos + skipped, sin: sin + skipped };
+    return this.#workspace.table(this.#rotations.findIndex((other) => sameRotation(other, shape)));
   }
 
   #layer(index: number): LayerShape {

@@ -43,13 +43,6 @@ export interface LayerContext {
   /** Rows of the program. */
   readonly n: number;
   readonly placed: readonly Placed[];
-  /** Which token of every segment it is, where programs go on with what they have chosen; else 0. */
-  readonly step: number;
-}
-
-/** Where a segment's rows lie in what is placed for every step: ids, positions, rotations and choices. */
-export function rowOf({ n, step }: LayerContext, { first }: Placed): number {
-  return step * n + first;
 }
 
 /** Queries, keys and values: norm → q, k, v → rope → append. */
@@ -74,8 +67,7 @@ export function recordKeys(encoder: Encoder, context: LayerContext, layer: Atten
     encoder.record(rope({ ...rotate, x: w.q, heads: h, join: false }), rope({ ...rotate, x: w.k, heads: g }));
   }
   callHooks('rotated', encoder, context, layer);
-  for (const [i, one] of placed.entries()) {
-    const { segment, first, n: rows } = one;
+  for (const [i, { segment, first, n: rows }] of placed.entries()) {
     const at = first * g * d * 4;
     encoder.record(
       append({
@@ -85,7 +77,7 @@ export function recordKeys(encoder: Encoder, context: LayerContext, layer: Atten
         g,
         d,
         heads: segment.cache.headsOf(index),
-        positions: w.positions + rowOf(context, one) * 4,
+        positions: w.positions + first * 4,
         format: segment.cache.pool.format,
         join: i === placed.length - 1,
       }),
@@ -145,9 +137,11 @@ function callHooks(place: 'rotated' | 'attended', encoder: Encoder, context: Lay
   }
 }
 
-function viewOf(context: LayerContext, { index, shape }: Layer, placed: Placed): LayerView {
-  const { arch, workspace: w, step } = context;
-  const { segment, first, n } = placed;
+function viewOf(
+  { arch, workspace: w }: LayerContext,
+  { index, shape }: Layer,
+  { segment, first, n }: Placed,
+): LayerView {
   const { heads: h, kvHeads: g, headSize: d, attentionScale: scale } = arch;
   const { cache, moment, counts } = segment;
   return {
@@ -156,8 +150,8 @@ function viewOf(context: LayerContext, { index, shape }: Layer, placed: Placed):
     keys: w.k + first * g * d * 4,
     values: w.v + first * g * d * 4,
     attended: w.mixed.float + first * h * d * 4,
-    positions: w.positions + rowOf(context, placed) * 4,
-    slots: cache.slotsOf(index) + step + n,
+    positions: w.positions + first * 4,
+    slots: cache.slotsOf(index) + n,
     scale,
     window: shape.window,
     counts,

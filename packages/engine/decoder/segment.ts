@@ -25,17 +25,19 @@ export interface Segment {
   readonly logits?: readonly number[];
   /** Rows behind which a token is to be chosen, without the logits, and how. */
   readonly choices?: readonly RowChoice[];
-  /**
-   * How further tokens are chosen, where there is one row with one choice: the program may read what was chosen and go on
-   * from there.
-   */
-  readonly ahead?: readonly Choice[];
-  /** Tokens behind which it need not go on. */
-  readonly ends?: readonly number[];
+  /** How the program may go on, where there is one row with one choice: it reads what was chosen, and chooses again. */
+  readonly ahead?: Ahead | undefined;
   /** For every row the token whose loss is wanted; −1 for none. */
   readonly targets?: Int32Array;
   /** Rows whose residual stream is wanted at every depth. */
   readonly hidden?: readonly number[];
+}
+
+export interface Ahead {
+  /** How further tokens are chosen. */
+  readonly choices: readonly Choice[];
+  /** Tokens behind which it need not go on. */
+  readonly ends: readonly number[];
 }
 
 export interface RowChoice {
@@ -51,7 +53,7 @@ export type SegmentInput =
 export interface SegmentResult {
   /** One [v] per row asked for. */
   readonly logits: readonly Float32Array[];
-  /** One id per choice, and per further step of the program; −1 where the logits hold a NaN or no finite number. */
+  /** One id per choice, and per further step that was taken; −1 where the logits hold a NaN or no finite number. */
   readonly chosen: readonly number[];
   /** −ln p(target) in nats; NaN where the target was −1 or none was given. */
   readonly losses: Float64Array;

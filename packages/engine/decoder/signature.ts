@@ -8,7 +8,8 @@ import type { Output } from './output.ts';
  */
 export function signatureOf(
   { arch, workspace, precision, n, placed }: LayerContext,
-  { logitRows, chosenRows, lossRows, steps, endCount }: Output,
+  { logitRows, chosenRows, lossRows }: Output,
+  ends: number | undefined,
 ): string | undefined {
   if (lossRows.length > 0) return undefined;
   const segments = placed.map(({ segment, first, n: rows }) => {
@@ -32,5 +33,5 @@ export function signatureOf(
     return words.join();
   });
   if (segments.includes(undefined)) return undefined;
-  return [precision, n, steps, endCount, workspace.edition, logitRows.length, chosenRows.length, ...segments].join(';');
+  return [precision, n, ends, workspace.edition, logitRows.length, chosenRows.length, ...segments].join(';');
 }

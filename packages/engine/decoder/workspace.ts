@@ -61,8 +61,10 @@ export class Workspace {
   /** How tokens are chosen, words [n, `choiceWordCount`], and which they are, int32 [n]. */
   readonly choices: number;
   readonly chosen: number;
-  /** Tokens that end a text, int32. */
+  /** Of a program that goes on: how far it is (`stepWords`), tokens that end it, and those of all steps [steps, n]; int32. */
+  readonly steps: number;
   readonly ends: number;
+  readonly taken: number;
   /** [n, 2], see the loss kernel. */
   readonly losses: number;
   readonly #device: Device;
@@ -93,7 +95,9 @@ export class Workspace {
     this.targets = floats(1);
     this.choices = floats(choiceWordCount);
     this.chosen = floats(1);
+    this.steps = floats(1);
     this.ends = floats(1);
+    this.taken = floats(1);
     this.losses = floats(2);
     this.x = floats(width);
     this.normed = forms(width);

@@ -93,8 +93,8 @@ export async function* generate(
       const input = { kind: 'ids', ids: Int32Array.of(id) } as const;
       const choice = sampler.choice();
       const left = Math.min(maxTokens - ids.length, sequence.window - sequence.length);
-      const ahead = sampler.ahead(Math.min(left - 1, mostAhead));
-      const wants = { behindPrompt: true, choice, ahead, ends };
+      const ahead = { choices: sampler.ahead(Math.min(left - 1, mostAhead)), ends };
+      const wants = { behindPrompt: true, choice, ahead };
       const step = await sequence.read(input, wants, { signal });
       decodeMs += performance.now() - started;
       next = step.chosen;

@@ -26,7 +26,7 @@ import { asLociError } from './device-errors.ts';
 import { type MethodSet, OpenMethods, specsOf } from './methods.ts';
 import type { OpenedFiles } from './open-files.ts';
 import type { Platform } from './platform.ts';
-import { type Burst, defaultBurst, Scheduler } from './scheduler.ts';
+import { type Burst, defaultBurst, Scheduler, single } from './scheduler.ts';
 import { Sequence } from './sequence.ts';
 import { type Prompt, Session } from './session.ts';
 import { readSnapshot, type SavedMethods, type SnapshotHeader } from './snapshot.ts';
@@ -45,7 +45,7 @@ export interface LoadOptions {
   readonly weights?: WeightCodec;
   /** `plain` kernels do without relaxed SIMD; by default the machine decides. `bytes` are refused where they would be wrong. */
   readonly build?: KernelBuild;
-  /** By default 16 tokens or what 40 ms bring; 1 token gives each out as soon as it is there. */
+  /** By default 16 tokens or what 40 ms bring, and with an observer 1: that gives each out as soon as it is there. */
   readonly burst?: Burst;
   /** Sees every program of the model before it runs. */
   readonly observer?: ProgramObserver;
@@ -183,7 +183,14 @@ export class Model {
     // Other weights are another model: what was computed with these does not fit them.
     const made = options.weights ? `${fingerprint}+${options.weights.name}` : fingerprint;
     const decoder = new Decoder(device, arch, weights);
-    return new Model(platform, files, { tokenizer, fingerprint: made }, device, decoder, options.burst ?? defaultBurst);
+    return new Model(
+      platform,
+      files,
+      { tokenizer, fingerprint: made },
+      device,
+      decoder,
+      options.burst ?? (options.observer ? single : defaultBurst),
+    );
   }
 
   /** Opens a session with an empty cache. */

@@ -18,6 +18,11 @@ describe('a sampler', () => {
     },
   );
 
+  test('draws otherwise on either side of 0 and of 2³²', () => {
+    const first = (seed: number) => new Sampler({ temperature: 1, seed }, vocabulary).choice().draw;
+    expect(new Set([-1, 0, 2 ** 32 - 1, 2 ** 32].map(first)).size).toBe(4);
+  });
+
   test('draws evenly', () => {
     const sampler = new Sampler({ temperature: 1, seed: 7 }, vocabulary);
     const counts = new Array<number>(16).fill(0);

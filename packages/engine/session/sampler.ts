@@ -66,7 +66,8 @@ export class Sampler {
       }
       this.#adjust(id, { shift });
     }
-    this.#state = (seed ^ Math.floor(seed / 2 ** 32)) >>> 0;
+    // −1 must not be 0 again.
+    this.#state = (seed ^ Math.imul(Math.floor(seed / 2 ** 32), 0x85ebca6b)) >>> 0;
   }
 
   /** The tokens of a prompt have been read; −1 stands for none. */

@@ -24,6 +24,9 @@ export interface Burst {
 /** Nobody minds a text that grows 25 times a second, and between two programs the threads have nothing to do. */
 export const defaultBurst: Burst = { tokens: 16, ms: 40 };
 
+/** A program for every token. */
+export const single: Burst = { tokens: 1, ms: 0 };
+
 /**
  * Puts the segments that sessions submit at the same time into one program: sequences that generate together read the
  * weights once for all of them.
@@ -124,10 +127,11 @@ export class Scheduler {
   }
 
   /** Tokens that a program may take of every segment: one where others wait for it, or where its time is not known. */
-  #steps(segments: readonly Segment[]): number {
+  #steps(segments: readonly Segment[]): number | undefined {
+    const { tokens } = this.#burst;
+    if (tokens === 1) return undefined;
     const { sequences, ms } = this.#pace;
     if (this.#queue.length > 0 || sequences !== segments.length) return 1;
-    const most = Math.min(...segments.map(({ ahead = [] }) => 1 + ahead.length), this.#burst.tokens);
-    return Math.max(1, Math.min(most, Math.floor(this.#burst.ms / ms)));
+    return Math.max(1, Math.min(tokens, Math.floor(this.#burst.ms / ms)));
   }
 }

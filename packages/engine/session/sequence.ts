@@ -2,7 +2,7 @@ import { type Choice, mostLikely } from '@loci/kernels';
 import type { Moment } from '../axes/hook.ts';
 import type { SavedBlocks } from '../axes/method.ts';
 import type { KvCache } from '../cache/cache.ts';
-import { inputLength, type SegmentInput, type SegmentResult } from '../decoder/segment.ts';
+import { type Ahead, inputLength, type SegmentInput, type SegmentResult } from '../decoder/segment.ts';
 import { maxRows, type Precision } from '../decoder/workspace.ts';
 import { LociError } from '../errors.ts';
 import { type OpenMethods, specsOf } from './methods.ts';
@@ -34,9 +34,7 @@ export interface ReadWants {
   /** How the token behind the last row is chosen: only it is read, in place of its logits. */
   readonly choice?: Choice;
   /** How the tokens behind that one will be chosen if they are read one by one: some may be taken ahead. */
-  readonly ahead?: readonly Choice[];
-  /** Tokens behind which none need be taken. */
-  readonly ends?: readonly number[];
+  readonly ahead?: Ahead;
   /** The rows will be read again: probes do not see them. */
   readonly rehearsal?: boolean;
   /** Whether the rows are a prompt (the default) or what follows one. */
@@ -53,7 +51,7 @@ export interface ReadResult {
 }
 
 /** Tokens that a program has taken beyond what was asked for. */
-interface Ahead {
+interface Taken {
   /** All but the last are in the cache, behind those of the sequence. */
   readonly tokens: number[];
   /** How each but the first was chosen. */
@@ -69,7 +67,7 @@ export class Sequence {
   /** Tokens it may hold. */
   readonly window: number;
   #ids: number[];
-  #ahead: Ahead | undefined;
+  #ahead: Taken | undefined;
 
   constructor(
     cache: KvCache,
@@ -206,7 +204,7 @@ export class Sequence {
           before: this.#ids,
           positions: Int32Array.from({ length: n }, (_, i) => start + i),
           ...(isLast && (choice ? { choices: [{ row: n - 1, choice }] } : { logits: [n - 1] })),
-          ...(isLast && wants.ahead && !this.methods.keeper && { ahead: wants.ahead, ends: wants.ends ?? [] }),
+          ...(isLast && !this.methods.keeper && { ahead: wants.ahead }),
           ...(targets && { targets: targets.subarray(from, from + n) }),
           ...(wants.hidden && isLast && { hidden: [n - 1] }),
         },
@@ -216,7 +214,7 @@ export class Sequence {
       losses.set(last.losses, from);
       const { chosen } = last;
       if (chosen.length > 1)
-        this.#ahead = { tokens: [...chosen], choices: (wants.ahead ?? []).slice(0, chosen.length - 1) };
+        this.#ahead = { tokens: [...chosen], choices: (wants.ahead?.choices ?? []).slice(0, chosen.length - 1) };
       for (let i = 0; i < n; i++)
         this.#ids.push(input.kind === 'ids' ? (input.ids[from + i] ?? embeddedRow) : embeddedRow);
       // What was asked for may be other tokens than those that follow.

@@ -8,17 +8,8 @@
 // @ts-ignore: decorator
 @inline const STOP: usize = 256;
 
-/** What STOP says where a program has come to its end before its last command. */
-// @ts-ignore: decorator
-@inline const ENDED: i32 = 4;
-
 // @ts-ignore: decorator
 @inline const SPINS: i32 = 20000;
-
-/** Lets all threads leave the program behind the next barrier, unless they are told to do so already. */
-export function leave(control: usize): void {
-  atomic.cmpxchg<i32>(control + STOP, 0, ENDED);
-}
 
 /** Waits until all threads are here. Returns false when the run is to stop. */
 export function barrier(control: usize, threads: i32): bool {

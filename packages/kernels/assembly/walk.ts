@@ -1,7 +1,6 @@
 // Every thread walks the same recorded program. Commands share out their work through a counter of their own; between
 // commands the threads meet at a barrier, unless the command says that the next one does not depend on it.
 import { activate } from '../activate/assembly';
-import { advance } from '../advance/assembly';
 import { append } from '../append/assembly';
 import { attend, merge } from '../attend/assembly';
 import { boundLists, pageBounds } from '../bounds/assembly';
@@ -27,12 +26,13 @@ import { progressive } from '../progressive/assembly';
 import { progressiveFloat } from '../progressive/float.assembly';
 import { quantizeRows } from '../progressive/rows.assembly';
 import { recur } from '../recur/assembly';
+import { goesOn, repeat } from '../repeat/assembly';
 import { rope } from '../rope/assembly';
 import { scale } from '../scale/assembly';
 import { similar } from '../similar/assembly';
 import { slashLists } from '../slash/assembly';
 import { weigh, weighStates } from '../weigh/assembly';
-import { barrier, leave } from './barrier';
+import { barrier } from './barrier';
 
 /**
  * Runs the program at `program` as thread `thread` of `threads`.
@@ -40,6 +40,7 @@ import { barrier, leave } from './barrier';
  * Returns 0 when the program ran to its end and 1 when it was stopped.
  */
 export function walk(program: usize, control: usize, threads: i32, scratch: usize): i32 {
+  const start = program;
   let opcode = load<i32>(program);
   while (opcode != 0) {
     const counter = program + 12;
@@ -166,13 +167,13 @@ export function walk(program: usize, control: usize, threads: i32, scratch: usiz
         gate(args, counter);
         break;
       case 51:
-        if (advance(args, counter)) leave(control);
+        repeat(args, counter, start, threads);
         break;
       default:
         unreachable();
     }
     if (load<i32>(program, 8) != 0 && !barrier(control, threads)) return 1;
-    program = args + (<usize>load<i32>(program, 4) << 2);
+    program = opcode == 51 && goesOn(args) ? start : args + (<usize>load<i32>(program, 4) << 2);
     opcode = load<i32>(program);
   }
   return barrier(control, threads) ? 0 : 1;
