@@ -54,6 +54,7 @@ export type { GenerateOptions, GenerationResult, Prefilled, Token } from './sess
 export type { MethodSet, Reads } from './session/methods.ts';
 export type { LoadOptions, Model, OpenOptions } from './session/model.ts';
 export type { SamplingOptions } from './session/sampler.ts';
+export type { Burst } from './session/scheduler.ts';
 export type { ReadOptions, ReadProgress } from './session/sequence.ts';
 export type { Prompt, Scores, Session } from './session/session.ts';
 export type { ChatMessage } from './text/chat-template.ts';
