@@ -61,6 +61,11 @@ export interface SegmentResult {
   readonly hidden: readonly (readonly Float32Array[])[];
 }
 
+/** Whether nothing but the model records: no method, state or hidden row has a say in the words of its program. */
+export function isPlain({ cache, hooks, attending, remembering, hidden }: Segment): boolean {
+  return hooks.length === 0 && !attending && !remembering && !hidden?.length && !cache.states;
+}
+
 /** 1 for every row whose token stands in the sequence before it, else 0: [n]. */
 export function repeatedOf({ input, before }: Pick<Segment, 'input' | 'before'>): Float32Array {
   if (input.kind === 'embeddings') return new Float32Array(input.n);

@@ -1,6 +1,7 @@
 import { splitsOf } from '@loci/kernels';
 import type { LayerContext } from './layer.ts';
 import type { Output } from './output.ts';
+import { isPlain } from './segment.ts';
 
 /**
  * All that the words of a program depend on when nothing but the model records: two programs with the same signature are the
@@ -13,8 +14,8 @@ export function signatureOf(
 ): string | undefined {
   if (lossRows.length > 0) return undefined;
   const segments = placed.map(({ segment, first, n: rows }) => {
-    const { cache, input, hooks, attending, remembering, hidden, counts } = segment;
-    if (hooks.length > 0 || attending || remembering || hidden?.length || cache.states) return undefined;
+    if (!isPlain(segment)) return undefined;
+    const { cache, input, counts } = segment;
     const words: (string | number | undefined)[] = [
       input.kind,
       first,

@@ -9,7 +9,7 @@ import {
   stepWords,
 } from '@loci/kernels';
 import type { LayerContext } from './layer.ts';
-import { inputLength, type Placed } from './segment.ts';
+import { inputLength, isPlain, type Placed } from './segment.ts';
 import { maxRows } from './workspace.ts';
 
 /** How far a program goes on with the tokens that it chooses. */
@@ -28,10 +28,9 @@ export function stepsOf(placed: readonly Placed[], layers: number, wanted: numbe
   let count = Math.min(wanted, Math.floor(maxRows / placed.length));
   let ends: readonly number[] | undefined;
   for (const { segment } of placed) {
-    const { cache, input, hooks, attending, remembering, choices, ahead } = segment;
-    const isAlone = hooks.length === 0 && !attending && !remembering && !cache.states;
+    const { cache, input, choices, ahead } = segment;
     const isToken = input.kind === 'ids' && inputLength(input) === 1 && choices?.length === 1;
-    if (!ahead || !isAlone || !isToken || !slotsAreApart(cache.pool.format)) return undefined;
+    if (!ahead || !isPlain(segment) || !isToken || !slotsAreApart(cache.pool.format)) return undefined;
     count = Math.min(count, 1 + ahead.choices.length);
     for (let layer = 0; layer < layers; layer++) {
       const slots = cache.slotsOf(layer);

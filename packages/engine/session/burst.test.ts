@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadModel } from '../load.ts';
 import type { GenerateOptions } from './generate.ts';
 import type { Model } from './model.ts';
+import { single as oneByOne } from './scheduler.ts';
 import type { Session } from './session.ts';
 
 const stores = ['f32', 'f16', 'q8', 'kv4', 'q4'] as const;
@@ -19,7 +20,7 @@ let single: Model;
 let bursts: Model;
 
 beforeAll(async () => {
-  single = await loadModel(undefined, { threads: 2, burst: { tokens: 1, ms: 0 } });
+  single = await loadModel(undefined, { threads: 2, burst: oneByOne });
   bursts = await loadModel(undefined, { threads: 2, burst: { tokens: 8, ms: Number.POSITIVE_INFINITY }, observer });
 });
 

@@ -71,7 +71,7 @@ export async function* generate(
     while (ids.length < maxTokens) {
       const id = next ?? (await sequence.choose(read.logits, sampler.choice()));
       if (id < 0) throw new LociError('bad-numbers', 'the model computed NaN; its weights may be damaged');
-      if (tokenizer.endOfGeneration.has(id) && !options.ignoreEnd) {
+      if (ends.includes(id)) {
         stopReason = 'end';
         break;
       }

@@ -6,9 +6,6 @@ import type { OpenOptions } from './model.ts';
 
 const greedy = (maxTokens: number) => ({ maxTokens, temperature: 0, ignoreEnd: true }) as const;
 
-/** So that programs do not depend on how long they take. */
-const burst = { tokens: 1, ms: 0 };
-
 /** Records nothing, but might: the programs of its session are recorded anew every time. */
 const idle: Probe = {
   axis: 'probe',
@@ -26,7 +23,7 @@ async function programsOf(options: OpenOptions): Promise<readonly number[][]> {
     if (program[0] !== opcodes.choose) programs.push(Array.from(program));
     return undefined;
   };
-  const model = await loadModel(undefined, { threads: 1, observer, burst });
+  const model = await loadModel(undefined, { threads: 1, observer });
   // Weights are packed in the order in which they are read.
   programs.length = 0;
   try {
@@ -65,7 +62,7 @@ test('a session that comes later shares the programs of one that is decoding', a
     programs++;
     return undefined;
   };
-  const model = await loadModel(undefined, { threads: 1, observer, burst });
+  const model = await loadModel(undefined, { threads: 1, observer });
   programs = 0;
   try {
     const [first, second] = [await model.open(), await model.open()];

@@ -29,7 +29,6 @@ export class Sampler {
   readonly #options: Required<Omit<SamplingOptions, 'logitBias'>> & { readonly logitBias: ReadonlyMap<number, number> };
   /** Changes of single logits, by token. */
   readonly #adjustments = new Map<number, Adjustment>();
-  readonly #generated = new Set<number>();
   /** Choices that were told ahead. */
   readonly #told: Choice[] = [];
   #state: number;
@@ -79,11 +78,8 @@ export class Sampler {
   /** A token has been generated. */
   add(id: number): void {
     const { repetitionPenalty: penalty, presencePenalty } = this.#options;
-    if (presencePenalty !== 0 && !this.#generated.has(id)) {
-      this.#adjust(id, { shift: (this.#options.logitBias.get(id) ?? 0) - presencePenalty });
-    }
+    if (presencePenalty !== 0) this.#adjust(id, { shift: (this.#options.logitBias.get(id) ?? 0) - presencePenalty });
     if (penalty !== 1) this.#adjust(id, { penalty });
-    this.#generated.add(id);
   }
 
   /** How the next token is chosen, by the token: every call is for another one. */

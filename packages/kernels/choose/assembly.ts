@@ -46,7 +46,7 @@ export function choose(args: usize, counter: usize, scratch: usize): void {
     const choice = changetype<Choice>(choices + <usize>r * CHOICE);
     adjust(row, choice.adjustments, choice.adjusted);
     let chosen = largestAt(row, columns);
-    if (chosen >= 0 && choice.temperature > 0) chosen = drawn(row, columns, load<f32>(row + (<usize>chosen << 2)), choice, scratch);
+    if (chosen >= 0 && choice.temperature > 0) chosen = drawn(row, columns, chosen, choice, scratch);
     store<i32>(out + (<usize>r << 2), chosen);
   }
 }
@@ -85,12 +85,12 @@ function largestAt(row: usize, columns: i32): i32 {
   return <i32>((at - row) >> 2);
 }
 
-/** The column at which the cumulated probabilities of what is kept, the most likely first, reach the draw. */
-function drawn(row: usize, columns: i32, top: f32, choice: Choice, scratch: usize): i32 {
-  const list = scratch + SPARE;
+/** The column at which the cumulated probabilities of what is kept, the most likely (`best`) first, reach the draw. */
+function drawn(row: usize, columns: i32, best: i32, choice: Choice, scratch: usize): i32 {
+  const list = scratch + SPARE, top = load<f32>(row + (<usize>best << 2));
   const temperature = choice.temperature, inverse = <f32>1 / temperature;
   // Beyond a finite number nothing else has a chance, and neither has it where temperatures are next to nothing.
-  if (top == Infinity || inverse == Infinity) return largestAt(row, columns);
+  if (top == Infinity || inverse == Infinity) return best;
   const part = <f64>choice.draw / 4294967296, topP = <f64>choice.topP;
   // What is limited in number or reach is weighed by itself, the rest over all columns.
   const isLimited = choice.topK > 0 || choice.reach < FAR;

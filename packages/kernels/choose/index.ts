@@ -40,9 +40,8 @@ export const adjustmentWordCount = 3;
 export function choiceWords(choice: Choice, adjustments: number): readonly number[] {
   const { temperature, minP, topK, topP, draw } = choice;
   const reach = Math.min(farthest, -Math.log(minP));
-  const floats = [temperature, topP, reach].map(floatWord);
-  const [t = 0, p = 0, far = 0] = floats;
-  return [t, Math.min(topK, 2 ** 30), p, far, draw | 0, adjustments, choice.adjustments.length, 0];
+  const limits = [Math.min(topK, 2 ** 30), floatWord(topP), floatWord(reach)];
+  return [floatWord(temperature), ...limits, draw | 0, adjustments, choice.adjustments.length, 0];
 }
 
 export function adjustmentWords(adjustments: readonly Adjustment[]): Int32Array {

@@ -11,9 +11,6 @@ import { mixerLayers } from '../mixers.ts';
 import { trainOn } from './train-on.ts';
 
 /** Trains on the bundled books, byte by byte, and opens the file of the model in the engine. */
-/** Every token is given out as soon as it is there, so that it has a time of its own. */
-const burst = { tokens: 1, ms: 0 };
-
 async function withTrained<T>(
   workbench: Workbench,
   layers: readonly string[],
@@ -31,7 +28,8 @@ async function withTrained<T>(
   try {
     await trainOn(workbench, config, `training ${layers.join(' ')}`, { folder });
     // A step of so small a model is over before a second thread has woken.
-    const settings = { threads: 1, mixers: async () => mixerLayers, ...options };
+    // And every token is given out as soon as it is there, so that it has a time of its own.
+    const settings = { threads: 1, burst: { tokens: 1, ms: 0 }, mixers: async () => mixerLayers, ...options };
     return await inModel(join(folder, 'model.safetensors'), settings, work);
   } finally {
     await rm(folder, { recursive: true });
@@ -129,7 +127,7 @@ export function decodedAt(
     return { layers: [...layers], at };
   };
   return workbench.once(`decoded at ${prompts.join(' ')} ${steps} ${layers.join(' ')}`, () =>
-    withTrained(workbench, layers, steps, work, { burst, observer: profile.observer }),
+    withTrained(workbench, layers, steps, work, { observer: profile.observer }),
   );
 }
 
