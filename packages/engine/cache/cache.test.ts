@@ -206,6 +206,16 @@ describe('a paged cache', () => {
     pool.close();
   });
 
+  test('lets lists go on behind a prompt, which were begun one after the other', () => {
+    const pool = new PagePool(device, 'q8', d);
+    const lists: number[][] = [[], [], []];
+    for (const list of lists) while (list.length < 4) list.push(pool.allocate(list, 4));
+    for (let i = 0; i < 4; i++) for (const list of lists) list.push(pool.allocate(list, list.length + 1));
+    const stride = Math.ceil(pool.pageBytes / 64) * 64;
+    for (const list of lists) expect(list).toEqual(list.map((_, i) => (list[0] ?? Number.NaN) + i * stride));
+    pool.close();
+  });
+
   test('returns device memory when its pool closes', () => {
     const before = device.bytesInUse;
     const pool = new PagePool(device, 'f32', d);

@@ -131,7 +131,7 @@ export class KvCache {
       this.#writePage(index, last);
     }
     while (head.pages.length < pagesNeeded) {
-      head.pages.push(this.#pool.allocate(head.pages));
+      head.pages.push(this.#pool.allocate(head.pages, pagesNeeded));
       this.#writePage(index, head.pages.length - 1);
     }
   }

@@ -39,13 +39,14 @@ export class PagePool {
 
   /**
    * Address of a page. What stands there is undefined until `append` writes its first slot.
-   * For a list of pages that grows it is the one behind its last, as long as that is free; what it may grow by soon is set
-   * aside for it, as many pages as it has: lists that grow by turns would else lie page by page among each other, and
-   * memory streams through them at half the speed.
+   * For a list of pages that grows to `length` it is the one behind its last, as long as that is free; what it may grow by soon
+   * is set aside for it, as many pages as it will have: lists that grow by turns would else lie page by page among each other,
+   * and memory streams through them at half the speed.
    */
-  allocate(list: readonly number[] = []): number {
+  allocate(list: readonly number[] = [], length = list.length): number {
     const behind = (list.at(-1) ?? Number.NaN) + this.#stride;
-    const page = this.#aside.delete(behind) ? behind : this.#startRun(Math.min(longestRun, list.length));
+    const wanted = Math.min(longestRun, 2 * length - list.length);
+    const page = this.#aside.delete(behind) ? behind : this.#startRun(wanted);
     this.#inUse++;
     return page;
   }
