@@ -1,8 +1,7 @@
 // Products of many tokens with a block of 16 rows at a time. Whole numbers come first: 16 columns are unpacked into eight
 // vectors of 256 bits, which stay in registers while one token after the other passes, and every vector of a token's
 // columns that is spread from memory serves both octets of rows. The sums of two groups wait in scratch memory until a second
-// pass scales them: scales would not find room beside the columns. On Zen 4 what binds both is how many instructions a core
-// issues.
+// pass scales them: scales would not find room beside the columns. On Zen 4 arithmetic on vectors binds both.
 //
 // Every pair of vectors (rows 0–3, rows 4–7) goes through the same instructions, loads are side by side, and the loops over
 // tokens have no branch: that is the shape in which an engine may join two 128-bit vectors into one of 256 bits. Of two
