@@ -189,7 +189,7 @@ describe('a paged cache', () => {
     const pool = new PagePool(device, 'q8', d);
     const lists: number[][] = [[], [], []];
     for (let i = 0; i < 64; i++) for (const list of lists) list.push(pool.allocate(list));
-    const stride = Math.ceil(pool.pageBytes / 64) * 64;
+    const { stride } = pool;
     for (const list of lists) {
       // Runs of 1, 1, 2, 4, 8 and then 16 pages.
       const starts = list.filter((page, i) => page !== (list[i - 1] ?? Number.NaN) + stride);
@@ -211,8 +211,7 @@ describe('a paged cache', () => {
     const lists: number[][] = [[], [], []];
     for (const list of lists) while (list.length < 4) list.push(pool.allocate(list, 4));
     for (let i = 0; i < 4; i++) for (const list of lists) list.push(pool.allocate(list, list.length + 1));
-    const stride = Math.ceil(pool.pageBytes / 64) * 64;
-    for (const list of lists) expect(list).toEqual(list.map((_, i) => (list[0] ?? Number.NaN) + i * stride));
+    for (const list of lists) expect(list).toEqual(list.map((_, i) => (list[0] ?? Number.NaN) + i * pool.stride));
     pool.close();
   });
 

@@ -12,8 +12,9 @@ export class PagePool {
   readonly format: PageFormat;
   readonly d: number;
   readonly pageBytes: number;
+  /** Bytes from a page to the one behind it. */
+  readonly stride: number;
   readonly #device: Device;
-  readonly #stride: number;
   /** The last is handed out next. */
   readonly #free: number[] = [];
   #freedSinceSorted = 0;
@@ -29,7 +30,7 @@ export class PagePool {
     this.format = format;
     this.d = d;
     this.pageBytes = pageBytes(format, d);
-    this.#stride = Math.ceil(this.pageBytes / 64) * 64;
+    this.stride = Math.ceil(this.pageBytes / 64) * 64;
   }
 
   /** Pages held by at least one sequence. */
@@ -44,7 +45,7 @@ export class PagePool {
    * and memory streams through them at half the speed.
    */
   allocate(list: readonly number[] = [], length = list.length): number {
-    const behind = (list.at(-1) ?? Number.NaN) + this.#stride;
+    const behind = (list.at(-1) ?? Number.NaN) + this.stride;
     const wanted = Math.min(longestRun, 2 * length - list.length);
     const page = this.#aside.delete(behind) ? behind : this.#startRun(wanted);
     this.#inUse++;
@@ -55,9 +56,9 @@ export class PagePool {
     // Not after every page: methods that give one back for each that they take would sort all the time.
     if (this.#freedSinceSorted >= 32) this.#sortFree();
     const first = this.#free.pop() ?? this.#slab();
-    for (let i = 1; i < pages && this.#free.at(-1) === first + i * this.#stride; i++) {
+    for (let i = 1; i < pages && this.#free.at(-1) === first + i * this.stride; i++) {
       this.#free.pop();
-      this.#aside.add(first + i * this.#stride);
+      this.#aside.add(first + i * this.stride);
     }
     return first;
   }
@@ -81,7 +82,7 @@ export class PagePool {
     this.#free.push(page);
     this.#freedSinceSorted++;
     this.#inUse--;
-    for (let next = page + this.#stride; this.#aside.delete(next); next += this.#stride) {
+    for (let next = page + this.stride; this.#aside.delete(next); next += this.stride) {
       this.#free.push(next);
       this.#freedSinceSorted++;
     }
@@ -108,10 +109,10 @@ export class PagePool {
   }
 
   #slab(): number {
-    const pages = Math.max(1, Math.floor(2 ** 20 / this.#stride));
-    const slab = this.#device.allocate(pages * this.#stride);
+    const pages = Math.max(1, Math.floor(2 ** 20 / this.stride));
+    const slab = this.#device.allocate(pages * this.stride);
     this.#slabs.push(slab);
-    for (let page = pages - 1; page > 0; page--) this.#free.push(slab + page * this.#stride);
+    for (let page = pages - 1; page > 0; page--) this.#free.push(slab + page * this.stride);
     return slab;
   }
 }
